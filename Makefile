@@ -1,0 +1,59 @@
+# Everything goes through here: `make demo` to try it, `make test` before a commit, `make help` for the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test check bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: .venv/.runtime ## set up what running needs and start the demonstration server
+	@$(BIN)/acquis demo --port $(PORT)
+
+setup: .venv/.test ## set up everything that development needs
+
+test: check ## every check and every test
+	$(BIN)/python -m pytest
+
+check: .venv/.test ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.bench ## speed, side by side with peers on the same data in the same run
+	$(BIN)/python -m benchmarks
+
+lock: .venv/.python ## renew the locked requirements (hashes, no registry address)
+	$(BIN)/pip install -q uv
+	$(UV_COMPILE) pyproject.toml --group build -o requirements/runtime.txt
+	$(UV_COMPILE) pyproject.toml --group build --group test -c requirements/runtime.txt -o requirements/test.txt
+	$(UV_COMPILE) pyproject.toml --group build --group test --group bench -c requirements/test.txt -o requirements/bench.txt
+
+clean: ## remove the environment and everything built
+	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The environment grows by steps: what running needs, then what testing needs, then the peers to compare with.
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Acquis needs Python 3.11 or newer; '$(PYTHON)' is older. Try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
+.venv/.runtime: .venv/.python requirements/runtime.txt pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/runtime.txt
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	$(BIN)/acquis warm
+	@touch $@
+
+.venv/.test: .venv/.runtime requirements/test.txt
+	$(INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+.venv/.bench: .venv/.test requirements/bench.txt
+	$(INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@

@@ -1,0 +1,103 @@
+"""One way to compile a kernel: ``@jit``.
+
+numba's own file cache is keyed by the file that holds a function and does not notice an edit in a
+function it calls. Here every module's kernels are cached in a folder named by a digest of that
+module and of every module of ours that it imports, however far down, so that a stale kernel cannot be
+loaded and an edit recompiles only what stands on it.
+
+The folder is ``$ACQUIS_CACHE_DIR``, or ``$XDG_CACHE_HOME/acquis``, or ``~/.cache/acquis``; it may be
+removed at any time.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import config
+
+__all__ = ["cache_folder", "jit"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_IMPORT = re.compile(
+    r"^\s*(?:from\s+((?:cat_engine|item_bank|calibration)[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
+    r"|import\s+((?:cat_engine|item_bank|calibration)[\w.]*))",
+    re.MULTILINE,
+)
+
+
+def _files_of(name: str) -> list[Path]:
+    """Return the source files that the dotted module `name` stands for, or none."""
+    base = _ROOT.joinpath(*name.split("."))
+    return [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()]
+
+
+@functools.cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for package, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        found += _files_of(package or plain)
+        found += [
+            p for n in re.findall(r"\w+", names) if package for p in _files_of(f"{package}.{n}")
+        ]
+    if path.name == "family.py":  # dispatch reaches every model without importing it
+        found += sorted((_ROOT / "cat_engine" / "models").glob("*.py"))
+    return tuple(found)
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    """Digest of the source at `path`, of all it imports of ours, and of the compiler's versions."""
+    seen: set[Path] = set()
+    todo = [path]
+    while todo:
+        file = todo.pop()
+        if file not in seen:
+            seen.add(file)
+            todo += _imports(file)
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {platform.machine()}".encode())
+    for file in sorted(seen):
+        digest.update(file.as_posix().removeprefix(_ROOT.as_posix()).encode() + b"\0")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder that holds compiled kernels."""
+    told = os.environ.get("ACQUIS_CACHE_DIR")
+    if told:
+        return Path(told)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "acquis"
+
+
+def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile `function` in nopython mode, IEEE semantics, cached on disk.
+
+    Parameters
+    ----------
+    function
+        A function of arrays, numbers and named tuples. Division by zero gives inf or nan, as in numpy.
+    **options
+        Passed to :func:`numba.njit` (``fastmath=True``, ``parallel=True``, ...). ``fastmath`` is
+        forbidden on the record path; a test looks for it.
+    """
+    if function is None:
+        return functools.partial(jit, **options)
+    options = {"cache": True, "error_model": "numpy", **options}
+    if config.DISABLE_JIT:
+        return function
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder() / _digest(Path(function.__code__.co_filename).resolve()))
+    try:
+        return numba.njit(**options)(function)
+    finally:
+        config.CACHE_DIR = before

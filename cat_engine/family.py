@@ -1,0 +1,160 @@
+"""The open family of item models: what a model is, and the only place that dispatches on one.
+
+A model is one file in :mod:`cat_engine.models`. It holds a NamedTuple *table* (struct of arrays, one row
+an item) and plain functions of ``(items, i, theta)``. Everything else (information, likelihood, scoring,
+simulation, the E- and M-step) is derived from these, once for all models. Compiled code dispatches on the
+type of the table through numba's ``@overload``: no strings, no chains of ``if``, and the kernels that call
+`logp` cache on disk. Interpreted code takes the same road through the plain functions below.
+
+Adding a model: write the file, end it with ``register(...)``, import it in ``cat_engine/models/__init__.py``
+and give it an example in the law tests, which fail until it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+__all__ = ["MODELS", "ItemModel", "Table", "curvature", "gradient", "logp", "register", "score"]
+
+Table = Any
+"""A NamedTuple of arrays whose first axis is the item; always has ``n_cat``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemModel:
+    """One model of the family.
+
+    All functions write into `out` and return nothing. ``theta`` is a float; ``k`` counts categories
+    from 0 and ``p`` the item's *working parameters*, the unbounded numbers that estimation moves.
+
+    Attributes
+    ----------
+    code
+        What parameter files store: ``"grm"``.
+    table
+        The NamedTuple type. Models that differ only in constraints share one (Rasch and 2PL).
+    logp
+        ``(items, i, theta, out)``: ``out[k] = log P(X_i = k | theta)``.
+    score
+        ``(items, i, theta, lp, out)``: ``out[k] = d log P(X_i = k) / d theta``; `lp` holds `logp`.
+    curvature
+        ``(items, i, theta, lp, out)``: ``out[k] = d2 log P(X_i = k) / d theta2``.
+    gradient
+        ``(items, i, theta, lp, out)``: ``out[k, p] = d log P(X_i = k) / d working[p]``.
+    working
+        ``(n_cat) -> names``: the working parameters in the order of `gradient`.
+    pack
+        ``(items, i) -> array``: the working parameters of one row.
+    build
+        ``(n_cat, working) -> table`` from ``(n,)`` category counts and a list of working vectors.
+    from_fields
+        ``(rows) -> table`` from dictionaries with the fields of the parameter file.
+    to_fields
+        ``(items, i) -> dict``: the fields of the parameter file for one row.
+    start
+        ``(n_cat, proportions, slope) -> array``: working starting values from the proportions of each
+        category (strictly positive, sum 1) and a slope.
+    fixed
+        Working parameters that estimation holds at a value: ``{"a": 1.0}`` for Rasch.
+    shared
+        Working parameters that all items of this model in a calibration share: ``("a",)`` for 1PL.
+    free_variance
+        Whether the model fixes the slopes and frees the latent variance (Rasch, PCM, RSM).
+    monotone
+        Whether a higher theta always means a higher expected category (given a positive slope).
+    dichotomous
+        Whether items have exactly two categories.
+    """
+
+    code: str
+    table: type
+    logp: Callable[..., None]
+    score: Callable[..., None]
+    curvature: Callable[..., None]
+    gradient: Callable[..., None]
+    working: Callable[[int], tuple[str, ...]]
+    pack: Callable[[Table, int], np.ndarray]
+    build: Callable[[np.ndarray, list[np.ndarray]], Table]
+    from_fields: Callable[[list[Mapping[str, Any]]], Table]
+    to_fields: Callable[[Table, int], dict[str, Any]]
+    start: Callable[[int, np.ndarray, float], np.ndarray]
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    free_variance: bool = False
+    monotone: bool = True
+    dichotomous: bool = True
+
+
+MODELS: dict[str, ItemModel] = {}
+"""Every registered model by its code, in order of registration."""
+
+_BY_TABLE: dict[type, ItemModel] = {}
+
+
+def register(model: ItemModel) -> ItemModel:
+    """Add `model` to the family; models that share a table must share its functions."""
+    if model.code in MODELS:
+        raise ValueError(f"an item model with the code '{model.code}' is registered already")
+    first = _BY_TABLE.setdefault(model.table, model)
+    for name in ("logp", "score", "curvature", "gradient"):
+        if getattr(first, name) is not getattr(model, name):
+            raise ValueError(
+                f"'{model.code}' and '{first.code}' share the table {model.table.__name__} "
+                f"but not the function '{name}': give '{model.code}' a table of its own"
+            )
+    MODELS[model.code] = model
+    return model
+
+
+def logp(items: Table, i: int, theta: float, out: np.ndarray) -> None:
+    """Write ``out[k] = log P(X_i = k | theta)``."""
+    _BY_TABLE[type(items)].logp(items, i, theta, out)
+
+
+def score(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray) -> None:
+    """Write ``out[k] = d log P(X_i = k | theta) / d theta``."""
+    _BY_TABLE[type(items)].score(items, i, theta, lp, out)
+
+
+def curvature(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray) -> None:
+    """Write ``out[k] = d2 log P(X_i = k | theta) / d theta2``."""
+    _BY_TABLE[type(items)].curvature(items, i, theta, lp, out)
+
+
+def gradient(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray) -> None:
+    """Write ``out[k, p] = d log P(X_i = k | theta) / d working[p]``."""
+    _BY_TABLE[type(items)].gradient(items, i, theta, lp, out)
+
+
+# numba compares signatures with the models' functions, so these carry no annotations.
+def _compiled(items: Any, name: str) -> Callable[..., None] | None:
+    if isinstance(items, types.BaseNamedTuple) and items.instance_class in _BY_TABLE:
+        function: Callable[..., None] = getattr(_BY_TABLE[items.instance_class], name)
+        return function
+    return None
+
+
+@overload(logp)
+def _logp(items, i, theta, out):
+    return _compiled(items, "logp")
+
+
+@overload(score)
+def _score(items, i, theta, lp, out):
+    return _compiled(items, "score")
+
+
+@overload(curvature)
+def _curvature(items, i, theta, lp, out):
+    return _compiled(items, "curvature")
+
+
+@overload(gradient)
+def _gradient(items, i, theta, lp, out):
+    return _compiled(items, "gradient")
