@@ -1,0 +1,254 @@
+"""The demonstration bank: read from the TOML files beside this one (see ``README.md``)."""
+
+from __future__ import annotations
+
+import html
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from cat_engine.errors import InputError
+from item_bank.content import (
+    Area,
+    Choice,
+    Content,
+    Hotspot,
+    Image,
+    InlineChoice,
+    Interaction,
+    Item,
+    Mapped,
+    Match,
+    Option,
+    Order,
+    Response,
+    Source,
+    Stimulus,
+    TextEntry,
+)
+
+__all__ = ["FOLDER", "LANGUAGES", "DemoBank", "load", "provisional"]
+
+FOLDER = Path(__file__).resolve().parent
+LANGUAGES = ("fr", "en")
+RESPONSE = "RESPONSE"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoBank:
+    """Items and what stands around them, in canonical order (by file, then as written)."""
+
+    items: tuple[Item, ...]
+    stimuli: Mapping[str, Stimulus]
+    domains: Mapping[str, Mapping[str, Any]]
+    skills: Mapping[str, Mapping[str, Any]]
+    media: Path
+
+
+def load(folder: Path = FOLDER) -> DemoBank:
+    """Read the bank in `folder`.
+
+    Raises
+    ------
+    InputError
+        With the file and the item, when something does not fit the format of ``README.md``.
+    """
+    items: list[Item] = []
+    stimuli: dict[str, Stimulus] = {}
+    domains: dict[str, Mapping[str, Any]] = {}
+    skills: dict[str, Mapping[str, Any]] = {}
+    for path in sorted((folder / "framework").glob("*.toml")):
+        text = _read(path)
+        domains[text["domain"]["code"]] = text["domain"]
+        skills.update((skill["code"], skill) for skill in text["skill"])
+    for path in sorted((folder / "items").glob("*.toml"), key=_natural):
+        text = _read(path)
+        for row in text.get("stimulus", ()):
+            stimuli[row["id"]] = _stimulus(row, folder / "media")
+        for row in text.get("item", ()):
+            try:
+                items.append(_item(row, text["skill"], stimuli))
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(
+                    f"{path.name}: item '{row.get('id', '?')}' does not fit the format of "
+                    f"item_bank/demo/README.md ({type(error).__name__}: {error})"
+                ) from error
+    return DemoBank(tuple(items), stimuli, domains, skills, folder / "media")
+
+
+def provisional(item: Item) -> dict[str, Any]:
+    """Return parameters made from the rated difficulty, as a row of the parameter file.
+
+    Grades 1 to 5 stand at -2, -1, 0, 1, 2; slopes are 1 for all. The standard errors say how little a rated
+    difficulty is worth: one whole grade for the location, a third for the slope.
+    """
+    b = float((item.grade or 3) - 3)
+    row: dict[str, Any] = {"id": item.id, "a": 1.0, "n": 0, "flags": ["provisional"]}
+    if item.n_cat == 2:
+        return {**row, "model": "2pl", "b": b, "se": {"a": 0.33, "b": 1.0}}
+    steps = item.n_cat - 1
+    spread = [b + 1.5 * (k - (steps - 1) / 2) / steps for k in range(steps)]
+    return {
+        **row,
+        "model": "gpcm",
+        "a": 1.0 / steps,
+        "b": spread,
+        "se": {"a": 0.33 / steps, "b": [1.0] * steps},
+    }
+
+
+def _natural(path: Path) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path.name} is not valid TOML: {error}; mend that line") from error
+
+
+def _paragraphs(text: str) -> str:
+    parts = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
+    return "".join(f"<p>{html.escape(part, quote=False)}</p>" for part in parts if part)
+
+
+def _stimulus(row: Mapping[str, Any], media: Path) -> Stimulus:
+    images: dict[str, Image] = {}
+    if row.get("media"):
+        for language in LANGUAGES:
+            name = f"{row['id']}.{language}.svg"
+            width, height = _size(media / name)
+            images[language] = Image(name, width, height, row[language]["alt"].strip())
+    return Stimulus(
+        row["id"],
+        {language: row[language]["title"] for language in LANGUAGES},
+        {language: _paragraphs(row[language].get("text", "")) for language in LANGUAGES},
+        images,
+    )
+
+
+def _size(path: Path) -> tuple[int, int]:
+    box = ElementTree.parse(path).getroot().attrib["viewBox"].split()  # noqa: S314 - a file of ours
+    return round(float(box[2])), round(float(box[3]))
+
+
+def _item(row: Mapping[str, Any], skill: str, stimuli: Mapping[str, Stimulus]) -> Item:
+    stimulus = stimuli.get(row.get("stimulus", ""))
+    if row.get("stimulus") and stimulus is None:
+        raise ValueError(f"there is no stimulus '{row['stimulus']}' in this file")
+    versions = {language: _content(row, language, stimulus) for language in LANGUAGES}
+    return Item(
+        id=row["id"],
+        versions=versions,
+        scores=_scores(row),
+        domain=skill.split(".")[0],
+        skill=skill,
+        stimulus=row.get("stimulus", ""),
+        enemies=tuple(row.get("enemies", ())),
+        tags=tuple(row.get("tags", ())),
+        profession=row["profession"],
+        grade=row["grade"],
+        source=Source(**row["source"]),
+        authors=("Acquis",),
+        status="provisional",
+    )
+
+
+def _scores(row: Mapping[str, Any]) -> tuple[float, ...]:
+    if row.get("scoring", "all") == "all":
+        return (0.0, 1.0)
+    return tuple(float(k) for k in range(len(row["key"]) + 1))
+
+
+def _options(texts: Mapping[str, str]) -> tuple[Option, ...]:
+    return tuple(Option(name, html.escape(text.strip(), quote=False)) for name, text in texts.items())
+
+
+def _content(row: Mapping[str, Any], language: str, stimulus: Stimulus | None) -> Content:
+    text = row[language]
+    interactions, responses = _interactions(row, text, language, stimulus)
+    body = _paragraphs(text["stem"])
+    if row["form"] == "inline":
+        for name in interactions:
+            body = body.replace(f"[[{name}]]", f'<slot name="{name}"></slot>')
+    else:
+        body += f'<slot name="{RESPONSE}"></slot>'
+    return Content(
+        title=row["id"],
+        body=body,
+        interactions=interactions,
+        responses=responses,
+        processing="map_response" if row.get("scoring") == "partial" else "match_correct",
+        rationale=_paragraphs(text["rationale"]),
+    )
+
+
+def _interactions(
+    row: Mapping[str, Any], text: Mapping[str, Any], language: str, stimulus: Stimulus | None
+) -> tuple[dict[str, Interaction], dict[str, Response]]:
+    key = row["key"]
+    partial = row.get("scoring") == "partial"
+    match row["form"]:
+        case "single":
+            _known([key], text["options"])
+            return _one(Choice(_options(text["options"])), Response("single", "identifier", (key,)))
+        case "multiple":
+            _known(key, text["options"])
+            worth = {name: 1.0 if name in key else -1.0 for name in text["options"]}
+            mapping = Mapped(worth, lower=0.0) if partial else None
+            return _one(
+                Choice(_options(text["options"]), maximum=0),
+                Response("multiple", "identifier", tuple(key), mapping),
+            )
+        case "order":
+            _known(key, text["options"])
+            return _one(Order(_options(text["options"])), Response("ordered", "identifier", tuple(key)))
+        case "match":
+            _known(key, text["rows"])
+            _known(key.values(), text["columns"])
+            pairs = tuple(f"{name} {column}" for name, column in key.items())
+            mapping = Mapped(dict.fromkeys(pairs, 1.0)) if partial else None
+            return _one(
+                Match(_options(text["rows"]), _options(text["columns"])),
+                Response("multiple", "directedPair", pairs, mapping),
+            )
+        case "inline":
+            for name, right in key.items():
+                _known([right], text["gaps"][name])
+                if f"[[{name}]]" not in text["stem"]:
+                    raise ValueError(f"the stem ({language}) has no [[{name}]]")
+            return (
+                {name: InlineChoice(_options(text["gaps"][name])) for name in key},
+                {name: Response("single", "identifier", (right,)) for name, right in key.items()},
+            )
+        case "number":
+            return _one(
+                TextEntry(length=8, unit=text.get("unit", ""), pattern=r"[0-9]+"),
+                Response("single", "integer", (str(key),)),
+            )
+        case "hotspot":
+            if stimulus is None or language not in stimulus.image:
+                raise ValueError("a hotspot needs a stimulus with a picture")
+            _known([key], row["areas"])
+            areas = tuple(
+                Area(name, "rect", (x, y, x + width, y + height), text["options"][name])
+                for name, (x, y, width, height) in row["areas"].items()
+            )
+            return _one(Hotspot(stimulus.image[language], areas), Response("single", "identifier", (key,)))
+        case form:
+            raise ValueError(f"the form '{form}' is not in the table of forms")
+
+
+def _one(interaction: Interaction, response: Response) -> tuple[dict[str, Interaction], dict[str, Response]]:
+    return {RESPONSE: interaction}, {RESPONSE: response}
+
+
+def _known(names: Any, among: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in among:
+            raise ValueError(f"the key names '{name}', which is not among {', '.join(among)}")
