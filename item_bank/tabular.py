@@ -1,0 +1,357 @@
+"""CSV and Parquet files as named columns of text and of whole numbers.
+
+Small or quoted CSV goes through Python's own reader (no import to pay for); large plain CSV and Parquet
+through polars. Both roads refuse the same things with the same sentences.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cat_engine.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["ABSENT", "MISSING", "Table", "read_table"]
+
+MISSING = -1
+"""Stands for an absent cell in a column of whole numbers."""
+
+ABSENT = ("", "NA")
+"""What an absent cell looks like in a file."""
+
+LARGEST = 126
+"""The largest category code: categories are stored in one byte."""
+
+_SMALL = 1 << 19  # bytes: below this, importing polars costs more than it saves
+_NUMERIC_HINT = "an identifier belongs in a column named 'person'"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one file.
+
+    Attributes
+    ----------
+    path
+        Where it came from, for messages.
+    names
+        Column names, unique and not empty.
+    columns
+        One sequence of texts (or a polars series) a column.
+    height
+        Number of rows.
+    lines
+        Whether row ``r`` is line ``r + 2`` of a text file (for messages).
+    """
+
+    path: Path
+    names: list[str]
+    columns: list[Any]
+    height: int
+    lines: bool
+
+    def place(self, row: int) -> str:
+        """Say where row `row` (from 0) stands in the file."""
+        return f"line {row + 2} of {self.path}" if self.lines else f"row {row + 1} of {self.path}"
+
+    def column(self, name: str) -> Any:
+        """Return the column called `name` or say which there are."""
+        if name not in self.names:
+            raise InputError(
+                f"expected a column '{name}' in {self.path}, got {listed(self.names)}; name one of these"
+            )
+        return self.columns[self.names.index(name)]
+
+    def texts(self, name: str) -> list[str]:
+        """Return the column as texts without surrounding blanks; absent cells are ``""``."""
+        column = self.column(name)
+        if isinstance(column, Sequence):
+            stripped = [text.strip() for text in column]
+        else:
+            import polars as pl
+
+            stripped = column.cast(pl.String).str.strip_chars().fill_null("").to_list()
+        return ["" if text in ABSENT else text for text in stripped]
+
+    def factor(self, name: str) -> tuple[np.ndarray, list[str]]:
+        """Return the column as positions in its distinct texts, in order of first appearance.
+
+        Absent cells are position `MISSING`.
+        """
+        column = self.column(name)
+        if isinstance(column, Sequence):
+            seen: dict[str, int] = dict.fromkeys(ABSENT, MISSING)
+            codes = np.empty(len(column), np.int32)
+            for row, text in enumerate(column):
+                text = text.strip()
+                code = seen.get(text)
+                if code is None:
+                    code = seen[text] = len(seen) - len(ABSENT)
+                codes[row] = code
+            return codes, [text for text in seen if text not in ABSENT]
+        return _factor_series(column)
+
+    def codes(self, name: str, what: str = "a category") -> np.ndarray:
+        """Return the column as small whole numbers from 0, absent cells as `MISSING`.
+
+        Raises
+        ------
+        InputError
+            A cell is not a whole number between 0 and `LARGEST`; the sentence names the cell.
+        """
+        column = self.column(name)
+        if isinstance(column, Sequence):
+            lookup = _Codes()
+            codes = np.fromiter(map(lookup.__getitem__, column), np.int16, len(column))
+        else:
+            codes = _codes_of_series(column)
+        bad = np.flatnonzero(codes < MISSING)
+        if bad.size:
+            row = int(bad[0])
+            raise InputError(self._complaint(name, row, str(column[row]).strip(), what))
+        return codes
+
+    def _complaint(self, name: str, row: int, text: str, what: str) -> str:
+        came = f"got '{text}' in column '{name}', {self.place(row)}"
+        number = _number(text)
+        if number is not None and number > LARGEST:
+            return f"expected {what} between 0 and {LARGEST}, {came}; {_NUMERIC_HINT}"
+        if number is not None and number < 0:
+            return f"expected {what} counted from 0, {came}; leave the cell empty for a missing response"
+        return (
+            f"expected {what} as a whole number from 0, or an empty cell or NA, {came}; "
+            f"correct the cell, or score the answers first ({_NUMERIC_HINT})"
+        )
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Quote a few names and say how many more there are."""
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def read_table(path: str | Path) -> Table:
+    """Read a CSV (``,`` ``;`` or tab; may be gzipped) or Parquet file, told apart by content.
+
+    Raises
+    ------
+    InputError
+        No such file, an empty or ragged file, no rows, an unnamed column or two of one name.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"expected a CSV or Parquet file, there is no file {path}; check the path") from None
+    except OSError as error:
+        raise InputError(
+            f"expected a readable CSV or Parquet file, got '{error.strerror}' for {path}; check the path"
+        ) from None
+    if raw[:4] == b"PAR1":
+        return _read_parquet(path, raw)
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError):
+            raise InputError(
+                f"expected a whole gzip file, got a damaged one in {path}; copy it again"
+            ) from None
+    if raw[:2] == b"PK":
+        raise InputError(f"expected CSV or Parquet, got a spreadsheet or archive in {path}; save it as CSV")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"expected CSV in UTF-8, got other bytes in {path}; save it as CSV UTF-8") from None
+    if not text.strip():
+        raise InputError(
+            f"expected a header of item ids and one row a person, got an empty file {path}; check the export"
+        )
+    return _read_csv(path, text)
+
+
+def _read_csv(path: Path, text: str) -> Table:
+    header = text.split("\n", 1)[0]
+    separator = max(",;\t", key=header.count)
+    plain = '"' not in text[len(header) :]
+    if len(text) > _SMALL and plain:
+        return _read_large_csv(path, text, separator)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise InputError(
+            f"expected CSV with balanced quotes, got '{error}' in {path}; export it again"
+        ) from None
+    while rows and not rows[-1]:
+        rows.pop()
+    names = _checked_names(path, rows[0])
+    width = len(names)
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != width:
+            if not row and width == 1:
+                row.append("")
+                continue
+            raise _ragged(path, number, len(row), width)
+    if len(rows) < 2:
+        raise _no_rows(path)
+    return Table(path, names, list(zip(*rows[1:], strict=True)), len(rows) - 1, lines=True)
+
+
+def _read_large_csv(path: Path, text: str, separator: str) -> Table:
+    import polars as pl
+
+    text = text.rstrip("\r\n") + "\n"
+    first = next(csv.reader([text.split("\n", 1)[0].rstrip("\r")], delimiter=separator))
+    names = _checked_names(path, first)
+    height, width = text.count("\n") - 1, len(names)
+    if not height:
+        raise _no_rows(path)
+    # polars fills short rows in silence and refuses long ones: the count of separators tells.
+    separators = text.count(separator) - text.split("\n", 1)[0].count(separator)
+    frame = None
+    if separators == height * (width - 1):
+        try:
+            frame = pl.read_csv(
+                io.BytesIO(text.encode()),
+                separator=separator,
+                has_header=False,
+                skip_rows=1,
+                new_columns=names,
+                infer_schema=False,
+                quote_char=None,
+            )
+        except pl.exceptions.PolarsError:
+            frame = None
+    if frame is None or frame.height != height or frame.width != width:
+        for number, line in enumerate(text.splitlines()[1:], start=2):
+            if line.count(separator) != width - 1:
+                raise _ragged(path, number, line.count(separator) + 1 if line else 0, width)
+        raise InputError(
+            f"expected rows of {width} cells in {path}, got lines that end in mixed ways; export it again"
+        )
+    return Table(path, names, frame.get_columns(), height, lines=True)
+
+
+def _read_parquet(path: Path, raw: bytes) -> Table:
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(io.BytesIO(raw))
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"expected a Parquet file, got '{reason}' in {path}; write it again") from None
+    names = _checked_names(path, frame.columns)
+    if not frame.height:
+        raise _no_rows(path)
+    return Table(path, names, frame.get_columns(), frame.height, lines=False)
+
+
+def _checked_names(path: Path, names: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in names]
+    repeated = next((name for k, name in enumerate(names) if name and name in names[:k]), None)
+    if repeated is not None:
+        where = ", ".join(str(k + 1) for k, name in enumerate(names) if name == repeated)
+        hint = (
+            "the first line looks like data: put a header of item ids above it"
+            if all(_number(name) is not None or name in ABSENT for name in names)
+            else "rename or remove one"
+        )
+        raise InputError(
+            f"expected every column of {path} to have a name of its own, got '{repeated}' "
+            f"for columns {where}; {hint}"
+        )
+    if "" in names:
+        raise InputError(
+            f"expected every column of {path} to have a name, got none for column {names.index('') + 1}; "
+            "name it, or remove row names (in R: write.csv(..., row.names = FALSE))"
+        )
+    return names
+
+
+def _ragged(path: Path, number: int, got: int, width: int) -> InputError:
+    return InputError(
+        f"expected {width} cells on every line of {path}, as in its header, got {got} on line {number}; "
+        "complete the line (a missing response is an empty cell)"
+    )
+
+
+def _no_rows(path: Path) -> InputError:
+    return InputError(f"expected one row a person under the header of {path}, got none; check the export")
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if value == value and abs(value) != float("inf") and "_" not in text else None
+
+
+class _Codes(dict[str, int]):
+    """Text of a cell -> code, `MISSING`, or -2 for what cannot be a code."""
+
+    def __missing__(self, text: str) -> int:
+        stripped = text.strip()
+        if stripped in ABSENT:
+            code = MISSING
+        elif stripped.isascii() and stripped.isdigit():
+            code = int(stripped) if len(stripped) < 5 else LARGEST + 1
+        else:  # "1.0" is how tools write whole numbers beside missing ones
+            number = _number(stripped)
+            code = int(number) if number is not None and number >= 0 and number.is_integer() else -2
+        self[text] = code = code if code <= LARGEST else -2
+        return code
+
+
+def _codes_of_series(column: pl.Series) -> np.ndarray:
+    import polars as pl
+
+    if column.dtype == pl.Boolean or column.dtype.is_integer():
+        wide = column.cast(pl.Int64, strict=False)
+        if column.dtype == pl.UInt64:
+            wide = wide.fill_null(-2).set(column.is_null(), None)
+        wide = pl.select(pl.when((wide < 0) | (wide > LARGEST)).then(-2).otherwise(wide)).to_series()
+        return wide.cast(pl.Int16).fill_null(MISSING).to_numpy()
+    if column.dtype.is_numeric():
+        values = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        absent = np.isnan(values)
+        fine = ~absent & (values >= 0) & (values <= LARGEST) & (values == np.floor(values))
+        return np.where(absent, MISSING, np.where(fine, np.where(fine, values, 0), -2)).astype(np.int16)
+    texts = column if column.dtype == pl.String else column.cast(pl.String)
+    quick = texts.cast(pl.Int16, strict=False)
+    if quick.null_count() == texts.null_count() and (not len(quick) or _within(quick)):
+        return quick.fill_null(MISSING).to_numpy()
+    lookup = _Codes()
+    distinct = texts.unique().drop_nulls()
+    codes = [lookup[text] for text in distinct]
+    mapped = texts.replace_strict(distinct, codes, default=MISSING, return_dtype=pl.Int16)
+    return mapped.fill_null(MISSING).to_numpy()
+
+
+def _within(series: pl.Series) -> bool:
+    return bool(series.drop_nulls().is_between(0, LARGEST).all())
+
+
+def _factor_series(column: pl.Series) -> tuple[np.ndarray, list[str]]:
+    import polars as pl
+
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        column = column.str.strip_chars()
+        column = column.set(column.is_in(ABSENT), None)
+    distinct = column.unique(maintain_order=True).drop_nulls()
+    texts = distinct.cast(pl.String).to_list()
+    positions = column.replace_strict(
+        distinct, pl.Series(np.arange(len(distinct), dtype=np.int32)), default=None, return_dtype=pl.Int32
+    )
+    return positions.fill_null(MISSING).to_numpy(), texts
