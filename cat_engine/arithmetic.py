@@ -16,10 +16,13 @@ import numpy as np
 
 from cat_engine.compile import jit
 
-__all__ = ["EXP_FLOOR", "exp", "log", "log1p_unit", "log_add", "log_logistic", "logistic"]
+__all__ = ["EXP_FLOOR", "TINY", "exp", "log", "log1p_unit", "log_add", "log_logistic", "logistic"]
 
-EXP_FLOOR = -700.0
-"""Below this, `exp` returns exactly 0: no denormal number ever arises."""
+EXP_FLOOR = -230.0
+"""Below this (1e-100), `exp` returns exactly 0: products of three exponentials are never denormal."""
+
+TINY = 1e-100
+"""What stands for zero in a denominator; no `exp` other than exactly 0 is smaller."""
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693147180369123816490  # 33 bits of ln 2, so that k times it is exact
@@ -29,7 +32,7 @@ _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _MANTISSA = 0x000FFFFFFFFFFFFF
 
 
-@jit(inline="always")
+@jit
 def exp(x):
     """Return e**x; 0 below `EXP_FLOOR`, and the value at 709 above it."""
     y = min(max(x, EXP_FLOOR), 709.0)
@@ -55,7 +58,7 @@ def exp(x):
     return p * power if x >= EXP_FLOOR else 0.0 * p
 
 
-@jit(inline="always")
+@jit
 def log(x):
     """Return the natural logarithm of a normal positive number; -inf at 0."""
     bits = np.float64(x).view(np.int64)
@@ -80,27 +83,27 @@ def log(x):
     return value if x > 0.0 else -np.inf
 
 
-@jit(inline="always")
+@jit
 def log1p_unit(x):
     """Return log(1 + x) for 0 <= x <= 1, exact to the last bits for small x."""
     u = 1.0 + x
     return log(u) + (x - (u - 1.0)) / u
 
 
-@jit(inline="always")
+@jit
 def log_logistic(z):
     """Return log(1 / (1 + e**-z)), finite for every finite z."""
     return min(z, 0.0) - log1p_unit(exp(-abs(z)))
 
 
-@jit(inline="always")
+@jit
 def logistic(z):
     """Return 1 / (1 + e**-z) without overflow on either side."""
     e = exp(-abs(z))
     return (1.0 if z >= 0.0 else e) / (1.0 + e)
 
 
-@jit(inline="always")
+@jit
 def log_add(x, y):
     """Return log(e**x + e**y); either may be -inf, not both."""
     high = max(x, y)

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import config
 
 __all__ = ["cache_folder", "jit"]
 
+config: Any = numba.config
 _ROOT = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(
     r"^\s*(?:from\s+((?:cat_engine|item_bank|calibration)[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
@@ -45,9 +45,7 @@ def _imports(path: Path) -> tuple[Path, ...]:
     found: list[Path] = []
     for package, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
         found += _files_of(package or plain)
-        found += [
-            p for n in re.findall(r"\w+", names) if package for p in _files_of(f"{package}.{n}")
-        ]
+        found += [p for n in re.findall(r"\w+", names) if package for p in _files_of(f"{package}.{n}")]
     if path.name == "family.py":  # dispatch reaches every model without importing it
         found += sorted((_ROOT / "cat_engine" / "models").glob("*.py"))
     return tuple(found)

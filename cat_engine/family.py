@@ -12,7 +12,7 @@ and give it an example in the law tests, which fail until it has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,45 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-__all__ = ["MODELS", "ItemModel", "Table", "curvature", "gradient", "logp", "register", "score"]
+__all__ = [
+    "MODELS",
+    "ItemModel",
+    "Linear",
+    "Table",
+    "assign",
+    "curvature",
+    "gradient",
+    "logp",
+    "register",
+    "score",
+]
 
 Table = Any
 """A NamedTuple of arrays whose first axis is the item; always has ``n_cat``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """Working parameters as linear functions of fewer: ``working = offset + own x + common y``.
+
+    Attributes
+    ----------
+    offset
+        Shape ``(P,)``.
+    own
+        Shape ``(P, n_own)``; `x` belongs to one item.
+    common
+        Shape ``(P, n_common)``; `y` is shared by the items of a set (field ``set``, all of the model
+        and of one number of categories when it is absent).
+    own_names, common_names
+        What `x` and `y` are called.
+    """
+
+    offset: np.ndarray
+    own: np.ndarray
+    common: np.ndarray
+    own_names: tuple[str, ...]
+    common_names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +86,12 @@ class ItemModel:
         ``(n_cat) -> names``: the working parameters in the order of `gradient`.
     pack
         ``(items, i) -> array``: the working parameters of one row.
-    build
-        ``(n_cat, working) -> table`` from ``(n,)`` category counts and a list of working vectors.
+    assign
+        ``(items, i, working)``: write one row from its working parameters, in compiled code too.
+        Values that are no model (unordered graded thresholds, asymptotes that cross) give
+        log-probabilities of -inf, so that an optimiser steps back.
+    empty
+        ``(n_cat) -> table`` of unset rows from ``(n,)`` category counts.
     from_fields
         ``(rows) -> table`` from dictionaries with the fields of the parameter file.
     to_fields
@@ -60,10 +99,15 @@ class ItemModel:
     start
         ``(n_cat, proportions, slope) -> array``: working starting values from the proportions of each
         category (strictly positive, sum 1) and a slope.
+    information
+        ``(items, theta, out)``: ``out[i]`` = expected information of every item; a vectorised twin of
+        what is derived otherwise, tested equal to it. None: derived.
     fixed
         Working parameters that estimation holds at a value: ``{"a": 1.0}`` for Rasch.
     shared
         Working parameters that all items of this model in a calibration share: ``("a",)`` for 1PL.
+    linear
+        ``(n_cat) -> Linear`` where neither `fixed` nor `shared` can say it (RSM), else None.
     free_variance
         Whether the model fixes the slopes and frees the latent variance (Rasch, PCM, RSM).
     monotone
@@ -80,15 +124,25 @@ class ItemModel:
     gradient: Callable[..., None]
     working: Callable[[int], tuple[str, ...]]
     pack: Callable[[Table, int], np.ndarray]
-    build: Callable[[np.ndarray, list[np.ndarray]], Table]
+    assign: Callable[..., None]
+    empty: Callable[[np.ndarray], Table]
     from_fields: Callable[[list[Mapping[str, Any]]], Table]
     to_fields: Callable[[Table, int], dict[str, Any]]
     start: Callable[[int, np.ndarray, float], np.ndarray]
+    information: Callable[..., None] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
+    linear: Callable[[int], Linear] | None = None
     free_variance: bool = False
     monotone: bool = True
     dichotomous: bool = True
+
+    def build(self, n_cat: np.ndarray, working: Sequence[np.ndarray]) -> Table:
+        """Return a table from ``(n,)`` category counts and one vector of working parameters an item."""
+        items = self.empty(np.asarray(n_cat, dtype=np.int64))
+        for i, values in enumerate(working):
+            self.assign(items, i, np.asarray(values, dtype=np.float64))
+        return items
 
 
 MODELS: dict[str, ItemModel] = {}
@@ -102,7 +156,7 @@ def register(model: ItemModel) -> ItemModel:
     if model.code in MODELS:
         raise ValueError(f"an item model with the code '{model.code}' is registered already")
     first = _BY_TABLE.setdefault(model.table, model)
-    for name in ("logp", "score", "curvature", "gradient"):
+    for name in ("logp", "score", "curvature", "gradient", "assign", "information"):
         if getattr(first, name) is not getattr(model, name):
             raise ValueError(
                 f"'{model.code}' and '{first.code}' share the table {model.table.__name__} "
@@ -132,12 +186,18 @@ def gradient(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray
     _BY_TABLE[type(items)].gradient(items, i, theta, lp, out)
 
 
+def assign(items: Table, i: int, working: np.ndarray) -> None:
+    """Write row `i` of a table from its working parameters."""
+    _BY_TABLE[type(items)].assign(items, i, working)
+
+
 # numba compares signatures with the models' functions, so these carry no annotations.
 def _compiled(items: Any, name: str) -> Callable[..., None] | None:
-    if isinstance(items, types.BaseNamedTuple) and items.instance_class in _BY_TABLE:
-        function: Callable[..., None] = getattr(_BY_TABLE[items.instance_class], name)
-        return function
-    return None
+    table = getattr(items, "instance_class", None) if isinstance(items, types.BaseNamedTuple) else None
+    if table not in _BY_TABLE:
+        return None
+    function: Callable[..., None] = getattr(_BY_TABLE[table], name)
+    return function
 
 
 @overload(logp)
@@ -158,3 +218,8 @@ def _curvature(items, i, theta, lp, out):
 @overload(gradient)
 def _gradient(items, i, theta, lp, out):
     return _compiled(items, "gradient")
+
+
+@overload(assign)
+def _assign(items, i, working):
+    return _compiled(items, "assign")

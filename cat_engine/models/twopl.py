@@ -17,6 +17,7 @@ import numpy as np
 
 from cat_engine.arithmetic import exp, log1p_unit
 from cat_engine.family import ItemModel, register
+from cat_engine.models.fields import intercept, real
 
 
 class TwoPL(NamedTuple):
@@ -53,20 +54,35 @@ def gradient(items, i, theta, lp, out):
     out[1, 1] = p0
 
 
-def build(n_cat: np.ndarray, working: list[np.ndarray]) -> TwoPL:
-    values = np.array(working, dtype=np.float64).reshape(-1, 2)
-    return TwoPL(values[:, 0].copy(), values[:, 1].copy(), np.full(len(values), 2, np.int64))
+def information(items, theta, out):
+    """a**2 P Q for every item."""
+    for i in range(items.a.size):
+        e = exp(-abs(items.a[i] * theta + items.d[i]))
+        u = 1.0 + e
+        out[i] = items.a[i] * items.a[i] * (e / (u * u))
+
+
+def assign(items, i, working):
+    items.a[i] = working[0]
+    items.d[i] = working[1]
+
+
+def empty(n_cat: np.ndarray) -> TwoPL:
+    n = len(n_cat)
+    return TwoPL(np.empty(n), np.empty(n), np.full(n, 2, np.int64))
 
 
 def from_fields(rows: list[Mapping[str, Any]]) -> TwoPL:
-    a = np.array([row["a"] for row in rows], dtype=np.float64)
-    b = np.array([row["b"] for row in rows], dtype=np.float64)
-    return TwoPL(a, -a * b, np.full(len(rows), 2, np.int64))
+    items = empty(np.full(len(rows), 2))
+    for i, row in enumerate(rows):
+        items.a[i] = real(row, "a")
+        items.d[i] = intercept(row, items.a[i])
+    return items
 
 
 def to_fields(items: TwoPL, i: int) -> dict[str, Any]:
     a, d = float(items.a[i]), float(items.d[i])
-    return {"a": a, "b": -d / a if a != 0.0 else float("nan")}
+    return {"a": a, "b": -d / a} if a != 0.0 else {"a": a, "intercept": d}
 
 
 def pack(items: TwoPL, i: int) -> np.ndarray:
@@ -90,10 +106,12 @@ def _model(code: str, **options: Any) -> ItemModel:
             gradient,
             working=lambda n_cat: ("a", "d"),
             pack=pack,
-            build=build,
+            assign=assign,
+            empty=empty,
             from_fields=from_fields,
             to_fields=to_fields,
             start=start,
+            information=information,
             **options,
         )
     )
