@@ -16,7 +16,17 @@ import numpy as np
 
 from cat_engine.compile import jit
 
-__all__ = ["EXP_FLOOR", "TINY", "exp", "log", "log1p_unit", "log_add", "log_logistic", "logistic"]
+__all__ = [
+    "EXP_FLOOR",
+    "TINY",
+    "exp",
+    "log",
+    "log1p_unit",
+    "log_add",
+    "log_logistic",
+    "logistic",
+    "one_minus_exp",
+]
 
 EXP_FLOOR = -230.0
 """Below this (1e-100), `exp` returns exactly 0: products of three exponentials are never denormal."""
@@ -88,6 +98,20 @@ def log1p_unit(x):
     """Return log(1 + x) for 0 <= x <= 1, exact to the last bits for small x."""
     u = 1.0 + x
     return log(u) + (x - (u - 1.0)) / u
+
+
+@jit
+def one_minus_exp(x):
+    """Return 1 - e**-x for x >= 0, exact to the last bits for small x."""
+    p = 1.0 / 40320.0
+    p = p * -x + 1.0 / 5040.0
+    p = p * -x + 1.0 / 720.0
+    p = p * -x + 1.0 / 120.0
+    p = p * -x + 1.0 / 24.0
+    p = p * -x + 1.0 / 6.0
+    p = p * -x + 0.5
+    p = p * -x + 1.0
+    return p * x if x < 0.01 else 1.0 - exp(-x)
 
 
 @jit
