@@ -14,7 +14,19 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cat_engine.errors import InputError
 
-__all__ = ["SCHEMA", "Constraint", "Cuts", "Design", "Exposure", "Score", "Select", "Start", "Stop"]
+__all__ = [
+    "SCHEMA",
+    "Answers",
+    "Constraint",
+    "Cuts",
+    "Design",
+    "Exposure",
+    "Report",
+    "Score",
+    "Select",
+    "Start",
+    "Stop",
+]
 
 SCHEMA = "acquis/design/1"
 
@@ -39,7 +51,7 @@ class Start:
 class Score:
     """How theta is estimated while the test runs and at its end."""
 
-    method: str = _bounded("eap", among=("eap", "map"))
+    method: str = _bounded("eap", among=("eap",))
     prior: tuple[float, ...] = (0.0, 1.0)
     """Mean and standard deviation of the one published prior."""
     grid: tuple[float, ...] = (-6.0, 6.0, 61.0)
@@ -89,6 +101,26 @@ class Cuts:
     confidence: float = _bounded(0.9, 0.5, 1.0)
 
 
+_ABSENT = ("ignored", "lowest")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What an absent answer counts as: ignored, or the item's lowest category."""
+
+    omitted: str = _bounded("ignored", among=_ABSENT)
+    not_reached: str = _bounded("ignored", among=_ABSENT)
+    timed_out: str = _bounded("ignored", among=_ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Results by the values of one attribute, given only where they are reliable enough."""
+
+    attribute: str = "domain"
+    reliability: float = _bounded(0.7, 0.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """A whole design; every section has defaults."""
@@ -100,6 +132,8 @@ class Design:
     exposure: Exposure = Exposure()
     stop: Stop = Stop()
     cuts: Cuts = Cuts()
+    answers: Answers = Answers()
+    report: Report = Report()
 
     @staticmethod
     def from_mapping(values: Mapping[str, Any]) -> Design:

@@ -1,0 +1,1 @@
+"""Which item comes next: criteria, the blueprint that a test must meet, exposure."""
