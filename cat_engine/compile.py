@@ -90,7 +90,8 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(jit, **options)
-    options = {"cache": True, "error_model": "numpy", **options}
+    # numba hands fastmath down to what a kernel calls, and would cache it so: every kernel says its own.
+    options = {"cache": True, "error_model": "numpy", "fastmath": False, **options}
     if config.DISABLE_JIT:
         return function
     before = config.CACHE_DIR
