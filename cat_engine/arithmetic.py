@@ -7,7 +7,8 @@ not (numba's wheel carries no SVML). Errors stay within 2 ulp (exp, log) of the 
 References
 ----------
 Cody, W. J., & Waite, W. (1980). Software manual for the elementary functions. Prentice-Hall.
-Reduction of the argument by a two-part ln 2, and log by the odd series in (m - 1) / (m + 1).
+Reduction of the argument by a two-part ln 2; exp by the polynomial that meets (e**r - 1 - r) / r**2 at
+the Chebyshev points of [-ln(2)/2, ln(2)/2], log by the odd series in (m - 1) / (m + 1).
 """
 
 from __future__ import annotations
@@ -45,24 +46,22 @@ _MANTISSA = 0x000FFFFFFFFFFFFF
 @jit
 def exp(x):
     """Return e**x; 0 below `EXP_FLOOR`, and the value at 709 above it."""
-    y = min(max(x, EXP_FLOOR), 709.0)
+    y = EXP_FLOOR if x < EXP_FLOOR else x  # written so that nan stays nan
+    y = 709.0 if y > 709.0 else y
     shifted = y * _LOG2_E + _ROUND
     k = shifted - _ROUND
     r = (y - k * _LN2_HIGH) - k * _LN2_LOW
-    p = 1.0 / 6227020800.0
-    p = p * r + 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
+    p = 2.51003758422237e-08
+    p = p * r + 2.7620075892548164e-07
+    p = p * r + 2.7557268480289716e-06
+    p = p * r + 2.480152132234228e-05
+    p = p * r + 0.00019841269863040559
+    p = p * r + 0.0013888888917196736
+    p = p * r + 0.008333333333330065
+    p = p * r + 0.041666666666624164
+    p = p * r + 0.16666666666666669
+    p = p * r + 0.5000000000000001
+    p = (r * r) * p + r + 1.0
     bits = np.float64(shifted).view(np.int64)
     power = np.int64((bits + np.int64(1023)) << np.int64(52)).view(np.float64)
     return p * power if x >= EXP_FLOOR else 0.0 * p
@@ -77,8 +76,7 @@ def log(x):
     f = m - 1.0
     s = f / (2.0 + f)
     z = s * s
-    p = 2.0 / 23.0
-    p = p * z + 2.0 / 21.0
+    p = 2.0 / 21.0
     p = p * z + 2.0 / 19.0
     p = p * z + 2.0 / 17.0
     p = p * z + 2.0 / 15.0

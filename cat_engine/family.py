@@ -20,6 +20,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from cat_engine.arithmetic import exp
+
 __all__ = [
     "MODELS",
     "ItemModel",
@@ -28,6 +30,7 @@ __all__ = [
     "assign",
     "curvature",
     "gradient",
+    "information",
     "logp",
     "register",
     "score",
@@ -186,6 +189,26 @@ def gradient(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray
     _BY_TABLE[type(items)].gradient(items, i, theta, lp, out)
 
 
+def _derived_information(items, theta, out):
+    width = 2
+    for i in range(items.n_cat.size):
+        width = max(width, items.n_cat[i])
+    lp = np.empty(width)
+    slope = np.empty(width)
+    for i in range(items.n_cat.size):
+        logp(items, i, theta, lp)
+        score(items, i, theta, lp, slope)
+        total = 0.0
+        for k in range(items.n_cat[i]):
+            total += exp(lp[k]) * slope[k] * slope[k]
+        out[i] = total
+
+
+def information(items: Table, theta: float, out: np.ndarray) -> None:
+    """Write ``out[i] = sum_k P_k (d log P_k / d theta)**2``, the expected information of every item."""
+    (_BY_TABLE[type(items)].information or _derived_information)(items, theta, out)
+
+
 def assign(items: Table, i: int, working: np.ndarray) -> None:
     """Write row `i` of a table from its working parameters."""
     _BY_TABLE[type(items)].assign(items, i, working)
@@ -196,7 +219,7 @@ def _compiled(items: Any, name: str) -> Callable[..., None] | None:
     table = getattr(items, "instance_class", None) if isinstance(items, types.BaseNamedTuple) else None
     if table not in _BY_TABLE:
         return None
-    function: Callable[..., None] = getattr(_BY_TABLE[table], name)
+    function: Callable[..., None] | None = getattr(_BY_TABLE[table], name)
     return function
 
 
@@ -223,3 +246,8 @@ def _gradient(items, i, theta, lp, out):
 @overload(assign)
 def _assign(items, i, working):
     return _compiled(items, "assign")
+
+
+@overload(information)
+def _information(items, theta, out):
+    return _compiled(items, "information") or _derived_information

@@ -4,7 +4,8 @@ The probability of a category is a difference of two logistics. With ``z_k = a t
 
     P(X = k) = logistic(z_k) logistic(-z_{k+1}) (1 - exp(-(d_k - d_{k+1}))),
 
-so that its logarithm is a sum of three terms that lose no digits at any theta.
+so that its logarithm is a sum of three terms that lose no digits at any theta. Where two thresholds are
+equal the third factor is 1e-100: a category that nobody reaches, yet an answer in it can be scored.
 
 References
 ----------
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cat_engine.arithmetic import exp, log, log_logistic, one_minus_exp
+from cat_engine.arithmetic import TINY, exp, log, log_logistic, one_minus_exp
 from cat_engine.family import ItemModel, register
 from cat_engine.models.fields import real, reals, refuse
 
@@ -81,7 +82,7 @@ def gradient(items, i, theta, lp, out):
             out[k, k] = short
         if 0 < k < last:
             step = items.d[i, k - 1] - items.d[i, k]
-            pull = exp(-step) / one_minus_exp(step)
+            pull = exp(-step) / max(one_minus_exp(step), TINY)
             out[k, k] += pull
             out[k, k + 1] -= pull
         out[k, 0] = theta * (short - above)
@@ -96,7 +97,8 @@ def assign(items, i, working):
         items.d[i, k] = working[k + 1]
     items.gap[i, 0] = 0.0
     for k in range(1, last):
-        items.gap[i, k] = log(one_minus_exp(max(items.d[i, k - 1] - items.d[i, k], 0.0)))
+        step = items.d[i, k - 1] - items.d[i, k]
+        items.gap[i, k] = log(max(one_minus_exp(step), TINY)) if step >= 0.0 else -np.inf
 
 
 def empty(n_cat: np.ndarray) -> GRM:
@@ -109,11 +111,11 @@ def from_fields(rows: list[Mapping[str, Any]]) -> GRM:
     for row in rows:
         a = real(row, "a")
         d = reals(row, "intercept") if "intercept" in row else [-a * b for b in reals(row, "b")]
-        if any(d[k] >= d[k - 1] for k in range(1, len(d))):
+        if any(d[k] > d[k - 1] for k in range(1, len(d))):
             name = "intercept" if "intercept" in row else "b"
             raise refuse(
                 row,
-                "thresholds whose a * b strictly increases (P(X >= k) falls with k)",
+                "thresholds whose a * b increases (P(X >= k) falls with k)",
                 repr(row[name]),
                 f"order '{name}', or merge categories",
             )

@@ -1,0 +1,120 @@
+"""Answers: who answered which item in which category, as kernels read it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cat_engine.compile import jit
+from cat_engine.errors import InputError
+from cat_engine.pool import ItemPool
+from cat_engine.threads import over_chunks
+
+__all__ = ["Answers"]
+
+
+@jit(nogil=True)
+def _fill(low, high, matrix, indptr, item, category):
+    for p in range(low, high):
+        r = indptr[p]
+        for j in range(matrix.shape[1]):
+            if matrix[p, j] >= 0:
+                item[r] = j
+                category[r] = matrix[p, j]
+                r += 1
+
+
+@jit(nogil=True)
+def _count(low, high, matrix, indptr):
+    for p in range(low, high):
+        given = 0
+        for j in range(matrix.shape[1]):
+            given += matrix[p, j] >= 0
+        indptr[p + 1] = given
+
+
+@jit
+def _flaw(indptr, item, category, n_cat):
+    """Return the position of the first answer that is impossible or out of order, or -1."""
+    for p in range(indptr.size - 1):
+        for r in range(indptr[p], indptr[p + 1]):
+            if item[r] < 0 or item[r] >= n_cat.size or category[r] < 0:
+                return r
+            if category[r] >= n_cat[item[r]] or (r > indptr[p] and item[r] <= item[r - 1]):
+                return r
+    return -1
+
+
+class Answers(NamedTuple):
+    """Sparse by person; each person's items ascend, so that sums run in canonical order.
+
+    Attributes
+    ----------
+    indptr
+        Shape ``(N + 1,)``, int64: person `p` gave the answers ``indptr[p] .. indptr[p + 1] - 1``.
+    item
+        Shape ``(answers,)``, int32: the item's position in the pool.
+    category
+        Shape ``(answers,)``, int8.
+    """
+
+    indptr: np.ndarray
+    item: np.ndarray
+    category: np.ndarray
+
+    @property
+    def n_persons(self) -> int:
+        """Number of persons, those without an answer included."""
+        return len(self.indptr) - 1
+
+    @classmethod
+    def from_matrix(cls, matrix: np.ndarray) -> Answers:
+        """Make answers from a matrix, one row a person and one column an item; negative: none given."""
+        matrix = np.ascontiguousarray(np.atleast_2d(matrix), dtype=np.int8)
+        indptr = np.zeros(len(matrix) + 1, np.int64)
+        over_chunks(_count, len(matrix), matrix, indptr)
+        np.cumsum(indptr, out=indptr)
+        answers = cls(indptr, np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.int8))
+        over_chunks(_fill, len(matrix), matrix, *answers)
+        return answers
+
+    @classmethod
+    def from_sparse(
+        cls,
+        indptr: np.ndarray,
+        item: np.ndarray,
+        category: np.ndarray,
+        position: np.ndarray | None = None,
+    ) -> Answers:
+        """Make answers from sparse arrays in any order; `position` maps their items to the pool's."""
+        indptr = np.ascontiguousarray(indptr, dtype=np.int64)
+        item = np.asarray(item) if position is None else np.asarray(position)[item]
+        person = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        key = person * (int(item.max(initial=0)) + 1) + item
+        category = np.asarray(category)
+        if (key[1:] < key[:-1]).any():
+            order = np.argsort(key, kind="stable")
+            item, category = item[order], category[order]
+        return cls(
+            indptr,
+            np.ascontiguousarray(item, dtype=np.int32),
+            np.ascontiguousarray(category, dtype=np.int8),
+        )
+
+    def check(self, pool: ItemPool) -> None:
+        """Raise InputError where an answer is impossible for `pool` or an item is answered twice."""
+        r = int(_flaw(self.indptr, self.item, self.category, pool.n_cat))
+        if r < 0:
+            return
+        person = int(np.searchsorted(self.indptr, r, side="right")) - 1
+        j, k = int(self.item[r]), int(self.category[r])
+        if not 0 <= j < len(pool):
+            got, want = f"position {j}", f"items at positions 0 to {len(pool) - 1}"
+        elif not 0 <= k < pool.n_cat[j]:
+            got, want = f"{k} at item '{pool.ids[j]}'", f"categories 0 to {pool.n_cat[j] - 1}"
+        else:
+            got, want = f"'{pool.ids[j]}' out of order or twice", "each item once, in ascending order"
+        raise InputError(
+            f"expected {want}, got {got} in the answers of person number {person + 1}; correct them"
+        )
