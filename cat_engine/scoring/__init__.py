@@ -4,6 +4,26 @@ Read `estimators` (eap, map, ml, wle), then `posterior` (what they share with th
 """
 
 from cat_engine.scoring.estimators import ESTIMATORS, FLAGS, Scores, score
+from cat_engine.scoring.plausible import level_probabilities, plausible_values
 from cat_engine.scoring.priors import Prior
+from cat_engine.scoring.reliability import (
+    conditional_reliability,
+    empirical_reliability,
+    marginal_reliability,
+)
+from cat_engine.scoring.summed import SummedScores, summed_scores
 
-__all__ = ["ESTIMATORS", "FLAGS", "Prior", "Scores", "score"]
+__all__ = [
+    "ESTIMATORS",
+    "FLAGS",
+    "Prior",
+    "Scores",
+    "SummedScores",
+    "conditional_reliability",
+    "empirical_reliability",
+    "level_probabilities",
+    "marginal_reliability",
+    "plausible_values",
+    "score",
+    "summed_scores",
+]
