@@ -76,7 +76,7 @@ def from_mirt(item: str, columns: Columns, itemtype: str | None = None) -> Row:
         ``a1, b1, ..., c``.
     itemtype
         mirt's name: needed for ``a, b1, ...``, which graded and partial credit items share (``"graded"`` or
-        ``"gpcm"``), and for ``a1, b1, ..., c`` (``"rsm"``, or ``"grsm"``: graded, logit = a (theta + b_k + c));
+        ``"gpcm"``), and for ``a1, b1, ..., c`` (``"rsm"``; ``"grsm"``: graded, a (theta + b_k + c));
         ``"Rasch"`` makes Rasch and partial credit items.
     """
     if {"a1", "d"} <= set(columns) and any(columns.get(f"a{k}", 0.0) != 0.0 for k in range(2, 9)):
