@@ -102,6 +102,15 @@ class Answers(NamedTuple):
             np.ascontiguousarray(category, dtype=np.int8),
         )
 
+    def take(self, persons: np.ndarray) -> Answers:
+        """Return the answers of the persons at the positions `persons`, in that order."""
+        persons = np.asarray(persons, dtype=np.int64)
+        length = self.indptr[persons + 1] - self.indptr[persons]
+        indptr = np.zeros(len(persons) + 1, np.int64)
+        np.cumsum(length, out=indptr[1:])
+        at = np.arange(indptr[-1]) + np.repeat(self.indptr[persons] - indptr[:-1], length)
+        return Answers(indptr, self.item[at], self.category[at])
+
     def check(self, pool: ItemPool) -> None:
         """Raise InputError where an answer is impossible for `pool` or an item is answered twice."""
         r = int(_flaw(self.indptr, self.item, self.category, pool.n_cat))

@@ -1,0 +1,43 @@
+"""Compile every kernel of scoring, information and the record by using it once on two items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cat_engine.answers import Answers
+from cat_engine.family import MODELS, ItemModel
+from cat_engine.grid import tabulate
+from cat_engine.information import best, information, observed_information
+from cat_engine.pool import Block, ItemPool
+from cat_engine.record import score_of_record
+from cat_engine.scoring import Prior, level_probabilities, plausible_values, score
+
+__all__ = ["smallest_pool", "warm"]
+
+
+def smallest_pool(model: ItemModel, n: int = 2) -> ItemPool:
+    """Return a pool of `n` items of `model` at its starting values."""
+    k = 2 if model.dichotomous else 3
+    start = model.start(k, np.full(k, 1.0 / k), 1.0)
+    table = model.build(np.full(n, k), [start] * n)
+    return ItemPool.from_blocks([f"i{i}" for i in range(n)], [Block(model, table, np.arange(n))])
+
+
+def warm() -> Iterator[str]:
+    """Compile; yield the name of each part when it is done."""
+    answers = Answers.from_matrix(np.array([[0, 1], [-1, 1]], dtype=np.int8))
+    tables = {model.table: model for model in MODELS.values()}
+    for model in tables.values():
+        pool = smallest_pool(model)
+        best(information(pool, 0.0), np.ones(2, dtype=bool))
+        observed_information(pool, 0.0, np.zeros(2))
+        for method in ("map", "eap"):
+            score(pool, answers, method)
+        yield f"the {model.table.__name__} table"
+    grid = Prior.normal().grid()
+    score_of_record(tabulate(pool, grid), grid, [0, 1], [0, 1], [0.0])
+    level_probabilities(pool, answers, np.zeros(1))
+    plausible_values(pool, answers, np.full((2, 1), 0.5))
+    yield "the score of record"
