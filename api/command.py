@@ -33,7 +33,7 @@ COMMANDS = {
     "verify": "check a signed result or credential",
     "warm": "compile the numerical kernels ahead of use",
 }
-"""Every command and what it does; each lives in ``api/commands/NAME.py`` and is imported when it is called."""
+"""Every command and what it does; ``api/commands/NAME.py`` is imported when it is called."""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,1 +1,4 @@
-"""One module a command: ``configure(parser)`` adds its arguments, ``run(args)`` does it and returns the exit status."""
+"""One module a command: ``configure(parser)`` adds its arguments, ``run(args)`` does it.
+
+``run`` returns the exit status; None is 0.
+"""

@@ -1,0 +1,1 @@
+"""Who may do what: organisations, their OAuth2 clients, people and their invitations."""

@@ -1,0 +1,205 @@
+"""Access tokens, and inviting people."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from urllib.parse import parse_qs, unquote
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import OAuth2
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.accounts.clients import LIFETIME, SCOPES, Client, authorise, token_for
+from api.accounts.invitations import invite
+from api.ids import new_code, new_id
+from api.moments import iso
+from api.openapi import problems
+from api.problems import Problem
+from api.results.claims import Person
+from api.runtime import Runtime
+from api.sittings.timing import SECOND
+
+__all__ = ["client_with", "router"]
+
+router = APIRouter(prefix="/api/v1")
+
+_MAX_BODY = 8_192
+_SCHEME = OAuth2(
+    flows={"clientCredentials": {"tokenUrl": "/api/v1/oauth/token", "scopes": SCOPES}},
+    scheme_name="client",
+    auto_error=False,
+)
+
+
+def client_with(scope: str) -> Callable[..., Awaitable[Client]]:
+    """Return a dependency: the client of a request whose access token allows `scope`."""
+
+    async def dependency(request: Request, _: Annotated[str | None, Depends(_SCHEME)]) -> Client:
+        runtime: Runtime = request.app.state.runtime
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Problem("unauthenticated", "Send an access token: Authorization: Bearer ...")
+        return await authorise(runtime, token.strip(), scope)
+
+    return dependency
+
+
+class TokenOut(BaseModel):
+    """An access token."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+
+
+@router.post(
+    "/oauth/token",
+    tags=["Access"],
+    response_model=TokenOut,
+    summary="An access token for a client",
+    responses=problems(
+        "invalid_client", "invalid_scope", "invalid_request", "unsupported_grant_type", "too_large"
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["grant_type"],
+                        "properties": {
+                            "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                            "scope": {"type": "string"},
+                            "client_id": {"type": "string"},
+                            "client_secret": {"type": "string"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+)
+async def token(request: Request) -> JSONResponse:
+    """Credentials go into the header (HTTP Basic, preferred) or the form."""
+    runtime: Runtime = request.app.state.runtime
+    form = await _form(request)
+    grant = form.get("grant_type")
+    if grant is None:
+        raise Problem("invalid_request", "Send grant_type=client_credentials as a form.")
+    if grant != "client_credentials":
+        raise Problem("unsupported_grant_type")
+    id, secret = _basic(request.headers.get("authorization", "")) or (
+        form.get("client_id", ""),
+        form.get("client_secret", ""),
+    )
+    access, scope = await token_for(runtime, id, secret, form.get("scope", ""))
+    return JSONResponse(
+        {"access_token": access, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope},
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise Problem("too_large")
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=20)
+    except ValueError as error:
+        raise Problem("invalid_request", "Send a form: application/x-www-form-urlencoded.") from error
+    if any(len(values) > 1 for values in fields.values()):
+        raise Problem("invalid_request", "Send each field once.")
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise Problem("invalid_client", "The Authorization header cannot be read.") from None
+    return unquote(id), unquote(secret)
+
+
+class PersonIn(BaseModel):
+    """Someone to invite, as the organisation names them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    identifier: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    identifier_type: Annotated[
+        str | None, Field(pattern="^[a-z_]{1,20}$", examples=["matricule", "rpps"])
+    ] = None
+    family_name: Annotated[str | None, Field(max_length=200)] = None
+    given_name: Annotated[str | None, Field(max_length=200)] = None
+
+
+class InvitationIn(BaseModel):
+    """An invitation to make."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    person: PersonIn
+    test: Annotated[str, Field(min_length=1, max_length=100, description="Code of the test.")]
+    days: Annotated[int, Field(ge=1, le=366, description="How long it is valid.")] = 30
+    extra_time_percent: Annotated[int, Field(ge=0, le=200)] = 0
+
+
+class InvitedOut(BaseModel):
+    """What to hand to the person; the code is told once and not stored."""
+
+    invitation: str
+    person: str
+    code: str
+    link: str
+    expires_at: str
+
+
+@router.post(
+    "/invitations",
+    tags=["Invitations"],
+    status_code=201,
+    response_model=InvitedOut,
+    summary="Invite someone to a test",
+    responses=problems("unauthenticated", "forbidden", "not_found"),
+)
+async def make_invitation(
+    body: InvitationIn,
+    request: Request,
+    client: Annotated[Client, Depends(client_with("invitations:write"))],
+) -> JSONResponse:
+    """A person named by an identifier that the organisation used before is the same person."""
+    runtime: Runtime = request.app.state.runtime
+    fields: dict[str, Any] = body.person.model_dump()
+    if any("\0" in value for value in (*fields.values(), body.test) if value):
+        raise Problem("malformed", "Leave out the character U+0000.")
+    invited = await runtime.write(
+        invite,
+        client.organisation,
+        Person(new_id(), **fields),
+        body.test,
+        new_code(),
+        body.days * 86_400 * SECOND,
+        body.extra_time_percent,
+    )
+    return JSONResponse(
+        {
+            "invitation": invited.id,
+            "person": invited.person_id,
+            "code": invited.code,
+            "link": f"{runtime.settings.base_url}/i/{invited.code}",
+            "expires_at": iso(invited.expires_at),
+        },
+        201,
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,135 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from api.accounts.endpoints import router as accounts
+from api.database.clock import NOW
+from api.database.migrate import migrate
+from api.database.plans import Commit, Plan
+from api.edge import Edge, problem_headers
+from api.keys import store as keys
+from api.observe import Metrics
+from api.openapi import DESCRIPTION, TAGS
+from api.pages.routes import router as pages
+from api.problems import Problem
+from api.results.endpoints import router as results
+from api.runtime import Runtime
+from api.settings import Settings
+from api.sittings.endpoints import router as sittings
+
+__all__ = ["application", "create_app"]
+
+ROUTERS = (sittings, accounts, results, pages)
+
+_STATUS_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application for `settings`; the database is opened when the server starts.
+
+    Raises
+    ------
+    cat_engine.errors.InputError
+        At start, when an acknowledged answer would not be durable.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(migrate, settings.database_url)
+        runtime = Runtime.of(settings)
+        await runtime.database.open()
+        try:
+            await runtime.write(keys.record, runtime.signing.jwk)
+            app.state.runtime = runtime
+            yield
+        finally:
+            await runtime.database.close()
+
+    app = FastAPI(
+        title="Acquis",
+        version=version("acquis"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    metrics = Metrics()
+    app.state.metrics = metrics
+    app.add_middleware(Edge, limit=settings.in_flight, metrics=metrics)
+    for router in ROUTERS:
+        app.include_router(router)
+    _operation(app, metrics)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    return app
+
+
+def application() -> FastAPI:
+    """Return the application that the environment describes (for ``uvicorn --factory``)."""
+    return create_app(Settings.from_environment())
+
+
+def _operation(app: FastAPI, metrics: Metrics) -> None:
+    @app.get("/health", tags=["Operation"], summary="Whether the process lives")
+    async def health() -> dict[str, str]:
+        """Asks nothing of the database."""
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["Operation"], summary="Whether requests should be sent here")
+    async def ready(request: Request) -> Response:
+        """Asks the database for the time."""
+        runtime: Runtime = request.app.state.runtime
+        await runtime.read(_time)
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics", tags=["Operation"], summary="Metrics for Prometheus")
+    async def read_metrics() -> Response:
+        """Of this worker."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _time() -> Plan[int]:
+    (rows,) = yield [NOW()]
+    return Commit(rows[0][0])
+
+
+async def _problem(request: Request, error: Any) -> Response:
+    return JSONResponse(error.document(), error.status, headers=problem_headers(error))
+
+
+async def _malformed(request: Request, error: Any) -> Response:
+    """Name the places that are wrong, never the values: those may be answers or names."""
+    places = [
+        {"in": ".".join(str(part) for part in entry["loc"]), "message": entry["msg"]}
+        for entry in error.errors()
+    ]
+    return await _problem(request, Problem("malformed", "See `errors`.", errors=places))
+
+
+async def _http(request: Request, error: Any) -> Response:
+    code = _STATUS_CODES.get(error.status_code, "malformed")
+    response = await _problem(request, Problem(code))
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response

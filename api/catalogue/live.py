@@ -1,0 +1,117 @@
+"""A published test, made ready for sittings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.catalogue.document import SCHEMA, content_hash, from_bytes, rebuilt
+from api.sittings.timing import Rules
+from cat_engine.design import Design
+from cat_engine.pool import ItemPool
+from cat_engine.session import AdaptiveTest
+from item_bank.content import Item, Stimulus
+
+__all__ = ["Level", "LiveTest", "Scale", "live"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level of the framework: its code and its name by language."""
+
+    code: str
+    label: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How theta is reported: ``origin + unit * theta``, rounded to whole points, kept within bounds."""
+
+    name: str
+    origin: float
+    unit: float
+    low: int
+    high: int
+
+    def points(self, theta: float) -> int:
+        """Return `theta` in points."""
+        return min(max(round(self.origin + self.unit * theta), self.low), self.high)
+
+    def error(self, se: float) -> int:
+        """Return a standard error in points, rounded up to be honest, and 1 at least."""
+        return max(1, -int(-self.unit * se // 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveTest:
+    """All that a sitting needs of a published test; shared, immutable.
+
+    Attributes
+    ----------
+    id
+        The row that holds it.
+    items, index
+        Content in the order of the pool, and each item's position in it.
+    media
+        Name of a picture -> its SHA-256 and media type.
+    """
+
+    id: str
+    code: str
+    version: int
+    content_hash: str
+    title: Mapping[str, str]
+    languages: tuple[str, ...]
+    demonstration: bool
+    rules: Rules
+    design: Design
+    adaptive: AdaptiveTest
+    items: tuple[Item, ...]
+    index: Mapping[str, int]
+    stimuli: Mapping[str, Stimulus]
+    media: Mapping[str, tuple[str, str]]
+    levels: tuple[Level, ...]
+    scale: Scale
+    domains: Mapping[str, Mapping[str, Any]]
+    valid_days: int
+
+    def item(self, id: str) -> Item:
+        """Return the item called `id`."""
+        return self.items[self.index[id]]
+
+
+def live(id: str, code: str, version: int, data: bytes) -> LiveTest:
+    """Make the test in `data` (the bytes of a document) ready.
+
+    Raises
+    ------
+    ValueError
+        For a document of another schema.
+    """
+    document = from_bytes(data)
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"expected a test document {SCHEMA}, got {document['schema']}")
+    items: tuple[Item, ...] = rebuilt(document["items"])
+    design = Design.from_mapping(document["design"])
+    pool = ItemPool.from_rows(document["parameters"])
+    return LiveTest(
+        id=id,
+        code=code,
+        version=version,
+        content_hash=content_hash(data),
+        title=document["title"],
+        languages=tuple(document["languages"]),
+        demonstration=document["demonstration"],
+        rules=Rules.from_mapping(document["time"]),
+        design=design,
+        adaptive=AdaptiveTest.prepare(pool, design, document["attributes"]),
+        items=items,
+        index={item.id: i for i, item in enumerate(items)},
+        stimuli=rebuilt(document["stimuli"]),
+        media={name: (entry[0], entry[1]) for name, entry in document["media"].items()},
+        levels=tuple(Level(level["code"], level["label"]) for level in document["levels"]),
+        scale=Scale(**document["scale"]),
+        domains=document["domains"],
+        valid_days=document["valid_days"],
+    )

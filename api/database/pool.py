@@ -1,0 +1,127 @@
+"""Connections to PostgreSQL, shared by the requests of one process.
+
+Why not a library's pool: after an outage that must not make requests wait for a reconnection schedule.
+Here a request connects when it needs to, a failure is told at once, and the first request after the
+database is back finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+
+from api.database.plans import Busy, Unavailable
+
+__all__ = ["Pool"]
+
+_ON_CONNECT = (
+    "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'"
+)
+
+
+class Pool:
+    """At most `size` connections; at most `waiting` requests in the queue, for `patience` seconds each."""
+
+    def __init__(self, conninfo: str, size: int, waiting: int, patience: float) -> None:
+        self.conninfo = conninfo
+        self.size = size
+        self.waiting = waiting
+        self.patience = patience
+        self._idle: list[AsyncConnection[Any]] = []  # the last used is used next: it is warm
+        self._open = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a connection."""
+        return len(self._queue)
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend a connection.
+
+        One that comes back in the middle of something is closed, and after a failure of the server so are
+        the idle ones, which have failed as well.
+        """
+        connection = await self._take()
+        try:
+            yield connection
+        except psycopg.OperationalError:
+            if connection.broken:
+                await self._drop_idle()
+            raise
+        finally:
+            if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
+                await connection.close()
+                self._open -= 1
+            else:
+                self._idle.append(connection)
+            self._wake()
+
+    async def close(self) -> None:
+        """Close the idle connections; lent ones close when they come back."""
+        self.size = 0
+        await self._drop_idle()
+
+    async def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        self._open -= len(idle)
+        for connection in idle:
+            await connection.close()
+
+    async def _take(self) -> AsyncConnection[Any]:
+        if self._queue or (not self._idle and self._open >= self.size):
+            await self._wait()
+        if self._idle:
+            return self._idle.pop()
+        self._open += 1
+        try:
+            connection = await AsyncConnection.connect(
+                self.conninfo,
+                autocommit=True,
+                connect_timeout=5,
+                keepalives_idle=5,
+                keepalives_interval=2,
+                keepalives_count=3,
+                tcp_user_timeout=8000,
+            )
+            await connection.execute(_ON_CONNECT)
+        except BaseException as error:
+            self._open -= 1
+            self._wake()
+            if isinstance(error, psycopg.Error):
+                raise Unavailable(f"PostgreSQL does not answer: {error}") from error
+            raise
+        return connection
+
+    async def _wait(self) -> None:
+        if len(self._queue) >= self.waiting:
+            raise Busy("too many requests are waiting for the database")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            async with asyncio.timeout(self.patience):
+                await turn
+        except BaseException as error:
+            if turn in self._queue:
+                self._queue.remove(turn)
+            elif turn.done() and not turn.cancelled():
+                self._wake()  # the turn was given to one who has left: pass it on
+            if isinstance(error, TimeoutError):
+                raise Busy("no connection to the database was free in time") from None
+            raise
+
+    def _wake(self) -> None:
+        """Give the next in the queue a turn."""
+        while self._queue and (self._idle or self._open < self.size):
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return

@@ -1,0 +1,237 @@
+"""What is stored. SQLAlchemy Core tables; the migrations make them, a test compares the two.
+
+Only texts, integers and bytes, so that SQLite and PostgreSQL hold and return the same values. A moment is
+an integer: microseconds since 1970 in UTC, by the database's clock (``*_at``).
+
+The unique keys are the guards of a sitting: whatever the code above does, two workers cannot both
+append event n, serve position p, answer position p, or act twice on one idempotency key.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+__all__ = [
+    "REVISION",
+    "blob",
+    "client",
+    "event",
+    "feed",
+    "invitation",
+    "metadata",
+    "organisation",
+    "outbox",
+    "person",
+    "result",
+    "session",
+    "signing_key",
+    "test",
+]
+
+REVISION = "0001"
+"""The newest migration; a server that finds it in place need not load alembic."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+client = Table(
+    "client",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_digest", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # parted by spaces, as OAuth2 writes them
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("identifier", Text),  # what the organisation calls this person
+    Column("identifier_type", Text),  # matricule, rpps, ...
+    Column("family_name", Text),
+    Column("given_name", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("erased_at", BigInteger),
+    UniqueConstraint("organisation_id", "identifier_type", "identifier"),
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+test = Table(
+    "test",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content_hash", Text, nullable=False, unique=True),
+    Column("demonstration", SmallInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),  # zlib over canonical JSON; never changes
+    Column("published_at", BigInteger, nullable=False),
+    UniqueConstraint("code", "version"),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    Column("test_id", ForeignKey("test.id"), nullable=False),
+    Column("code_digest", Text, nullable=False, unique=True),
+    Column("extra_time_percent", Integer, nullable=False, server_default="0"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("invitation_id", ForeignKey("invitation.id"), nullable=False, unique=True),
+    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    Column("test_id", ForeignKey("test.id"), nullable=False),
+    Column("status", Text, nullable=False),  # follows the log, for lists; the log decides
+    Column("started_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger),  # after this it ends by itself; empty without a time limit
+)
+Index(
+    "session_due_idx",
+    session.c.due_at,
+    sqlite_where=text("due_at IS NOT NULL"),
+    postgresql_where=text("due_at IS NOT NULL"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("session_id", ForeignKey("session.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("position", Integer),
+    Column("idempotency_key", Text),
+    Column("body", Text, nullable=False),  # canonical JSON, the very bytes that are hashed
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the event before and of body
+)
+Index(
+    "event_served_key",
+    event.c.session_id,
+    event.c.position,
+    unique=True,
+    sqlite_where=text("kind = 'item_served'"),
+    postgresql_where=text("kind = 'item_served'"),
+)
+Index(
+    "event_answered_key",
+    event.c.session_id,
+    event.c.position,
+    unique=True,
+    sqlite_where=text("kind = 'answered'"),
+    postgresql_where=text("kind = 'answered'"),
+)
+Index(
+    "event_idempotency_key",
+    event.c.session_id,
+    event.c.idempotency_key,
+    unique=True,
+    sqlite_where=text("idempotency_key IS NOT NULL"),
+    postgresql_where=text("idempotency_key IS NOT NULL"),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+result = Table(
+    "result",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("session_id", ForeignKey("session.id"), nullable=False),
+    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("current", SmallInteger, nullable=False),
+    Column("status", Text, nullable=False),  # valid, superseded, revoked, erased
+    Column("status_at", BigInteger, nullable=False),
+    Column("feed_position", BigInteger, nullable=False, unique=True),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("document", Text),  # the signed claims as canonical JSON; empty once erased
+    Column("jws", Text),
+    UniqueConstraint("session_id", "version"),
+    Index("result_organisation_id_feed_position_idx", "organisation_id", "feed_position"),
+)
+Index(
+    "result_current_key",
+    result.c.session_id,
+    unique=True,
+    sqlite_where=text("current = 1"),
+    postgresql_where=text("current = 1"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+)
+Index(
+    "outbox_waiting_idx",
+    outbox.c.id,
+    sqlite_where=text("sent_at IS NULL"),
+    postgresql_where=text("sent_at IS NULL"),
+)
+
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("jwk", Text, nullable=False),  # the public half alone
+    Column("created_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+)

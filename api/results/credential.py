@@ -1,0 +1,107 @@
+"""The signed result as a file, and how anyone verifies it without us.
+
+The file holds the claims in plain sight and the signature over them as a compact JWS whose payload is
+those same claims. Verification asks that both say the same and that nothing else stands there: there is no
+second place from which a reader could take something that was not signed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from api.keys.signing import BadSignature, verify
+from api.results.claims import SCHEMA as CLAIMS
+from api.results.issue import CREDENTIAL, encoded
+from cat_engine.errors import InputError
+
+__all__ = ["SCHEMA", "Verified", "check", "issuer_of", "pack", "parse"]
+
+SCHEMA = "acquis/signed-result/1"
+_FIELDS = {"schema", "result", "jws"}
+
+
+def pack(document: str, jws: str) -> str:
+    """Return the file around stored claims and their signature."""
+    return f'{{"schema":"{SCHEMA}","result":{document},"jws":"{jws}"}}'
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise BadSignature("a key stands twice, so that two readers could read two things")
+    return dict(pairs)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the file's content.
+
+    Raises
+    ------
+    InputError
+        When it is not a signed result at all.
+    BadSignature
+        When it is one that was tampered with beyond doubt.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"expected a signed result (JSON), got something that is not JSON: {error}"
+        ) from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise InputError(
+            f'expected a signed result with "schema": "{SCHEMA}", got something else; '
+            "give the file that was downloaded from the result's page or from /api/v1/results/ID/credential"
+        )
+    if (
+        set(content) != _FIELDS
+        or not isinstance(content["result"], dict)
+        or not isinstance(content["jws"], str)
+    ):
+        raise BadSignature("it has not exactly the fields schema, result and jws")
+    return content
+
+
+def issuer_of(content: Mapping[str, Any]) -> str:
+    """Return the issuer that the file claims, not verified yet."""
+    return str(content["result"].get("issuer", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Claims whose signature holds, and the key that made it."""
+
+    claims: Mapping[str, Any]
+    kid: str
+
+
+def check(content: Mapping[str, Any], keys: Mapping[str, Ed25519PublicKey]) -> Verified:
+    """Return the claims of a parsed file when its signature holds under one of `keys`.
+
+    Raises
+    ------
+    BadSignature
+        When it does not.
+    api.keys.signing.UnknownKey
+        When it names a key that is not among `keys`.
+    """
+    payload = verify(content["jws"], keys, CREDENTIAL)
+    claims = json.loads(payload, object_pairs_hook=_no_duplicates)
+    if not isinstance(claims, dict) or claims.get("schema") != CLAIMS:
+        raise BadSignature(f"what was signed is not a result ({CLAIMS})")
+    if encoded(claims) != encoded(content["result"]):
+        raise BadSignature("the result in plain sight is not the one that was signed")
+    header = json.loads(_header(content["jws"]))
+    return Verified(claims, header["kid"])
+
+
+def _header(jws: str) -> bytes:
+    import base64
+
+    part = jws.split(".")[0]
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

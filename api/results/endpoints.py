@@ -1,0 +1,174 @@
+"""Results for HR systems, and the public keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from api.accounts.clients import Client
+from api.accounts.endpoints import client_with
+from api.keys.store import key_set
+from api.moments import from_iso
+from api.openapi import problems
+from api.problems import Problem
+from api.results import feed
+from api.results.table import table
+from api.runtime import Runtime
+
+__all__ = ["CREDENTIAL_TYPE", "router"]
+
+CREDENTIAL_TYPE = "application/vnd.acquis.result+json"
+
+router = APIRouter()
+Reader = Annotated[Client, Depends(client_with("results:read"))]
+Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
+Cursor = Annotated[
+    str, Query(max_length=100, description="`cursor` of the page before; empty: from the first result on.")
+]
+UpdatedAfter = Annotated[
+    str,
+    Query(
+        max_length=40, description="ISO 8601: leave out what has not changed since.", examples=["2026-01-31"]
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=feed.LIMIT)]
+
+
+class ResultOut(BaseModel):
+    """A result at its latest change; `result` holds the signed claims and is null once erased."""
+
+    id: str
+    version: int
+    status: Literal["valid", "superseded", "revoked", "erased"]
+    status_at: str
+    person_id: str
+    credential: str | None
+    result: dict[str, Any] | None
+
+
+class PageOut(BaseModel):
+    """Results in the order of their changes. Keep `cursor` for next time, even when `more` is false."""
+
+    results: list[ResultOut]
+    cursor: str
+    more: bool
+
+
+def _moment(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        moment = from_iso(text.replace(" ", "+"))  # a plus sign that was not escaped
+    except (ValueError, OverflowError) as error:
+        raise Problem("malformed", "Send updated_after as ISO 8601, like 2026-01-31T08:00:00Z.") from error
+    return max(moment, 0)
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+@router.get(
+    "/api/v1/results",
+    tags=["Results"],
+    response_model=PageOut,
+    summary="Results that are new or have changed",
+    responses=problems("unauthenticated", "forbidden", "invalid_cursor"),
+)
+async def read_results(
+    request: Request,
+    client: Reader,
+    cursor: Cursor = "",
+    updated_after: UpdatedAfter = "",
+    limit: Limit = 100,
+) -> Response:
+    """Reading again is safe: the same cursor gives what has happened since."""
+    page = await _runtime(request).read(feed.page, client.organisation, cursor, _moment(updated_after), limit)
+    return JSONResponse(
+        {"results": page.results, "cursor": page.cursor, "more": page.more},
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.get(
+    "/api/v1/results.csv",
+    tags=["Results"],
+    summary="The same as a table for spreadsheets",
+    response_class=Response,
+    responses=problems("unauthenticated", "forbidden", "invalid_cursor")
+    | {200: {"content": {"text/csv": {}}}},
+)
+async def read_table(
+    request: Request,
+    client: Reader,
+    cursor: Cursor = "",
+    updated_after: UpdatedAfter = "",
+    limit: Limit = feed.LIMIT,
+    language: Literal["fr", "en"] = "fr",
+    decimal: Annotated[
+        Literal["comma", "point"], Query(description="The decimal mark; French spreadsheets want a comma.")
+    ] = "comma",
+) -> Response:
+    """``;``, UTF-8 with a byte order mark, ISO dates. The header ``Acquis-Cursor`` says where to go on."""
+    runtime = _runtime(request)
+    page = await runtime.read(feed.page, client.organisation, cursor, _moment(updated_after), limit)
+    return Response(
+        table(page.results, language, decimal == "comma", runtime.settings.base_url),
+        media_type="text/csv; charset=utf-8",
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": 'attachment; filename="acquis-results.csv"',
+            "Acquis-Cursor": page.cursor,
+            "Acquis-More": "true" if page.more else "false",
+        },
+    )
+
+
+@router.get(
+    "/api/v1/results/{id}",
+    tags=["Results"],
+    response_model=ResultOut,
+    summary="One result",
+    responses=problems("unauthenticated", "forbidden", "not_found"),
+)
+async def read_result(request: Request, client: Reader, id: Id) -> Response:
+    """As it stands in the feed."""
+    return JSONResponse(
+        await _runtime(request).read(feed.one, client.organisation, id), headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.get(
+    "/api/v1/results/{id}/credential",
+    tags=["Results"],
+    summary="The signed file of a result",
+    response_class=Response,
+    responses=problems("unauthenticated", "forbidden", "not_found")
+    | {200: {"content": {CREDENTIAL_TYPE: {}}}},
+)
+async def read_credential(request: Request, client: Reader, id: Id) -> Response:
+    """What ``acquis verify`` checks, without this server where its public key is known."""
+    return Response(
+        await _runtime(request).read(feed.credential, client.organisation, id),
+        media_type=CREDENTIAL_TYPE,
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": f'attachment; filename="acquis-result-{id}.json"',
+        },
+    )
+
+
+@router.get("/.well-known/jwks.json", tags=["Access"], summary="The public keys that verify results")
+async def read_keys(request: Request) -> Response:
+    """Keys that have signed before stay here: what they have signed can still be verified."""
+    keys = await _runtime(request).read(key_set)
+    return Response(
+        json.dumps(keys, separators=(",", ":")),
+        media_type="application/jwk-set+json",
+        headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
+    )

@@ -1,0 +1,141 @@
+"""The feed of results for HR systems: every change once, in order, safe to read again.
+
+A *position* numbers every change of any result: a new one, one superseded, revoked or erased. Positions
+become visible in their order (`api.results.issue`), so that "all after the last position I saw" misses
+nothing. A result stands in the feed at its latest change; one that is no longer valid stays there as
+a tombstone, with what is left of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from api.database import tables
+from api.database.plans import Commit, Plan, Query
+from api.moments import iso
+from api.problems import Problem
+from api.results.credential import pack
+
+__all__ = ["LIMIT", "Page", "credential", "one", "page"]
+
+LIMIT = 500
+"""Most results on one page."""
+
+_COLUMNS = (
+    tables.result.c.feed_position,
+    tables.result.c.id,
+    tables.result.c.version,
+    tables.result.c.status,
+    tables.result.c.status_at,
+    tables.result.c.person_id,
+    tables.result.c.document,
+)
+_PAGE = Query(
+    select(*_COLUMNS)
+    .where(
+        tables.result.c.organisation_id == bindparam("organisation_id"),
+        tables.result.c.feed_position > bindparam("after"),
+        tables.result.c.status_at >= bindparam("updated_after"),
+    )
+    .order_by(tables.result.c.feed_position)
+    .limit(bindparam("most"))
+)
+_ONE = Query(
+    select(*_COLUMNS, tables.result.c.jws).where(
+        tables.result.c.organisation_id == bindparam("organisation_id"), tables.result.c.id == bindparam("id")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some results, and where to go on."""
+
+    results: list[dict[str, Any]]
+    cursor: str
+    more: bool
+
+
+def _position(cursor: str) -> int:
+    """Return the position that a cursor of ours holds."""
+    try:
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = ""
+    version, _, digits = text.partition(":")
+    if version != "1" or not digits.isdecimal() or len(digits) > 15 or _cursor(int(digits)) != cursor:
+        raise Problem("invalid_cursor", "Send back the cursor of the page before, as it came.")
+    return int(digits)
+
+
+def _cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(f"1:{position:015d}".encode()).decode()
+
+
+def page(organisation: str, cursor: str, updated_after: int, limit: int) -> Plan[Page]:
+    """Plan: the results of an organisation after `cursor` (empty: from the first on).
+
+    Raises
+    ------
+    Problem
+        ``invalid_cursor``
+    """
+    after = _position(cursor) if cursor else 0
+    (rows,) = yield [
+        _PAGE(organisation_id=organisation, after=after, updated_after=updated_after, most=limit + 1)
+    ]
+    more = len(rows) > limit
+    rows = rows[:limit]
+    last = rows[-1][0] if rows else after
+    return Commit(Page([_entry(row) for row in rows], _cursor(last), more))
+
+
+def one(organisation: str, id: str) -> Plan[dict[str, Any]]:
+    """Plan: one result as it stands in the feed.
+
+    Raises
+    ------
+    Problem
+        ``not_found``
+    """
+    (rows,) = yield [_ONE(organisation_id=organisation, id=id)]
+    if not rows:
+        raise Problem("not_found", "There is no such result.")
+    return Commit(_entry(rows[0][:-1]))
+
+
+def credential(organisation: str, id: str) -> Plan[str]:
+    """Plan: the signed file of a result.
+
+    Raises
+    ------
+    Problem
+        ``not_found``, also when the result was erased.
+    """
+    (rows,) = yield [_ONE(organisation_id=organisation, id=id)]
+    if not rows or rows[0][-1] is None:
+        raise Problem("not_found", "There is no such result, or it was erased.")
+    return Commit(pack(rows[0][-2], rows[0][-1]))
+
+
+def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
+    _, id, version, status, status_at, person, document = row
+    entry: dict[str, Any] = {
+        "id": id,
+        "version": version,
+        "status": status,
+        "status_at": iso(status_at),
+        "person_id": person,
+        "credential": None,
+        "result": None,
+    }
+    if document is not None:
+        entry["credential"] = f"/api/v1/results/{id}/credential"
+        entry["result"] = json.loads(document)
+    return entry

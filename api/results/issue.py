@@ -1,0 +1,100 @@
+"""Issuing a result, in the transaction that ends the sitting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from api.catalogue.live import LiveTest
+from api.database import tables
+from api.database.plans import Call, Query, Rows
+from api.ids import new_id
+from api.results.claims import Person, claims
+from api.sittings.fold import Sitting
+
+if TYPE_CHECKING:
+    from api.runtime import Runtime
+
+__all__ = ["CREDENTIAL", "encoded", "issue"]
+
+CREDENTIAL = "acquis-result+jws"
+"""The ``typ`` of the signature over a result."""
+
+_FEED = "results"
+
+_PERSON = Query(
+    select(
+        tables.session.c.organisation_id,
+        tables.person.c.id,
+        tables.person.c.identifier,
+        tables.person.c.identifier_type,
+        tables.person.c.family_name,
+        tables.person.c.given_name,
+        select(func.coalesce(func.max(tables.result.c.version), 0))
+        .where(tables.result.c.session_id == bindparam("session_id"))
+        .scalar_subquery(),
+    )
+    .join(tables.person, tables.person.c.id == tables.session.c.person_id)
+    .where(tables.session.c.id == bindparam("session_id"))
+)
+_NEXT = Query(
+    update(tables.feed)
+    .where(tables.feed.c.name == bindparam("feed"))
+    .values(position=tables.feed.c.position + 1)
+)
+_POSITION = select(tables.feed.c.position).where(tables.feed.c.name == bindparam("feed")).scalar_subquery()
+_INSERT = Query(
+    insert(tables.result).values(
+        id=bindparam("id"),
+        organisation_id=bindparam("organisation_id"),
+        session_id=bindparam("session_id"),
+        person_id=bindparam("person_id"),
+        version=bindparam("version"),
+        current=1,
+        status="valid",
+        status_at=bindparam("at"),
+        feed_position=_POSITION,
+        issued_at=bindparam("at"),
+        document=bindparam("document"),
+        jws=bindparam("jws"),
+    )
+)
+_OUTBOX = Query(insert(tables.outbox))
+
+
+def encoded(document: dict[str, Any]) -> str:
+    """Return claims as the text that is signed and stored."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def issue(
+    runtime: Runtime, test: LiveTest, sitting: Sitting
+) -> Generator[Sequence[Call], list[Rows], list[Call]]:
+    """Return the writes that issue the first result of a finished sitting, from inside a plan.
+
+    The feed's position is drawn from a row that stays locked until the commit, so that positions become
+    visible in their order and a reader who has seen one misses none before it.
+    """
+    (rows,) = yield [_PERSON(session_id=sitting.id)]
+    organisation, *person, version = rows[0]
+    id, at = new_id(), sitting.at
+    document = claims(id, version + 1, runtime.settings.base_url, at, Person(*person), test, sitting)
+    text = encoded(document)
+    return [
+        _NEXT(feed=_FEED),
+        _INSERT(
+            id=id,
+            organisation_id=organisation,
+            session_id=sitting.id,
+            person_id=person[0],
+            version=version + 1,
+            at=at,
+            feed=_FEED,
+            document=text,
+            jws=runtime.signing.sign(text.encode(), CREDENTIAL),
+        ),
+        _OUTBOX(id=new_id(), topic="result.issued", body=f'{{"result":"{id}"}}', created_at=at, sent_at=None),
+    ]

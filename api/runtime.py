@@ -1,0 +1,117 @@
+"""What every request of one worker shares."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from api.accounts.clients import Clients
+from api.catalogue.store import Tests
+from api.database.connect import connect
+from api.database.plans import Busy, Conflict, Database, Plan, Unavailable
+from api.keys.secret import load_or_make as secret_at
+from api.keys.signing import SigningKey
+from api.keys.signing import load_or_make as signing_key_at
+from api.problems import Problem
+from api.settings import Settings
+from api.sittings.fold import Sitting
+
+__all__ = ["Runtime", "Sittings"]
+
+T = TypeVar("T")
+
+
+class Sittings:
+    """Sittings folded so far, the least recently used forgotten first.
+
+    An entry is a prefix of a log that never changes, so it is never wrong, only behind: what has
+    happened since is read after it. Nothing is kept before its commit.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, Sitting] = OrderedDict()
+
+    def get(self, id: str) -> Sitting | None:
+        """Return what is known of the sitting called `id`."""
+        return self._kept.get(id)
+
+    def keep(self, sitting: Sitting) -> None:
+        """Remember `sitting`, unless a later state of it is known."""
+        known = self._kept.get(sitting.id)
+        if known is not None and known.seq > sitting.seq:
+            return
+        self._kept[sitting.id] = sitting
+        self._kept.move_to_end(sitting.id)
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def forget(self, id: str) -> None:
+        """Drop what is known of the sitting called `id`."""
+        self._kept.pop(id, None)
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Settings, database, keys, and what is kept in memory.
+
+    Attributes
+    ----------
+    skew
+        Microseconds added to the database's clock. For tests of what clocks do; 0 otherwise.
+    """
+
+    settings: Settings
+    database: Database
+    signing: SigningKey
+    secret: bytes
+    tests: Tests = field(default_factory=Tests)
+    sittings: Sittings = field(default_factory=lambda: Sittings(10_000))
+    clients: Clients = field(default_factory=Clients)
+    access_key: bytes = b""
+    skew: int = 0
+
+    def __post_init__(self) -> None:
+        self.access_key = hmac.digest(self.secret, b"access tokens", hashlib.sha256)
+
+    @staticmethod
+    def of(settings: Settings) -> Runtime:
+        """Return a runtime with the database not opened yet."""
+        return Runtime(
+            settings,
+            connect(settings.database_url, settings.connections, settings.waiting),
+            signing_key_at(settings.keys / "signing-key.pem"),
+            secret_at(settings.keys / "secret"),
+            sittings=Sittings(settings.sittings),
+        )
+
+    def mac(self, purpose: str, text: str) -> str:
+        """Return a message authentication code over `text` that only this deployment can make."""
+        key = hmac.digest(self.secret, purpose.encode(), hashlib.sha256)
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+    async def read(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T:
+        """Run a plan that writes nothing; the database's trouble becomes a `Problem`."""
+        try:
+            return await self.database.read(plan, *args, **named)
+        except (Unavailable, Busy, Conflict) as error:
+            raise _problem(error) from error
+
+    async def write(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T:
+        """Run a plan that writes; the database's trouble becomes a `Problem`."""
+        try:
+            return await self.database.write(plan, *args, **named)
+        except (Unavailable, Busy, Conflict) as error:
+            raise _problem(error) from error
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, Busy):
+        return Problem("busy", "Try again in a moment; nothing was changed.")
+    if isinstance(error, Conflict):
+        return Problem("busy", "Others keep changing the same thing; try again in a moment.")
+    return Problem("unavailable", "Try again in a moment, with the same idempotency key.")

@@ -1,0 +1,236 @@
+"""The state of a sitting: a fold of its events.
+
+`apply` is the whole automaton. Each event has the phases in which it may happen; anything else is a
+`BrokenLog`, so that code that appends what it should not fails before it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from api.catalogue.live import LiveTest
+from api.sittings.log import BrokenLog, Event
+from api.sittings.timing import Clock, Rules
+from cat_engine import session as engine
+
+__all__ = [
+    "AWAITING",
+    "CODES",
+    "FINISHED",
+    "INTERRUPTED",
+    "ITEM",
+    "Key",
+    "Pending",
+    "Sitting",
+    "apply",
+    "fold",
+]
+
+ITEM, INTERRUPTED, AWAITING, FINISHED = "item", "interrupted", "awaiting_decision", "finished"
+
+CODES: Mapping[str, int] = MappingProxyType(
+    {"omitted": engine.OMITTED, "not_reached": engine.NOT_REACHED, "timed_out": engine.TIMED_OUT}
+)
+"""How an event says that there is no category, and what the engine calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The item that was served and not answered yet."""
+
+    position: int
+    item: str
+    handle: str
+    served_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an idempotency key was used for: the digest of the request, and the events it led to."""
+
+    request: str
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """A sitting after its latest event; immutable, so that it can be kept and shared."""
+
+    id: str
+    test: str
+    language: str
+    seed: bytes
+    seq: int
+    at: int
+    head: bytes
+    phase: str
+    clock: Clock
+    state: engine.State
+    device: str
+    """Digest of the secret of the one browser that may act."""
+    former: tuple[str, ...] = ()
+    """Digests of browsers that acted before."""
+    pending: Pending | None = None
+    position: int = 0
+    """Of the item served last."""
+    answered: int = 0
+    handles: Mapping[str, int] = field(default_factory=dict)
+    """Every handle shown so far and its position."""
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    interrupted_at: int = 0
+    granted: int | None = None
+    """What a person decided to give back for the present interruption."""
+    finished: Mapping[str, Any] | None = None
+    """The data of the ``finished`` event."""
+
+    def silent_since(self, now: int) -> int | None:
+        """Return from when on a silence up to `now` counts as an interruption; None where it does not."""
+        rules = self.clock.rules
+        if self.phase != ITEM or rules.limit is None or now - self.at <= rules.silence:
+            return None
+        return self.at + rules.silence
+
+
+def fold(test: LiveTest, events: Iterable[Event], sitting: Sitting | None = None) -> Sitting:
+    """Return the sitting after `events`, which follow on `sitting`."""
+    for event in events:
+        sitting = apply(test, sitting, event)
+    if sitting is None:
+        raise BrokenLog("a log without events")
+    return sitting
+
+
+def apply(test: LiveTest, sitting: Sitting | None, event: Event) -> Sitting:
+    """Return the sitting after `event`.
+
+    Raises
+    ------
+    BrokenLog
+        When `event` cannot happen now.
+    """
+    if sitting is None:
+        if event.kind != "started" or event.seq != 1:
+            raise BrokenLog(f"sitting {event.session} begins with '{event.kind}'")
+        return _started(test, event)
+    step, phases = _STEPS.get(event.kind, (None, ()))
+    if step is None or sitting.phase not in phases or event.seq != sitting.seq + 1:
+        raise BrokenLog(
+            f"'{event.kind}' cannot happen at event {event.seq} of sitting {sitting.id}, "
+            f"which is at {sitting.seq}, phase '{sitting.phase}'"
+        )
+    after = step(test, sitting, event)
+    keys = sitting.keys
+    if event.key is not None:
+        keys = MappingProxyType({**keys, event.key: Key(event.data["request"], event.seq)})
+    return replace(after, seq=event.seq, at=event.at, head=event.hash, keys=keys)
+
+
+def _started(test: LiveTest, event: Event) -> Sitting:
+    data = event.data
+    if data["test"] != test.id or data["content"] != test.content_hash:
+        raise BrokenLog(f"sitting {event.session} was started on another version of the test")
+    seed = bytes.fromhex(data["seed"])
+    return Sitting(
+        id=event.session,
+        test=test.id,
+        language=data["language"],
+        seed=seed,
+        seq=event.seq,
+        at=event.at,
+        head=event.hash,
+        phase=ITEM,
+        clock=Clock(Rules(**data["time"]), event.at),
+        state=engine.start(test.adaptive, seed=seed),
+        device=data["device"],
+    )
+
+
+def _served(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    data = event.data
+    if sitting.pending is not None or data["position"] != sitting.position + 1:
+        raise BrokenLog(f"event {event.seq} of sitting {sitting.id} serves out of turn")
+    if data["handle"] in sitting.handles:
+        raise BrokenLog(f"event {event.seq} of sitting {sitting.id} uses a handle twice")
+    return replace(
+        sitting,
+        state=engine.served(test.adaptive, sitting.state, _index(test, data["item"])),
+        pending=Pending(data["position"], data["item"], data["handle"], event.at),
+        position=data["position"],
+        handles=MappingProxyType({**sitting.handles, data["handle"]: data["position"]}),
+    )
+
+
+def _answered(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    pending = _pending(sitting, event)
+    category = event.data["category"]
+    if isinstance(category, str):
+        category = CODES[category]
+    return replace(
+        sitting,
+        state=engine.answered(test.adaptive, sitting.state, _index(test, pending.item), category),
+        pending=None,
+        answered=sitting.answered + 1,
+    )
+
+
+def _set_aside(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    pending = _pending(sitting, event)
+    return replace(
+        sitting,
+        state=engine.set_aside(test.adaptive, sitting.state, _index(test, pending.item)),
+        pending=None,
+    )
+
+
+def _interrupted(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    return replace(sitting, phase=INTERRUPTED, interrupted_at=event.data["since"], granted=None)
+
+
+def _resumed(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    data = event.data
+    clock = sitting.clock.after(data["given_back"], decided=sitting.granted is not None)
+    former = sitting.former
+    if data["device"] != sitting.device:
+        former = (*former, sitting.device)
+    return replace(sitting, phase=ITEM, clock=clock, device=data["device"], former=former, granted=None)
+
+
+def _referred(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    return replace(sitting, phase=AWAITING)
+
+
+def _decided(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    return replace(sitting, phase=INTERRUPTED, granted=event.data["give_back"])
+
+
+def _finished(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+    return replace(sitting, phase=FINISHED, pending=None, finished=event.data)
+
+
+def _pending(sitting: Sitting, event: Event) -> Pending:
+    if sitting.pending is None or sitting.pending.position != event.data["position"]:
+        raise BrokenLog(f"event {event.seq} of sitting {sitting.id} is about an item that is not pending")
+    return sitting.pending
+
+
+def _index(test: LiveTest, item: str) -> int:
+    try:
+        return test.index[item]
+    except KeyError:
+        raise BrokenLog(f"the test has no item '{item}'") from None
+
+
+_Step = Callable[[LiveTest, Sitting, Event], Sitting]
+_STEPS: Mapping[str, tuple[_Step | None, tuple[str, ...]]] = {
+    "item_served": (_served, (ITEM,)),
+    "answered": (_answered, (ITEM,)),
+    "item_set_aside": (_set_aside, (ITEM,)),
+    "interrupted": (_interrupted, (ITEM,)),
+    "resumed": (_resumed, (ITEM, INTERRUPTED)),
+    "referred": (_referred, (INTERRUPTED,)),
+    "decided": (_decided, (AWAITING,)),
+    "finished": (_finished, (ITEM, INTERRUPTED, AWAITING)),
+}

@@ -1,0 +1,193 @@
+"""One turn of a sitting: read what it is, add events, and write them in one transaction."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import secrets
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from api.catalogue.live import LiveTest
+from api.catalogue.store import with_test
+from api.database import tables
+from api.database.clock import now_us
+from api.database.plans import Call, Query, Rows
+from api.problems import Problem
+from api.results.issue import issue
+from api.sittings.fold import AWAITING, FINISHED, Sitting, apply, fold
+from api.sittings.log import Event, Log
+from cat_engine import session as engine
+
+if TYPE_CHECKING:
+    from api.runtime import Runtime
+
+__all__ = ["EVENTS", "Turn", "before", "insert_events", "turn"]
+
+Steps = Generator[Sequence[Call], list[Rows], "Turn"]
+
+EVENTS = Query(
+    select(now_us(), tables.event.c.seq, tables.event.c.body, tables.event.c.hash)
+    .where(tables.event.c.session_id == bindparam("session_id"), tables.event.c.seq >= bindparam("after"))
+    .order_by(tables.event.c.seq)
+)
+_STATUS = Query(
+    update(tables.session)
+    .where(tables.session.c.id == bindparam("session_id"))
+    .values(status=bindparam("to"), changed_at=bindparam("now"), due_at=bindparam("due"))
+)
+_COLUMNS = ("session_id", "seq", "kind", "position", "idempotency_key", "body", "hash")
+
+
+@functools.cache
+def insert_events(n: int) -> Query:
+    """Return the query that appends `n` events at once."""
+    return Query(
+        insert(tables.event).values([{name: bindparam(f"{name}_{i}") for name in _COLUMNS} for i in range(n)])
+    )
+
+
+class Turn:
+    """The events that a request adds, and the sitting after them."""
+
+    def __init__(
+        self, runtime: Runtime, test: LiveTest, sitting: Sitting | None, now: int, session: str = ""
+    ) -> None:
+        self.runtime = runtime
+        self.test = test
+        self.now = now
+        self._sitting = sitting
+        self._log = (
+            Log(session) if sitting is None else Log(sitting.id, sitting.seq, sitting.at, sitting.head)
+        )
+        self.events: list[Event] = []
+        self._issued: list[Call] = []
+
+    @property
+    def sitting(self) -> Sitting:
+        """The sitting after the events so far."""
+        if self._sitting is None:
+            raise AssertionError("a sitting begins with 'started'")
+        return self._sitting
+
+    def add(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Append an event; `fold.apply` refuses what cannot happen now."""
+        event = self._log.append(kind, self.now, data)
+        self._sitting = apply(self.test, self._sitting, event)
+        self.events.append(event)
+
+    def serve(self) -> Generator[Sequence[Call], list[Rows], None]:
+        """Draw the next item and store it as served, or end the sitting."""
+        sitting = self.sitting
+        if sitting.clock.up(self.now):
+            yield from self.finish("time")
+            return
+        step = engine.next_item(self.test.adaptive, sitting.state)
+        if isinstance(step, engine.Stop):
+            yield from self.finish(step.reason)
+            return
+        self.add(
+            "item_served",
+            {
+                "position": sitting.position + 1,
+                "item": self.test.adaptive.pool.ids[step.item],
+                "criterion": step.criterion,
+                "handle": secrets.token_urlsafe(12),
+            },
+        )
+
+    def finish(self, reason: str) -> Generator[Sequence[Call], list[Rows], None]:
+        """End the sitting and issue its result."""
+        self.add("finished", {"reason": reason, **outcome(self.test, self.sitting, reason)})
+        self._issued = yield from issue(self.runtime, self.test, self.sitting)
+
+    def writes(self) -> list[Call]:
+        """Return what makes the turn durable."""
+        if not self.events:
+            return []
+        values = {
+            f"{name}_{i}": value
+            for i, event in enumerate(self.events)
+            for name, value in zip(_COLUMNS, _row(event), strict=True)
+        }
+        calls = [insert_events(len(self.events))(**values)]
+        if any(event.kind not in ("answered", "item_served", "item_set_aside") for event in self.events):
+            calls.append(
+                _STATUS(session_id=self.sitting.id, to=self.sitting.phase, now=self.now, due=self.due())
+            )
+        return calls + self._issued
+
+    def due(self) -> int | None:
+        """Return after which moment the sitting ends without a word from the candidate."""
+        sitting = self.sitting
+        deadline = sitting.clock.deadline
+        if deadline is None or sitting.phase in (AWAITING, FINISHED):
+            return None
+        return deadline + sitting.clock.rules.grace
+
+
+def _row(event: Event) -> tuple[Any, ...]:
+    return (event.session, event.seq, event.kind, event.position, event.key, event.body, event.hash)
+
+
+def outcome(test: LiveTest, sitting: Sitting, reason: str) -> dict[str, Any]:
+    """Return what the answers say, as the whole numbers of record of the ``finished`` event."""
+    result = engine.conclude(test.adaptive, sitting.state, reason)
+    return {
+        "record": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in result.record.items()
+        },
+        "level": result.level,
+        "decision": result.decision,
+        "n_items": result.n_items,
+        "domains": [
+            {
+                "value": domain.value,
+                "n": domain.n,
+                "theta": round(domain.theta * 1e6),
+                "se": round(domain.se * 1e6),
+            }
+            for domain in result.domains
+        ],
+    }
+
+
+def turn(runtime: Runtime, session: str) -> Steps:
+    """Begin a turn: the sitting as the log has it now, in one read where this worker knows its past."""
+    known = runtime.sittings.get(session)
+    (rows,) = yield [EVENTS(session_id=session, after=known.seq if known else 1)]
+    if known is not None and not (rows and rows[0][1] == known.seq and bytes(rows[0][3]) == known.head):
+        known = None  # the database has gone back behind what we knew: it decides
+        runtime.sittings.forget(session)
+        (rows,) = yield [EVENTS(session_id=session, after=1)]
+    if not rows:
+        raise Problem("not_found", "There is no such sitting.")
+    now = rows[0][0] + runtime.skew
+    if known is not None:
+        log = Log(known.id, known.seq, known.at, known.head)
+        rows = rows[1:]
+    else:
+        log = Log(session)
+    events = log.read([(row[1], row[2], bytes(row[3])) for row in rows])
+    test = yield from with_test(runtime.tests, known.test if known else events[0].data["test"])
+    return Turn(runtime, test, fold(test, events, known), now)
+
+
+def before(runtime: Runtime, test: LiveTest, session: str, until: int) -> Generator[Any, Any, Sitting]:
+    """Return the sitting as it was after event `until`, from inside a plan."""
+    (rows,) = yield [EVENTS(session_id=session, after=1)]
+    events = Log(session).read([(row[1], row[2], bytes(row[3])) for row in rows if row[1] <= until])
+    return fold(test, events)
+
+
+def matches(secret_digest: str, digest: str) -> bool:
+    """Compare two digests in constant time."""
+    return hmac.compare_digest(secret_digest, digest)
+
+
+def request_digest(*parts: str) -> str:
+    """Return the digest by which a repeated request is recognised as the same."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
