@@ -25,9 +25,12 @@ __all__ = [
     "Item",
     "Mapped",
     "Match",
+    "Node",
     "Option",
     "Order",
+    "Outcome",
     "Response",
+    "Rules",
     "SelectPoint",
     "Source",
     "Stimulus",
@@ -158,8 +161,9 @@ class Mapped:
     default: float = 0.0
     lower: float | None = None
     upper: float | None = None
-    case_sensitive: bool = False
     areas: tuple[tuple[Area, float], ...] = ()
+    caseless: tuple[str, ...] = ()
+    """Entries of `values` (texts) that are compared without regard to upper and lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +181,41 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """A rule or an expression of QTI response processing; its name is without ``qti-``."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    children: tuple[Node, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An outcome variable that rules may set; `table` is a ``match-table`` or an ``interpolation-table``."""
+
+    id: str
+    cardinality: str = "single"
+    base_type: str = "float"
+    default: tuple[str, ...] = ()
+    table: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Response processing that no template says; the outcome ``SCORE`` is the item's score."""
+
+    outcomes: tuple[Outcome, ...]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """An item in one language.
 
     ``processing`` is ``match_correct`` (every response must equal its key: 1 or 0), ``map_response`` or
-    ``map_response_point`` (the sum of the mapped values).
+    ``map_response_point`` (the sum of the mapped values; a response without a mapping counts 1 when it
+    equals its key), or ``rules`` (what `rules` says).
     """
 
     title: str
@@ -190,6 +224,7 @@ class Content:
     responses: Mapping[str, Response]
     processing: str = "match_correct"
     rationale: str = ""
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from item_bank.content import (
     Stimulus,
 )
 
-__all__ = ["Slot", "View", "present"]
+__all__ = ["SLOT", "Slot", "View", "present", "slots"]
 
-_SLOT = re.compile(r'<slot name="([^"]+)"\s*(?:/>|></slot>)')
+SLOT = re.compile(r'<slot name="([^"]+)"\s*(?:/>|></slot>)')
+"""Where a control or a gap stands in canonical HTML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class View:
     stimulus: Stimulus | None
 
 
+def slots(markup: str) -> list[str]:
+    """Return the names of the slots in `markup`, in reading order."""
+    return SLOT.findall(markup)
+
+
 def present(item: Item, language: str, seed: bytes, stimulus: Stimulus | None = None) -> View:
     """Return `item` as a candidate sees it in `language`.
 
@@ -60,7 +66,7 @@ def present(item: Item, language: str, seed: bytes, stimulus: Stimulus | None = 
 
 
 def _parts(content: Content, seed: bytes) -> Iterator[str | Slot]:
-    pieces = _SLOT.split(content.body)
+    pieces = SLOT.split(content.body)
     for index, piece in enumerate(pieces):
         if index % 2:
             interaction = _shuffled(content.interactions[piece], seed + piece.encode())

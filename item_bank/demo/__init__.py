@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from cat_engine.errors import InputError
+from item_bank.bank import Bank
 from item_bank.content import (
     Area,
     Choice,
@@ -30,12 +31,20 @@ from item_bank.content import (
     Stimulus,
     TextEntry,
 )
+from item_bank.demo.ratings import disagreement, location, read_grades
+from item_bank.framework import Framework
 
-__all__ = ["FOLDER", "LANGUAGES", "DemoBank", "load", "provisional"]
+__all__ = ["FOLDER", "FRAMEWORK", "LANGUAGES", "DemoBank", "load", "provisional"]
 
 FOLDER = Path(__file__).resolve().parent
+FRAMEWORK = ("socle-numerique-sante", "2022-11-10")
+"""Identifier and version of the framework: the common *socle* by the date of its arrêté."""
 LANGUAGES = ("fr", "en")
 RESPONSE = "RESPONSE"
+SLOPE = 0.33
+"""Assumed standard error of a slope of 1."""
+STEP = 0.5
+"""Assumed standard error of one step's place, in logits, beside that of the item's location."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,28 @@ class DemoBank:
     domains: Mapping[str, Mapping[str, Any]]
     skills: Mapping[str, Mapping[str, Any]]
     media: Path
+    ratings: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The grades of an item: its author's, then its readers'."""
+
+    @property
+    def framework(self) -> Framework:
+        """The domains and skills as a framework."""
+        return Framework.from_tables(*FRAMEWORK, self.domains.values(), self.skills.values())
+
+    def bank(self) -> Bank:
+        """Return the whole as a bank, with its pictures and its provisional parameters."""
+        return Bank(
+            self.items,
+            self.stimuli,
+            self.framework,
+            {path.name: path.read_bytes() for path in sorted(self.media.glob("*.svg"))},
+            self.parameters(),
+        )
+
+    def parameters(self) -> tuple[dict[str, Any], ...]:
+        """Return the provisional parameters of every item, from all that is known of its difficulty."""
+        between = disagreement(self.ratings.values())
+        return tuple(provisional(item, self.ratings.get(item.id, ()), between) for item in self.items)
 
 
 def load(folder: Path = FOLDER) -> DemoBank:
@@ -77,27 +108,49 @@ def load(folder: Path = FOLDER) -> DemoBank:
                     f"{path.name}: item '{row.get('id', '?')}' does not fit the format of "
                     f"item_bank/demo/README.md ({type(error).__name__}: {error})"
                 ) from error
-    return DemoBank(tuple(items), stimuli, domains, skills, folder / "media")
+    grades = read_grades(folder / "review" / "readings.csv")
+    ratings = {item.id: (item.grade or 3, *grades.get(item.id, ())) for item in items}
+    return DemoBank(tuple(items), stimuli, domains, skills, folder / "media", ratings)
 
 
-def provisional(item: Item) -> dict[str, Any]:
-    """Return parameters made from the rated difficulty, as a row of the parameter file.
+def provisional(item: Item, ratings: Sequence[int] = (), between: float = 1.0) -> dict[str, Any]:
+    """Return parameters made from rated difficulty, as a row of the parameter file.
 
-    Grades 1 to 5 stand at -2, -1, 0, 1, 2; slopes are 1 for all. The standard errors say how little a rated
-    difficulty is worth: one whole grade for the location, a third for the slope.
+    Grades 1 to 5 stand at -2, -1, 0, 1, 2, and the location is their mean; slopes are 1 for all. The standard
+    errors say how little that is worth: see :func:`item_bank.demo.ratings.location` for the location, a third
+    for the slope. ``cov`` is the covariance matrix of the parameters in their order in the row (a, then b):
+    the steps of an item share the error of its location, and each has its own besides, half a logit.
+
+    Parameters
+    ----------
+    ratings
+        The grades given to the item; its author's alone when empty.
+    between
+        The variance between raters over the bank.
     """
-    b = float((item.grade or 3) - 3)
-    row: dict[str, Any] = {"id": item.id, "a": 1.0, "n": 0, "flags": ["provisional"]}
+    b, error = location(ratings or (item.grade or 3,), between)
+    row: dict[str, Any] = {
+        "id": item.id,
+        "n": 0,
+        "flags": ["provisional"],
+        "calibration": "rated difficulty",
+        "scale": "demonstration",
+    }
     if item.n_cat == 2:
-        return {**row, "model": "2pl", "b": b, "se": {"a": 0.33, "b": 1.0}}
+        cov = [[SLOPE**2, 0.0], [0.0, error**2]]
+        return {**row, "model": "2pl", "a": 1.0, "b": b, "se": {"a": SLOPE, "b": error}, "cov": cov}
     steps = item.n_cat - 1
     spread = [b + 1.5 * (k - (steps - 1) / 2) / steps for k in range(steps)]
+    cov = [[(SLOPE / steps) ** 2] + [0.0] * steps]
+    for k in range(steps):
+        cov.append([0.0] + [error**2 + (STEP**2 if j == k else 0.0) for j in range(steps)])
     return {
         **row,
         "model": "gpcm",
         "a": 1.0 / steps,
         "b": spread,
-        "se": {"a": 0.33 / steps, "b": [1.0] * steps},
+        "se": {"a": SLOPE / steps, "b": [(error**2 + STEP**2) ** 0.5] * steps},
+        "cov": cov,
     }
 
 
@@ -165,8 +218,10 @@ def _scores(row: Mapping[str, Any]) -> tuple[float, ...]:
     return tuple(float(k) for k in range(len(row["key"]) + 1))
 
 
-def _options(texts: Mapping[str, str]) -> tuple[Option, ...]:
-    return tuple(Option(name, html.escape(text.strip(), quote=False)) for name, text in texts.items())
+def _options(texts: Mapping[str, str], uses: int = 1) -> tuple[Option, ...]:
+    return tuple(
+        Option(name, html.escape(text.strip(), quote=False), match_max=uses) for name, text in texts.items()
+    )
 
 
 def _content(row: Mapping[str, Any], language: str, stimulus: Stimulus | None) -> Content:
@@ -214,7 +269,7 @@ def _interactions(
             pairs = tuple(f"{name} {column}" for name, column in key.items())
             mapping = Mapped(dict.fromkeys(pairs, 1.0)) if partial else None
             return _one(
-                Match(_options(text["rows"]), _options(text["columns"])),
+                Match(_options(text["rows"]), _options(text["columns"], uses=0)),
                 Response("multiple", "directedPair", pairs, mapping),
             )
         case "inline":

@@ -1,0 +1,149 @@
+"""A bank: items with what stands around them, and the hash that says which content it is.
+
+The content is everything that decides what a candidate sees, how an answer is scored and what an item is
+said to measure. Two banks with the same content hash are the same to the last letter.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from cat_engine.errors import InputError
+from item_bank.content import Item, Stimulus
+from item_bank.framework import Framework
+
+__all__ = ["ELIGIBLE", "STATUSES", "Bank", "canonical", "document", "has_expired"]
+
+STATUSES = ("draft", "in_review", "pilot", "provisional", "operational", "retired")
+"""The life of an item, in order."""
+
+ELIGIBLE = ("provisional", "operational")
+"""What may be served and scored."""
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Items, stimuli, framework, pictures and parameters.
+
+    Attributes
+    ----------
+    items
+        In canonical order: the order of the parameters' pool.
+    media
+        Bytes by name.
+    parameters
+        Rows of the parameter file (``acquis/item-parameters/1``), each with its provenance: ``calibration``
+        (what estimated it), ``date``, ``scale``, ``n`` and ``se``; ``flags`` holds ``provisional`` where
+        nothing was estimated.
+    """
+
+    items: tuple[Item, ...]
+    stimuli: Mapping[str, Stimulus] = field(default_factory=dict)
+    framework: Framework = field(default_factory=Framework)
+    media: Mapping[str, bytes] = field(default_factory=dict)
+    parameters: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse two items of one identifier: everything else finds items by it."""
+        seen: set[str] = set()
+        for item in self.items:
+            if item.id in seen:
+                raise InputError(
+                    f"expected each item identifier once, got '{item.id}' twice in the bank; rename one"
+                )
+            seen.add(item.id)
+
+    @cached_property
+    def by_id(self) -> dict[str, Item]:
+        """The items by identifier."""
+        return {item.id: item for item in self.items}
+
+    @cached_property
+    def rows(self) -> dict[str, Mapping[str, Any]]:
+        """The parameter rows by item identifier."""
+        return {str(row["id"]): row for row in self.parameters}
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the canonical content, in hexadecimal."""
+        return hashlib.sha256(canonical(document(self))).hexdigest()
+
+    @property
+    def provisional(self) -> bool:
+        """Whether an eligible item has provisional parameters, or none."""
+        return any(
+            item.id not in self.rows or "provisional" in self.rows[item.id].get("flags", ())
+            for item in self.items
+            if item.status in ELIGIBLE
+        )
+
+    def eligible(self, today: date) -> tuple[Item, ...]:
+        """Return the items that may be served on `today`: by their status and their shelf life."""
+        return tuple(i for i in self.items if i.status in ELIGIBLE and not has_expired(i, today))
+
+    def attributes(self, items: Iterable[Item] | None = None) -> dict[str, list[str]]:
+        """Return columns for the engine, one value an item, as in an item attribute file.
+
+        ``item, domain, skill, stimulus, enemies, status``; enemies are parted by blanks.
+        """
+        chosen = self.items if items is None else tuple(items)
+        return {
+            "item": [i.id for i in chosen],
+            "domain": [i.domain for i in chosen],
+            "skill": [i.skill for i in chosen],
+            "stimulus": [i.stimulus for i in chosen],
+            "enemies": [" ".join(i.enemies) for i in chosen],
+            "status": [i.status for i in chosen],
+        }
+
+
+def has_expired(item: Item, today: date) -> bool:
+    """Return whether the shelf life of `item` has ended: its last good day lies before `today`."""
+    return bool(item.expires) and date.fromisoformat(item.expires) < today
+
+
+def canonical(value: Any) -> bytes:
+    """Return `value` as canonical JSON: sorted keys, no blanks, UTF-8, whole floats as integers."""
+    return json.dumps(
+        _plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def document(bank: Bank) -> dict[str, Any]:
+    """Return the content of `bank` as plain values; pictures by their digest."""
+    return {
+        "items": [_fields(item) for item in bank.items],
+        "stimuli": {name: _fields(stimulus) for name, stimulus in bank.stimuli.items()},
+        "framework": bank.framework.tables(),
+        "media": {name: hashlib.sha256(body).hexdigest() for name, body in bank.media.items()},
+        "parameters": [dict(row) for row in bank.parameters],
+    }
+
+
+def _fields(value: Any) -> Any:
+    """Return a content object as plain values; an interaction also says its kind, a mapping its order."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: _fields(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"": type(value).__name__} | fields
+    if isinstance(value, Mapping):
+        return [[key, _fields(entry)] for key, entry in value.items()]
+    if isinstance(value, list | tuple):
+        return [_fields(entry) for entry in value]
+    return value

@@ -1,0 +1,125 @@
+"""The HTML of items: what is allowed in it, its one canonical spelling, and its way to XML and back.
+
+Every text that enters a bank passes `sanitise`; nothing is cleaned later. Canonical HTML is what the
+sanitiser writes: lower-case names, quoted attributes, no entity but ``&amp; &lt; &gt; &quot;``. It is a
+fixed point of `sanitise`, and `to_xml` then `to_html` gives it back unchanged.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+import nh3
+from lxml import etree
+
+__all__ = ["TAGS", "VOID", "escape", "sanitise", "text", "to_html", "to_xml"]
+
+TAGS = frozenset(
+    "p br hr div span em strong b i u s small sub sup ul ol li dl dt dd blockquote q cite code pre kbd samp "  # noqa: SIM905
+    "var abbr dfn bdi bdo mark h2 h3 h4 h5 h6 table caption colgroup col thead tbody tfoot tr th td img "
+    "figure figcaption ruby rb rt rp slot".split()
+)
+"""Elements that an item may hold."""
+
+VOID = frozenset({"br", "hr", "img", "col"})
+"""Elements without content."""
+
+_ATTRIBUTES = {
+    "*": {"lang", "dir", "title"},
+    "img": {"src", "alt", "width", "height"},
+    "td": {"colspan", "rowspan", "headers"},
+    "th": {"colspan", "rowspan", "headers", "scope", "id"},
+    "ol": {"start", "type"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "slot": {"name"},
+}
+_MEDIA_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PRE = re.compile(r"(<pre\b[^>]*>)\n+")  # a line's end there is dropped by every reader of HTML
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[a-z\-]+=\"[^\"]*\")*)\s*>")
+_ATTRIBUTE = re.compile(r"([a-z\-]+)=\"([^\"]*)\"")
+
+
+def sanitise(markup: str) -> str:
+    """Return `markup` as canonical HTML with nothing in it but what an item may hold.
+
+    Scripts, styles, links, forms, event handlers and addresses are dropped (a script with its content, the
+    others keeping theirs); a picture stays when its address is the name of one of the bank's media.
+    """
+    for _ in range(4):  # misnested HTML may need a second reading to come to rest
+        before, markup = markup, _clean(markup)
+        if markup == before:
+            return markup
+    return html.escape(text(markup), quote=False)
+
+
+def _clean(markup: str) -> str:
+    cleaned = nh3.clean(
+        _NOT_XML.sub("", markup),
+        tags=set(TAGS),
+        attributes={name: set(allowed) for name, allowed in _ATTRIBUTES.items()},
+        attribute_filter=_attribute,
+        url_schemes=set(),
+        strip_comments=True,
+        link_rel=None,
+    )
+    return _PRE.sub(r"\1", cleaned.replace("&nbsp;", "\u00a0"))
+
+
+def _attribute(element: str, name: str, value: str) -> str | None:
+    if name == "src":
+        return value if _MEDIA_NAME.match(value) else None
+    if name == "name":
+        return value if re.fullmatch(r"[\w.\-]+", value) else None
+    return " ".join(value.split())
+
+
+def escape(plain: str) -> str:
+    """Return plain text as canonical HTML."""
+    return sanitise(html.escape(plain, quote=False))
+
+
+def text(markup: str) -> str:
+    """Return what canonical HTML says, as plain text with single blanks; blocks are parted by a newline."""
+    parted = re.sub(r"</(?:p|div|li|tr|h\d|dd|dt|blockquote|figcaption|caption)>|<br>", "\n", markup)
+    plain = html.unescape(re.sub(r"<[^>]*>", " ", parted))
+    lines = (" ".join(line.split()) for line in plain.split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def to_xml(markup: str) -> etree._Element:
+    """Return canonical HTML as the children of an XML element ``fragment`` (no namespace)."""
+    return etree.fromstring(f"<fragment>{_TAG.sub(_well_formed, markup)}</fragment>")
+
+
+def _well_formed(found: re.Match[str]) -> str:
+    closing, name, attributes = found.groups()
+    inside = _ATTRIBUTE.sub(
+        lambda a: f'{a[1]}="{a[2].replace("<", "&lt;").replace(">", "&gt;")}"', attributes
+    )
+    return f"<{closing}{name}{inside}{'/' if name in VOID and not closing else ''}>"
+
+
+def to_html(element: etree._Element) -> str:
+    """Return the content of an XML element as canonical HTML; names lose their namespace."""
+    return sanitise("".join(_pieces(element)))
+
+
+def _pieces(element: etree._Element) -> Iterator[str]:
+    if element.text:
+        yield html.escape(element.text, quote=False)
+    for child in element:
+        if isinstance(child.tag, str):
+            name = etree.QName(child).localname
+            attributes = "".join(
+                f' {etree.QName(key).localname}="{html.escape(value)}"' for key, value in child.attrib.items()
+            )
+            yield f"<{name}{attributes}>"
+            if name not in VOID:
+                yield from _pieces(child)
+                yield f"</{name}>"
+        if child.tail:
+            yield html.escape(child.tail, quote=False)
