@@ -1,0 +1,137 @@
+"""What the pages say, in each language: messages, French spacing, dates and counts.
+
+Messages live in ``messages/LANGUAGE.toml``, one table a page. In a message ``[[fr:attestation]]`` marks
+words of another language (``<span lang="fr">``), and ``{name}`` is filled in.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from markupsafe import Markup, escape
+
+__all__ = ["LANGUAGES", "NAMES", "Messages", "chosen", "messages", "spaced"]
+
+LANGUAGES = ("fr", "en")
+"""The first is what a visitor sees before choosing."""
+NAMES = {"fr": "Français", "en": "English"}
+
+_FOREIGN = re.compile(r"\[\[(\w\w):(.+?)\]\]")
+_TAG = re.compile(r"(<[^>]*>)")
+_BEFORE = re.compile(r" ([!?;])")
+_COLON = re.compile(r" ([:»%€])")
+_AFTER = re.compile(r"« ")
+_DIGITS = re.compile(r"(?<=\d) (?=\d{3}\b)")
+
+
+def chosen(wanted: str | None) -> str:
+    """Return `wanted` when it is one of ours, else French."""
+    return wanted if wanted in LANGUAGES else LANGUAGES[0]
+
+
+def spaced(text: str, language: str) -> str:
+    """Return `text` (plain or HTML) with the unbreakable spaces that French typography asks for.
+
+    Without them a narrow screen begins a line with a lone question mark.
+    """
+    if language != "fr":
+        return text
+    pieces = _TAG.split(text)
+    for index in range(0, len(pieces), 2):
+        piece = _BEFORE.sub("\u202f\\1", pieces[index])
+        piece = _COLON.sub("\u00a0\\1", piece)
+        piece = _AFTER.sub("«\u00a0", piece)
+        pieces[index] = _DIGITS.sub("\u202f", piece)
+    return "".join(pieces)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+class Messages:
+    """The messages of one language; ``messages("question.title", n=3)`` gives markup."""
+
+    def __init__(self, language: str, texts: Mapping[str, str]) -> None:
+        self.language = language
+        self.texts = {key: spaced(text, language) for key, text in texts.items()}
+
+    def __call__(self, key: str, **values: Any) -> Markup:
+        """Return a message as markup, its values escaped."""
+        return Markup(self._marked(self.texts[key])).format(**values)
+
+    def plain(self, key: str, **values: Any) -> str:
+        """Return a message for an attribute or a title: without the marks of language."""
+        return _FOREIGN.sub(r"\2", self.texts[key]).format(**values)
+
+    def count(self, key: str, n: int, **values: Any) -> Markup:
+        """Return ``key.one`` or ``key.many``; French counts nought among the singular."""
+        single = n < 2 if self.language == "fr" else n == 1
+        return self(f"{key}.{'one' if single else 'many'}", n=self.number(n), **values)
+
+    def has(self, key: str) -> bool:
+        """Return whether there is such a message."""
+        return key in self.texts
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """Return a number as this language writes it."""
+        text = f"{value:,.{digits}f}"
+        if self.language == "fr":
+            return text.replace(",", "\u202f").replace(".", ",").replace("-", "\u2212")
+        return text.replace("-", "\u2212")
+
+    def day(self, moment: int) -> str:
+        """Return the day of a moment (microseconds since 1970, UTC)."""
+        local = _local(moment)
+        month = self.texts[f"month.{local.month}"]
+        first = self.language == "fr" and local.day == 1
+        return f"{'1er' if first else local.day}\u00a0{month} {local.year}"
+
+    def hour(self, moment: int) -> str:
+        """Return the hour and minute of a moment."""
+        local = _local(moment)
+        zone = "" if _zone() is not UTC else "\u00a0UTC"
+        if self.language == "fr":
+            return f"{local.hour}\u00a0h\u00a0{local.minute:02d}{zone}"
+        return f"{local.hour}:{local.minute:02d}{zone}"
+
+    def _marked(self, text: str) -> str:
+        pieces = _FOREIGN.split(text)
+        marked = []
+        for index in range(0, len(pieces), 3):
+            marked.append(str(escape(pieces[index])))
+            if index + 2 < len(pieces):
+                language, words = pieces[index + 1], pieces[index + 2]
+                marked.append(f'<span lang="{language}">{escape(words)}</span>')
+        return "".join(marked)
+
+
+@cache
+def messages(language: str) -> Messages:
+    """Return the messages of `language`."""
+    path = Path(__file__).parent / "messages" / f"{language}.toml"
+    return Messages(language, dict(_flat(tomllib.loads(path.read_text(encoding="utf-8")))))
+
+
+@cache
+def _zone() -> tzinfo:
+    """Return the time of France, or UTC where the system has no time zones."""
+    try:
+        return ZoneInfo("Europe/Paris")
+    except ZoneInfoNotFoundError:
+        return UTC
+
+
+def _local(moment: int) -> datetime:
+    return datetime.fromtimestamp(moment / 1_000_000, _zone())
