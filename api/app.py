@@ -19,10 +19,11 @@ from api.accounts.endpoints import router as accounts
 from api.database.clock import NOW
 from api.database.migrate import migrate
 from api.database.plans import Commit, Plan
-from api.edge import Edge, problem_headers
+from api.edge import Edge, Gate, problem_headers
 from api.keys import store as keys
 from api.observe import Metrics
 from api.openapi import DESCRIPTION, TAGS
+from api.pages.routes import problem_page, wants_page
 from api.pages.routes import router as pages
 from api.problems import Problem
 from api.results.endpoints import router as results
@@ -73,12 +74,12 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    metrics = Metrics()
-    app.state.metrics = metrics
-    app.add_middleware(Edge, limit=settings.in_flight, metrics=metrics)
+    metrics, gate = Metrics(), Gate(settings.in_flight)
+    app.state.gate = gate
+    app.add_middleware(Edge, gate=gate, metrics=metrics)
     for router in ROUTERS:
         app.include_router(router)
-    _operation(app, metrics)
+    _operation(app, metrics, gate)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
@@ -90,7 +91,7 @@ def application() -> FastAPI:
     return create_app(Settings.from_environment())
 
 
-def _operation(app: FastAPI, metrics: Metrics) -> None:
+def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
     @app.get("/health", tags=["Operation"], summary="Whether the process lives")
     async def health() -> dict[str, str]:
         """Asks nothing of the database."""
@@ -98,7 +99,9 @@ def _operation(app: FastAPI, metrics: Metrics) -> None:
 
     @app.get("/ready", tags=["Operation"], summary="Whether requests should be sent here")
     async def ready(request: Request) -> Response:
-        """Asks the database for the time."""
+        """Asks the database for the time; says no once the server is about to stop."""
+        if gate.draining:
+            raise Problem("draining")
         runtime: Runtime = request.app.state.runtime
         await runtime.read(_time)
         return JSONResponse({"status": "ready"})
@@ -115,6 +118,8 @@ def _time() -> Plan[int]:
 
 
 async def _problem(request: Request, error: Any) -> Response:
+    if wants_page(request):
+        return problem_page(request, error)
     return JSONResponse(error.document(), error.status, headers=problem_headers(error))
 
 

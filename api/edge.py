@@ -3,8 +3,8 @@
 - *Back-pressure.* When more requests are in flight than a worker can serve in good time, the less urgent
   are refused first, with 503 and ``Retry-After``: reports above half of the limit, entering above four
   fifths, answers only at the limit itself. Health checks always pass.
-- *Draining.* Once the server is told to stop, new work is refused so that a balancer goes elsewhere,
-  while what has begun is finished.
+- *Draining.* Once the server is told to stop, it says that it is not ready, so that a balancer goes
+  elsewhere, and begins no sitting; those in progress are served until it stops.
 - A limit on the size of bodies, metrics, one log line a request, and problem documents for whatever the
   application lets through.
 """
@@ -17,12 +17,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics
+from api.pages.routes import problem_page, wants_page
 from api.problems import Problem
 
-__all__ = ["Edge", "urgency"]
+__all__ = ["Edge", "Gate", "problem_headers", "urgency"]
 
 log = logging.getLogger("acquis.request")
 
@@ -42,21 +44,39 @@ def urgency(method: str, path: str) -> str:
     return "enter"
 
 
-class Edge:
-    """ASGI middleware; one a worker.
+class Gate:
+    """What a worker lets in.
 
-    Parameters
+    Attributes
     ----------
     limit
         Requests in flight at most.
+    draining
+        Whether the server is about to stop.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, metrics: Metrics) -> None:
-        self.app = app
+    def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.metrics = metrics
         self.in_flight = 0
         self.draining = False
+
+    def refusal(self, method: str, path: str) -> str | None:
+        """Return why a request is refused, or None."""
+        if self.in_flight <= self.limit // 2 and not self.draining:
+            return None
+        kind = urgency(method, path)
+        if self.draining and kind == "enter" and method == "POST":
+            return "draining"
+        return kind if self.in_flight > self.limit * _SHARES[kind] else None
+
+
+class Edge:
+    """ASGI middleware; one a worker."""
+
+    def __init__(self, app: ASGIApp, gate: Gate, metrics: Metrics) -> None:
+        self.app = app
+        self.gate = gate
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's event."""
@@ -80,32 +100,31 @@ class Edge:
                 status, begun = message["status"], True
             await send(message)
 
-        self.in_flight += 1
+        self.gate.in_flight += 1
         try:
             self._refuse(method, path)
             await self.app(scope, _limited(scope, receive), reply)
         except Problem as problem:
             if begun:
                 raise
-            await send_problem(reply, problem)
+            await _refusal(scope, receive, reply, problem)
         except Exception:
             if begun:
                 raise
             log.exception("the request failed")
-            await send_problem(reply, Problem("internal", "It is in our log; trying again may help."))
+            await _refusal(scope, receive, reply, Problem("internal", "It is in our log. Try again."))
         finally:
-            self.in_flight -= 1
+            self.gate.in_flight -= 1
             self._told(scope, method, status, time.perf_counter() - started)
 
     def _refuse(self, method: str, path: str) -> None:
-        if self.draining:
-            self.metrics.refused.labels("draining").inc()
+        reason = self.gate.refusal(method, path)
+        if reason is None:
+            return
+        self.metrics.refused.labels(reason).inc()
+        if reason == "draining":
             raise Problem("draining", "Try again in a moment.", retry_after=2)
-        if self.in_flight > self.limit // 2:  # otherwise nothing is refused
-            kind = urgency(method, path)
-            if self.in_flight > self.limit * _SHARES[kind]:
-                self.metrics.refused.labels(kind).inc()
-                raise Problem("busy", "Try again in a moment; nothing was changed.", retry_after=1)
+        raise Problem("busy", "Try again in a moment; nothing was changed.", retry_after=1)
 
     def _told(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
@@ -144,6 +163,15 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     if problem.code == "invalid_client":
         headers["www-authenticate"] = 'Basic realm="token"'
     return headers
+
+
+async def _refusal(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+    """Send a page to a browser that asked for one, to everyone else a problem document."""
+    request = Request(scope)
+    if wants_page(request):
+        await problem_page(request, problem)(scope, receive, send)
+    else:
+        await send_problem(send, problem)
 
 
 async def send_problem(send: Send, problem: Problem) -> None:

@@ -31,10 +31,21 @@ from api.sittings import service
 from api.sittings.cookie import set_token, token_of
 from api.sittings.view import View
 
-__all__ = ["problem_page", "router"]
+__all__ = ["problem_page", "router", "wants_page"]
 
 CODE_COOKIE = "acquis_code"
 NOTHING: Sent = MappingProxyType({})
+INTERFACES = (
+    "/api/",
+    "/ims/",
+    "/console",
+    "/oauth",
+    "/.well-known/",
+    "/openapi",
+    "/health",
+    "/ready",
+    "/metrics",
+)
 OWN_FIELDS = ("jeton", "question", "geste", "langue")
 
 
@@ -115,6 +126,13 @@ def problem_page(request: Request, problem: Problem) -> Response:
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     return response
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a refusal should be a page: a browser asked, and not for one of the interfaces."""
+    if request.url.path.startswith(INTERFACES):
+        return False
+    return "text/html" in request.headers.get("accept", "")
 
 
 async def received(request: Request) -> tuple[Visit, dict[str, list[str]]]:
