@@ -50,6 +50,7 @@ class Responses:
         matrix: np.ndarray | None = None,
         sparse: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         recoded: Mapping[str, list[int]] | None = None,
+        counts: np.ndarray | None = None,
     ) -> None:
         if (matrix is None) == (sparse is None):
             raise ValueError("give either a matrix or a sparse triple (indptr, item, category)")
@@ -59,6 +60,8 @@ class Responses:
         self.recoded: dict[str, list[int]] = dict(recoded or {})
         self._matrix = matrix
         self._given = sparse
+        if counts is not None:
+            self.counts = counts
 
     @classmethod
     def from_dense(
@@ -248,7 +251,8 @@ def read_responses(
         One of `RECODINGS`: how to mend codes that do not start at 0 or have gaps; None refuses them.
     known
         Number of categories by item id, where a calibration has settled it already: codes are then
-        checked against it and nothing else is asked of them; an item that is not in it is refused.
+        checked against it and nothing else is asked of them (unless they are recoded); an item that is
+        not in it is refused.
 
     Returns
     -------
@@ -387,7 +391,7 @@ def _category_maps(
 ) -> tuple[dict[int, list[int]], np.ndarray]:
     """Return the codes to replace, by item position, and the number of categories of each item."""
     seen = [np.flatnonzero(row).tolist() for row in counts]
-    if known is not None:
+    if known is not None and recode is None:
         return {}, _known_categories(items, seen, known, where)
     lowest = min((codes[0] for codes in seen if codes), default=0)
     highest = max((codes[-1] for codes in seen if codes), default=0)
@@ -412,6 +416,8 @@ def _category_maps(
             f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "
             f"got {shown} (they {wrong}); recode them, or ask for it with --recode"
         )
+    if known is not None:
+        return maps, _known_categories(items, [list(range(n)) for n in n_cat], known, where)
     return maps, n_cat
 
 

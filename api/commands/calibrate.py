@@ -1,0 +1,150 @@
+"""``acquis calibrate``: item parameters from responses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from calibration.em.estimate import Progress
+    from calibration.result import Calibration
+
+__all__: list[str] = []
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``acquis calibrate``."""
+    add = parser.add_argument
+    add("responses", metavar="RESPONSES", help="responses, CSV or Parquet, wide or long")
+    add(
+        "--model",
+        required=True,
+        action="append",
+        metavar="MODEL|ITEM=MODEL",
+        help="rasch, 1pl, 2pl, 3pl, 4pl, grm, gpcm, pcm, rsm or nrm; ITEM=MODEL for single items",
+    )
+    add("--out", required=True, metavar="PARAMS.json", help="where to write the item parameters")
+    add(
+        "--tol", type=float, default=1e-6, help="bound on the remaining gain in log-likelihood (default 1e-6)"
+    )
+    add("--quadrature", type=int, default=61, metavar="N", help="nodes on mean +- 6 sd (default 61)")
+    add(
+        "--prior",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="'a=lognormal(0,0.5)', 'c[ITEM]=beta(5,17)', ...; 'none' drops the defaults of 3pl and 4pl",
+    )
+    add("--groups", metavar="FILE:COLUMN", help="each person's group")
+    add("--reference", metavar="GROUP", help="group with mean 0 (default: alphabetically first)")
+    add("--fixed", metavar="PARAMS.json", help="hold the items of this file; the population is freed")
+    add("--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps")
+    add(
+        "--se",
+        default="oakes",
+        choices=("oakes", "louis", "crossproduct", "sandwich", "none"),
+        help="standard errors (default: oakes)",
+    )
+    add("--json", action="store_true", help="print the parameter file on stdout, and nothing else there")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, calibrate and write."""
+    from calibration.estimation import calibrate
+    from cat_engine.errors import InputError
+    from item_bank.parameters import read_parameters
+    from item_bank.responses import read_groups, read_responses
+
+    model, item_models = _models(args.model)
+    responses = read_responses(args.responses, recode=args.recode)
+    groups = read_groups(args.groups, responses) if args.groups else None
+    fixed = read_parameters(args.fixed) if args.fixed else None
+    result = calibrate(
+        responses,
+        model,
+        item_models=item_models,
+        prior=args.prior,
+        groups=groups,
+        reference=args.reference,
+        fixed=fixed,
+        quadrature=args.quadrature,
+        tol=args.tol,
+        errors=args.se,
+        watch=_bar() if sys.stderr.isatty() else None,
+    )
+    try:
+        content = result.to_json(args.out)
+    except OSError as error:
+        raise InputError(
+            f"expected a file that can be written, got {args.out} ({error.strerror}); choose another --out"
+        ) from None
+    if args.json:
+        print(json.dumps(_finite(content), ensure_ascii=False))
+    else:
+        print(_summary(result, args.out))
+
+
+def _models(specs: list[str]) -> tuple[str, dict[str, str]]:
+    """Split ``--model`` into the model of every item and those of single items."""
+    from cat_engine.errors import InputError
+
+    general = [spec for spec in specs if "=" not in spec]
+    if len(general) > 1:
+        raise InputError(
+            f"expected one model for all items, got {', '.join(general)}; write ITEM=MODEL for single items"
+        )
+    items = dict(spec.rsplit("=", 1) for spec in specs if "=" in spec)
+    return (general[0] if general else "2pl"), items
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON cannot say (NaN, infinity) by null."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and value - value != 0.0:
+        return None
+    return value
+
+
+def _bar() -> Callable[[Progress], None]:
+    """Return what draws one line on stderr: log-likelihood, what is left to gain, time."""
+    shown = 0.0
+
+    def draw(progress: Progress) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < 0.1:
+            return
+        shown = now
+        text = (
+            f"{progress.stage} {progress.iteration:4d}  log-likelihood {progress.loglik:.3f}  "
+            f"to gain {progress.gain:.2g}  {progress.seconds:.1f} s"
+        )
+        if progress.left is not None:
+            text += f", about {progress.left:.0f} s left"
+        print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
+
+    return draw
+
+
+def _summary(result: Calibration, out: str) -> str:
+    fit = result.parameters.fit
+    state = "converged" if fit["converged"] else "NOT CONVERGED"
+    lines = [
+        f"{out}: {fit['n_items']} items, {fit['n_persons']} persons, log-likelihood {fit['loglik']:.3f}, "
+        f"{state} after {fit['iterations']} steps in {fit['seconds']:.2f} s "
+        f"(+ {fit['seconds_se']:.2f} s for standard errors)"
+    ]
+    lines += [f"note: {note}" for note in result.notes]
+    flagged = result.flagged
+    lines += [f"{item}: {flag}" for item, flags in list(flagged.items())[:20] for flag in flags]
+    if len(flagged) > 20:
+        lines.append(f"... and {len(flagged) - 20} more items with flags; see the file")
+    return "\n".join(lines)

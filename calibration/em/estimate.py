@@ -1,0 +1,158 @@
+"""From packed responses to the maximum: a subsample first where it pays, quasi-Newton, Newton, covariance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.em.information import Information, observed_information
+from calibration.em.likelihood import Likelihood, Point
+from calibration.em.maximise import Memory, Trace, climb, newton
+from item_bank.responses import Responses
+
+__all__ = ["Estimate", "Progress", "estimate"]
+
+SINGLE = 300_000
+"""From this many table rows in the data on, the climb starts in single precision."""
+
+PATIENCE = (25, 400)
+"""Fewest and most quasi-Newton steps before the exact information is asked."""
+
+POLISH = 1e-5
+"""The last Newton step is taken as long as it gains this share of the tolerance."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far estimation is.
+
+    Attributes
+    ----------
+    stage
+        What is being done.
+    iteration, loglik, gain
+        Steps so far, log-likelihood (prior included), estimated remaining gain.
+    seconds
+        Time since the beginning.
+    left
+        Estimated time left, from how fast the remaining gain has been shrinking; None when unknown.
+    """
+
+    stage: str
+    iteration: int
+    loglik: float
+    gain: float
+    seconds: float
+    left: float | None = None
+
+
+@dataclass(eq=False)
+class Estimate:
+    """The maximum.
+
+    Attributes
+    ----------
+    problem, point
+        What was maximised, and where its maximum is.
+    trace
+        How it was reached.
+    information
+        Observed information and cross-product; None when not asked for.
+    seconds, seconds_se
+        Time for the maximum, and for the standard errors.
+    """
+
+    problem: Likelihood
+    point: Point
+    trace: Trace
+    information: Information | None
+    seconds: float
+    seconds_se: float
+
+
+def estimate(
+    problem: Likelihood,
+    responses: list[Responses],
+    free: np.ndarray,
+    *,
+    tol: float,
+    limit: int,
+    errors: bool,
+    watch: Callable[[Progress], None] | None = None,
+) -> Estimate:
+    """Maximise from `free` on and compute the information at the maximum."""
+    began = time.perf_counter()
+
+    def tell(stage: str) -> Callable[[int, float, float], None] | None:
+        if watch is None:
+            return None
+        first: list[tuple[float, float]] = []
+
+        def report(k: int, value: float, gain: float) -> None:
+            now = time.perf_counter() - began
+            first.append((now, gain))
+            watch(Progress(stage, k, value, gain, now, _time_left(first, tol)))
+
+        return report
+
+    memory, trace = Memory(), Trace()
+    rows = sum(len(packed.rows) for packed in problem.data)
+    if rows >= SINGLE:
+        point = problem.evaluate(free, double=False)
+        if point is not None:
+            coarse = max(tol, 1e-9 * abs(point.loglik))
+            point, trace = climb(
+                problem, point, memory, tol=coarse, limit=limit, double=False, watch=tell("climbing")
+            )
+            free = point.free
+    point = problem.evaluate(free)
+    if point is None:
+        raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
+    information = None
+    seconds, patience = 0.0, _patience(problem) if errors else limit
+    while True:
+        patience = min(patience, limit - trace.iterations)
+        point, trace = climb(
+            problem, point, memory, tol=tol, limit=patience, watch=tell("climbing"), trace=trace
+        )
+        if trace.converged and problem.follow(point.free, slack=1e-3):
+            point = problem.evaluate(point.free) or point
+            continue
+        seconds = time.perf_counter() - began
+        if not errors:
+            break
+        information = observed_information(problem, point, responses)
+        asked = time.perf_counter()
+        better = newton(problem, point, information.observed, trace, tol=tol, polish=POLISH * tol)
+        point = better or point
+        patience = 0  # where the quasi-Newton matrix was deceived once, the exact one takes over
+        if trace.converged or better is None or trace.iterations >= limit:
+            # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
+            seconds += time.perf_counter() - asked
+            break
+        if watch:
+            watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))
+    return Estimate(problem, point, trace, information, seconds, time.perf_counter() - began - seconds)
+
+
+def _patience(problem: Likelihood) -> int:
+    """Return how many quasi-Newton steps one look at the exact information is worth."""
+    rows = sum(len(packed.rows) for packed in problem.data)
+    persons = sum(packed.n_persons for packed in problem.data)
+    answers = rows / max(persons, 1)
+    exact = persons * 25.0 * problem.n_free * min(problem.n_free, 20.0 * answers)
+    return int(np.clip(0.05 * exact / (rows * 256.0), *PATIENCE))
+
+
+def _time_left(history: list[tuple[float, float]], tol: float) -> float | None:
+    """Extrapolate the logarithm of the remaining gain over the last half of the steps."""
+    if len(history) < 4:
+        return None
+    (then, before), (now, gain) = history[len(history) // 2], history[-1]
+    if not 0.0 < gain < before or now <= then:
+        return None
+    pace = (np.log(before) - np.log(gain)) / (now - then)
+    return float(max(np.log(gain / tol), 0.0) / pace)

@@ -1,0 +1,307 @@
+"""The marginal log-likelihood, its gradient and the complete data's information, by one E-step.
+
+    log L = sum_i w_i log sum_q W_gq prod_j P_j(x_ij | node_q)        (Bock & Aitkin, 1981)
+
+The E-step gives the expected count of every category at every node. Contracted with the derivatives of
+the categories' log-probabilities they are the gradient of log L itself (Fisher's identity), so that a
+gradient costs nothing beyond what EM computes anyway.
+
+References
+----------
+Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters: application
+of an EM algorithm. Psychometrika, 46, 443-459.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from calibration.em.latent import LEAST_SD, Normal, grid_for
+from calibration.em.packing import Packed
+from calibration.em.preconditioner import Arrow
+from calibration.em.priors import Priors
+from calibration.em.structure import Structure
+from calibration.em.threads import share
+from calibration.kernels.expect import expect
+from calibration.kernels.items import contract, tabulate
+from calibration.kernels.lanes import lanes_of
+from calibration.kernels.packs import fill, unfill
+
+__all__ = ["Likelihood", "Point"]
+
+ROWS_A_THREAD = 24
+
+STEEPEST = 15.0
+"""Bound on slopes: with nodes 0.2 apart a steeper curve is a step between two nodes."""
+
+FLATTEST = 15.0
+"""Bound on the logits of asymptotes: beyond it they are 0 or 1 to seven digits."""
+
+
+def _box(name: str) -> tuple[float, float]:
+    if name == "a":
+        return -STEEPEST, STEEPEST
+    if name.startswith("alpha"):
+        return -2.0 * STEEPEST, 2.0 * STEEPEST
+    if name == "logit(c)":
+        return -FLATTEST, 3.0
+    if name == "logit(u)":
+        return -3.0, FLATTEST
+    return -np.inf, np.inf
+
+
+@dataclass(eq=False)
+class Point:
+    """What one E-step says at one value of the free parameters.
+
+    Attributes
+    ----------
+    free
+        Item parameters, then each group's latent parameters.
+    loglik, logprior
+        Their sum is what estimation maximises.
+    gradient
+        Its gradient.
+    working
+        The items' working parameters.
+    flat
+        Log-probabilities, ``Q`` numbers for each row's categories in turn.
+    counts
+        Expected counts, likewise.
+    slopes
+        Derivatives of the log-probabilities of each block, ``(R, K, P, Q)``.
+    masses
+        Expected number of persons at each node, by group.
+    information
+        Complete-data information of each block's rows, prior included, ``(R, P, P)``.
+    """
+
+    free: np.ndarray
+    loglik: float
+    logprior: float
+    gradient: np.ndarray
+    working: np.ndarray
+    flat: np.ndarray
+    counts: np.ndarray
+    slopes: list[np.ndarray]
+    masses: list[np.ndarray]
+    information: list[np.ndarray]
+    double: bool
+
+    @property
+    def value(self) -> float:
+        """What is maximised."""
+        return self.loglik + self.logprior
+
+
+class Likelihood:
+    """Data, structure, population and priors together.
+
+    Parameters
+    ----------
+    structure
+        Rows and free parameters.
+    data
+        Packed responses of each group.
+    latents
+        Distribution of each group.
+    priors
+        Priors on item parameters.
+    quadrature
+        Number of nodes on mean +- 6 standard deviations.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        data: Sequence[Packed],
+        latents: Sequence[Normal],
+        priors: Priors,
+        quadrature: int = 61,
+    ) -> None:
+        self.structure, self.data, self.latents, self.priors = structure, list(data), list(latents), priors
+        self.quadrature = quadrature
+        self.n_latent = [len(latent.names) for latent in latents]
+        self.n_free = structure.n_free + sum(self.n_latent)
+        self.n_evaluations = 0
+        self.tables = [block.model.empty(np.full(block.size, block.n_cat)) for block in structure.blocks]
+        self._packs = [self._places(group, packed) for group, packed in enumerate(data)]
+        self.lower, self.upper = self._bounds()
+        self._moments = [(latent.mean, latent.sd) for latent in latents]
+        self.nodes = grid_for(self._moments, quadrature)
+
+    def _places(self, group: int, packed: Packed) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.structure.row_of[group, packed.items]
+        cats = self.structure.n_cat[packed.items].astype(np.int64)
+        return self.structure.place[rows], cats
+
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
+        limits = [_box(name) for _, name, _ in self.structure.names]
+        latent = [(-np.inf, np.inf)] * sum(self.n_latent)
+        box = np.array([*limits, *latent]).reshape(-1, 2)
+        return box[:, 0], box[:, 1]
+
+    def held(self, point: Point) -> np.ndarray:
+        """Return which free parameters sit at a bound and would go beyond it."""
+        low = (point.free <= self.lower) & (point.gradient < 0.0)
+        high = (point.free >= self.upper) & (point.gradient > 0.0)
+        return low | high
+
+    def split(self, free: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the items' and each group's free parameters."""
+        ends = self.structure.n_free + np.cumsum([0, *self.n_latent])
+        return free[: ends[0]], [free[a:b] for a, b in pairwise(ends.tolist())]
+
+    def moments(self, free: np.ndarray) -> list[tuple[float, float]]:
+        """Return mean and standard deviation of each group."""
+        parts = self.split(free)[1]
+        return [latent.moments(part) for latent, part in zip(self.latents, parts, strict=True)]
+
+    def follow(self, free: np.ndarray, slack: float) -> bool:
+        """Put the grid where the groups are, if it is off by more than `slack`; say whether it moved."""
+        wanted = self.moments(free)
+        off = max(
+            max(abs(m - m0) / s0, abs(np.log(s / s0)))
+            for (m, s), (m0, s0) in zip(wanted, self._moments, strict=True)
+        )
+        if off <= slack:
+            return False
+        self._moments = [(m, max(s, LEAST_SD)) for m, s in wanted]
+        self.nodes = grid_for(self._moments, self.quadrature)
+        return True
+
+    def evaluate(self, free: np.ndarray, double: bool = True) -> Point | None:
+        """Do one E-step; None where `free` is no model (unordered thresholds, not finite)."""
+        items, latent = self.split(free)
+        working = self.structure.working(items)
+        if not np.isfinite(free).all() or any(s < LEAST_SD / 2 for _, s in self.moments(free)):
+            return None
+        flat, slopes = self.tabulate(working)
+        if not np.isfinite(flat).all():
+            return None
+        logprior, prior_gradient, prior_information = self.priors.evaluate(working)
+        if not np.isfinite(logprior):
+            return None
+        weights = [
+            distribution.weights(part, self.nodes)
+            for distribution, part in zip(self.latents, latent, strict=True)
+        ]
+        self.n_evaluations += 1
+        counts = np.zeros_like(flat)
+        loglik, masses = 0.0, []
+        for group, packed in enumerate(self.data):
+            part, mass = self._expect(group, packed, flat, weights[group].log, counts, double)
+            loglik += part
+            masses.append(mass)
+        if not np.isfinite(loglik):
+            return None
+        gradient = prior_gradient
+        information = []
+        for block, slope, extra in zip(self.structure.blocks, slopes, prior_information, strict=True):
+            g = np.empty((block.size, block.width))
+            h = np.empty((block.size, block.width, block.width))
+            lp, r = block.tables(flat, len(self.nodes)), block.tables(counts, len(self.nodes))
+            share(contract, block.size, lp, slope, r, g, h, least=ROWS_A_THREAD)
+            block.working(gradient)[...] += g
+            h += extra
+            for p, name in enumerate(block.names):
+                if name.startswith("logit("):  # an asymptote near its bound: the likelihood is linear in c
+                    h[:, p, p] += np.abs(block.working(gradient)[:, p])
+            information.append(h)
+        parts = [self.structure.pull(gradient)]
+        parts += [w.slopes @ mass for w, mass in zip(weights, masses, strict=True)]
+        return Point(
+            free,
+            loglik,
+            logprior,
+            np.concatenate(parts),
+            working,
+            flat,
+            counts,
+            slopes,
+            masses,
+            information,
+            double,
+        )
+
+    def tabulate(self, working: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return log-probabilities over the nodes (flat) and their derivatives by block."""
+        size = len(self.nodes)
+        flat = np.empty(self.structure.n_categories * size)
+        slopes = []
+        for block, table in zip(self.structure.blocks, self.tables, strict=True):
+            slope = np.empty((block.size, block.n_cat, block.width, size))
+            share(
+                tabulate, block.size, table, block.working(working), self.nodes,
+                block.tables(flat, size), slope, least=ROWS_A_THREAD,
+            )  # fmt: skip
+            slopes.append(slope)
+        return flat, slopes
+
+    def _expect(
+        self,
+        group: int,
+        packed: Packed,
+        flat: np.ndarray,
+        log_weight: np.ndarray,
+        counts: np.ndarray,
+        double: bool,
+    ) -> tuple[float, np.ndarray]:
+        table, padded = self.table(group, flat, log_weight, double)
+        chunks = len(packed.bounds) - 1
+        found = np.zeros((chunks, *table.shape))
+        mass = np.zeros((chunks, padded.size))
+        loglik = np.zeros(chunks)
+        share(
+            expect, chunks, packed.bounds, packed.indptr, packed.rows, table, padded, packed.weight,
+            found, mass, loglik,
+        )  # fmt: skip
+        total = found[0]
+        for c in range(1, chunks):
+            total += found[c]
+        place, cats = self._packs[group]
+        size = len(self.nodes)
+        unfill(
+            total,
+            place * size,
+            cats,
+            packed.start,
+            packed.radix,
+            packed.offset,
+            counts,
+            size,
+            lanes_of(table.dtype),
+        )
+        return float(loglik.sum()), mass.sum(axis=0)[:size]
+
+    def table(
+        self, group: int, flat: np.ndarray, log_weight: np.ndarray, double: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the E-step's table of one group and its log weights, padded to whole vectors."""
+        packed = self.data[group]
+        dtype = np.float64 if double else np.float32
+        size, width = len(self.nodes), lanes_of(dtype)
+        tiles = -(-size // width)
+        table = np.empty((tiles, packed.n_rows * width), dtype)
+        place, cats = self._packs[group]
+        fill(table, place * size, cats, packed.start, packed.radix, packed.offset, flat, size, width)
+        padded = np.full(tiles * width, -1e30, dtype)
+        padded[:size] = np.maximum(log_weight, -1e4)
+        return table, padded
+
+    def preconditioner(self, point: Point) -> Arrow:
+        """Return the complete data's information at `point`, ready to be divided by."""
+        free_latent = [
+            (w.slopes * np.exp(w.log)) @ w.slopes.T * mass.sum()
+            for w, mass in zip(self._weights(point.free), point.masses, strict=True)
+        ]
+        return Arrow(self.structure, point.information, free_latent)
+
+    def _weights(self, free: np.ndarray) -> list:  # type: ignore[type-arg]
+        parts = self.split(free)[1]
+        return [d.weights(part, self.nodes) for d, part in zip(self.latents, parts, strict=True)]

@@ -1,0 +1,228 @@
+"""Maximisation: quasi-Newton in the metric of EM, finished by Newton with the exact information.
+
+The step that EM takes is, to first order, the gradient divided by the complete data's information. Here
+that matrix is the preconditioner of a limited-memory BFGS (Jamshidian & Jennrich, 1997; Lange, 1995), which
+learns what the complete data's information leaves out, so that the slow directions of EM are fast. Each
+step must raise the log-likelihood; one that does not is shortened.
+
+The remaining gain, half the gradient times the step, is what ``tol`` bounds. Where the likelihood is so
+flat that the quasi-Newton matrix may be deceived, the exact observed information has the last word.
+
+References
+----------
+Jamshidian, M., & Jennrich, R. I. (1997). Acceleration of the EM algorithm by using quasi-Newton methods.
+JRSS B, 59, 569-587. Lange, K. (1995). A quasi-Newton acceleration of the EM algorithm. Statistica
+Sinica, 5, 1-18. Nocedal, J., & Wright, S. (2006). Numerical optimization, ch. 7.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calibration.em.likelihood import Likelihood, Point
+
+__all__ = ["Memory", "Trace", "climb", "newton"]
+
+REMEMBERED = 20
+LONGEST_STEP = 1.5
+"""No free parameter moves by more than this (or half its size) in one step."""
+
+
+@dataclass
+class Memory:
+    """Pairs of steps and gradient differences, per person so that they serve other sample sizes too."""
+
+    pairs: deque[tuple[np.ndarray, np.ndarray, float]] = field(
+        default_factory=lambda: deque(maxlen=REMEMBERED)
+    )
+
+    def learn(self, step: np.ndarray, change: np.ndarray) -> None:
+        """Keep a pair if it shows positive curvature."""
+        product = float(step @ change)
+        if product > 1e-10 * np.linalg.norm(step) * np.linalg.norm(change):
+            self.pairs.append((step, change, product))
+
+    def direction(
+        self, gradient: np.ndarray, persons: float, solve: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Return the quasi-Newton step for a gradient a person (two-loop recursion).
+
+        `solve` divides by the initial matrix, which is a sum over all `persons`.
+        """
+        rest = gradient.copy()
+        weights = []
+        for step, change, product in reversed(self.pairs):
+            weight = float(step @ rest) / product
+            rest -= weight * change
+            weights.append(weight)
+        out = solve(persons * rest)
+        for (step, change, product), weight in zip(self.pairs, reversed(weights), strict=True):
+            out += (weight - float(change @ out) / product) * step
+        return out
+
+
+@dataclass
+class Trace:
+    """How a climb went.
+
+    Attributes
+    ----------
+    iterations
+        Steps taken.
+    gain
+        Estimated remaining gain in log-likelihood at the end.
+    converged
+        Whether that is within the tolerance.
+    """
+
+    iterations: int = 0
+    gain: float = np.inf
+    converged: bool = False
+
+
+Watch = Callable[[int, float, float], None]
+
+
+def climb(
+    problem: Likelihood,
+    point: Point,
+    memory: Memory,
+    *,
+    tol: float,
+    limit: int,
+    double: bool = True,
+    watch: Watch | None = None,
+    trace: Trace | None = None,
+) -> tuple[Point, Trace]:
+    """Raise the log-likelihood from `point` until the estimated remaining gain is below `tol`.
+
+    Parameters
+    ----------
+    problem
+        What is maximised.
+    point
+        Where to start.
+    memory
+        What is known of the curvature; it grows.
+    tol
+        Bound on the remaining gain.
+    limit
+        Most steps.
+    double
+        Whether E-steps run in double precision; in single they cannot resolve gains below about
+        ``1e-8 |log L|``, and the climb ends there.
+    watch
+        Called with step number, log-likelihood and remaining gain.
+    """
+    trace = trace or Trace()
+    persons = sum(float(packed.weight.sum()) for packed in problem.data)
+    noise = (1e-12 if double else 3e-8) * abs(point.loglik)
+    for _ in range(limit):
+        if problem.follow(point.free, slack=0.1):
+            point = problem.evaluate(point.free, double) or point
+        solve = problem.preconditioner(point).solve
+        held = problem.held(point)
+        gradient = np.where(held, 0.0, point.gradient)
+        step = np.where(held, 0.0, memory.direction(gradient / persons, persons, solve))
+        gain = 0.5 * float(gradient @ step)
+        if not gain > 0.0 or not np.isfinite(gain):
+            memory.pairs.clear()
+            step = np.where(held, 0.0, solve(gradient))
+            gain = 0.5 * float(gradient @ step)
+        trace.gain = gain
+        if watch:
+            watch(trace.iterations, point.value, gain)
+        if gain <= tol:
+            trace.converged = True
+            return point, trace
+        found = _advance(problem, point, step, noise, double)
+        if found is None and memory.pairs:
+            memory.pairs.clear()
+            step = np.where(held, 0.0, solve(gradient))
+            found = _advance(problem, point, step, noise, double)
+        if found is None:
+            return point, trace
+        memory.learn(found.free - point.free, (point.gradient - found.gradient) / persons)
+        point = found
+        trace.iterations += 1
+    return point, trace
+
+
+def _advance(problem: Likelihood, point: Point, step: np.ndarray, noise: float, double: bool) -> Point | None:
+    """Return the first point along `step` that is high enough, or None.
+
+    A parameter that would run away is held back alone, unless that spoils the ascent.
+    """
+    most = np.maximum(LONGEST_STEP, 0.5 * np.abs(point.free))
+    clipped = np.clip(step, -most, most)
+    if point.gradient @ clipped > 0.1 * (point.gradient @ step) * np.min(
+        most / np.maximum(np.abs(step), most)
+    ):
+        step = clipped
+    else:
+        step = step * np.min(most / np.maximum(np.abs(step), most))
+    gain = 0.5 * float(point.gradient @ step)
+    length = 1.0
+    for _ in range(12):
+        free = np.clip(point.free + length * step, problem.lower, problem.upper)
+        found = problem.evaluate(free, double)
+        if found is not None and found.value >= point.value + 2e-4 * length * gain - noise:
+            return found
+        if found is None:
+            length *= 0.3
+            continue
+        # The parabola through value and slope here and value there.
+        slope = 2.0 * gain * length
+        short = slope - (found.value - point.value)
+        length *= min(0.5, max(0.1, 0.5 * slope / short)) if short > 0.0 else 0.5
+    return None
+
+
+def newton(
+    problem: Likelihood, point: Point, observed: np.ndarray, trace: Trace, *, tol: float, polish: float
+) -> Point | None:
+    """Take one Newton step if the exact information says that more than `polish` is left to gain.
+
+    `trace` then says whether `point`, before the step, was within `tol` of a maximum.
+
+    Directions of negative curvature are followed upwards, flat ones carefully: the eigenvalues are taken
+    in the scale of each parameter, by absolute value.
+
+    Returns
+    -------
+    Point or None
+        The better point; None when nothing is left to gain or the step finds nothing better.
+    """
+    free = np.flatnonzero(~problem.held(point))
+    step = np.zeros_like(point.gradient)
+    step[free], definite = _newton_step(observed[np.ix_(free, free)], point.gradient[free])
+    gain = 0.5 * float(point.gradient @ step)
+    trace.gain = gain
+    trace.converged = gain <= tol and definite
+    if gain <= polish:
+        return None
+    found = _advance(problem, point, step, 1e-12 * abs(point.loglik), True)
+    if found is None:
+        trace.converged = gain <= 100.0 * tol and definite
+        return None
+    trace.iterations += 1
+    return found
+
+
+def _newton_step(observed: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the Newton step and whether the matrix is positive definite."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(observed)), 1e-12))
+    scaled = observed * scale[:, None] * scale
+    try:
+        factor = np.linalg.cholesky(scaled)
+        step = np.linalg.solve(factor.T, np.linalg.solve(factor, gradient * scale))
+        return scale * step, True
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(scaled)
+        size = np.maximum(np.abs(values), 1e-8 * values[-1])
+        step = vectors @ ((vectors.T @ (gradient * scale)) / size)
+        return scale * step, bool(values[0] > -1e-8 * values[-1])

@@ -1,0 +1,426 @@
+"""``calibrate(...)``: item parameters from responses, in one dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+import cat_engine.models  # noqa: F401 - registers the family
+from calibration.em.estimate import Estimate, Progress, estimate
+from calibration.em.latent import Normal
+from calibration.em.likelihood import Likelihood
+from calibration.em.packing import pack_responses
+from calibration.em.priors import Priors
+from calibration.em.start import starting_values
+from calibration.em.structure import Restrictions, Structure
+from calibration.reporting import row_fields
+from calibration.result import Calibration
+from calibration.screening import screen
+from calibration.verdict import item_verdicts
+from cat_engine.errors import InputError
+from cat_engine.family import MODELS, ItemModel
+from item_bank.parameters import ParameterSet, Population
+from item_bank.responses import Responses
+
+__all__ = ["ERRORS", "INVARIANCE", "calibrate"]
+
+ERRORS = ("oakes", "louis", "crossproduct", "sandwich", "none")
+"""Standard errors: from the observed information (Oakes, 1999, and Louis, 1982, are one matrix on one grid),
+from the cross-product of the persons' gradients, from both (robust to misfit and weights), or none."""
+
+INVARIANCE = ("full", "slopes", "none")
+"""What several groups share: all item parameters, slopes alone, or nothing."""
+
+
+def calibrate(
+    responses: Responses | Any,
+    model: str = "2pl",
+    *,
+    item_models: Mapping[str, str] | None = None,
+    prior: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
+    reference: str | None = None,
+    invariance: str = "full",
+    differ: Mapping[str, Sequence[str] | None] | None = None,
+    fixed: ParameterSet | None = None,
+    hold: Mapping[tuple[str, str], float] | None = None,
+    equal: Sequence[Sequence[tuple[str, str]]] = (),
+    sets: Mapping[str, str] | None = None,
+    weights: np.ndarray | None = None,
+    quadrature: int = 61,
+    tol: float = 1e-6,
+    errors: str = "oakes",
+    max_iterations: int = 2000,
+    watch: Callable[[Progress], None] | None = None,
+) -> Calibration:
+    """Estimate item parameters by marginal maximum likelihood.
+
+    theta is N(0, 1) in the reference population; with `rasch`, `pcm` or `rsm` items the variance is free.
+
+    Parameters
+    ----------
+    responses
+        :class:`item_bank.responses.Responses`, or a matrix of persons by items (NaN or -1: no response).
+    model
+        Model of every item, one of :data:`cat_engine.family.MODELS`.
+    item_models
+        Model of single items, by id.
+    prior
+        Priors such as ``"a=lognormal(0,0.5)"``; ``"none"`` drops the defaults of the 3PL and 4PL.
+    groups
+        Group of each person.
+    reference
+        Group with mean 0 (and variance 1 where the models fix it); by default alphabetically first.
+    invariance
+        One of `INVARIANCE`. Means and variances of the other groups are free as far as it allows.
+    differ
+        Items whose parameters may differ between groups all the same: names of their working parameters
+        (``("d",)``), or None for all of them.
+    fixed
+        Items held at these values; the population is then free.
+    hold, equal
+        Working parameters (``(item, "a")``) held at a value, or sets of them that are equal.
+    sets
+        Rating-scale set of items that do not share one ``tau`` with all others of the model.
+    weights
+        Sampling weight of each person; use ``errors="sandwich"`` with it.
+    quadrature
+        Number of nodes on mean +- 6 standard deviations.
+    tol
+        Bound on the remaining gain in log-likelihood.
+    errors
+        Standard errors, one of `ERRORS`.
+    max_iterations
+        Most steps.
+    watch
+        Called with a :class:`Progress` at every step; it may raise to interrupt.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    InputError
+        When the input cannot be what was meant; the sentence says what to mend.
+    """
+    if not isinstance(responses, Responses):
+        responses = Responses.from_dense(responses)
+    _check(errors=errors, invariance=invariance, tol=tol, quadrature=quadrature)
+    models = _models(responses, model, item_models or {})
+    _check_categories(responses, models)
+    screening = screen(responses, models)
+    if not len(screening.keep):
+        raise InputError(
+            "expected at least one item that people answer differently, got none; "
+            "every item is constant or has no response"
+        )
+    kept = responses if len(screening.keep) == responses.n_items else responses.select(screening.keep)
+    kept_models = [models[j] for j in screening.keep]
+    held, fixed_items = _held(kept, kept_models, fixed, hold or {})
+    names, members, weight = _groups(kept, groups, reference, weights)
+    limits = Restrictions(held, equal, _differing(kept, kept_models, names, invariance, differ), sets or {})
+    structure = Structure(kept.items, kept_models, kept.n_cat, names, limits)
+    parts = [kept if rows is None else kept.take(rows) for rows in members]
+    packed = [
+        pack_responses(part, weight if rows is None else weight[rows])
+        for part, rows in zip(parts, members, strict=True)
+    ]
+    latents = _latents(names, kept_models, invariance, fixed is not None)
+    problem = Likelihood(structure, packed, latents, Priors(structure, prior), quadrature)
+    start = np.concatenate([starting_values(structure, kept), *(latent.start() for latent in latents)])
+    found = estimate(
+        problem, parts, start, tol=tol, limit=max_iterations, errors=errors != "none", watch=watch
+    )
+    return _result(found, responses, models, screening, errors, fixed_items)
+
+
+def _check(*, errors: str, invariance: str, tol: float, quadrature: int) -> None:
+    for name, value, allowed in (("errors", errors, ERRORS), ("invariance", invariance, INVARIANCE)):
+        if value not in allowed:
+            raise InputError(f"expected {name} among {', '.join(allowed)}, got '{value}'; choose one")
+    if not tol > 0.0:
+        raise InputError(f"expected a tolerance above 0, got {tol}; the default is 1e-6")
+    if not 5 <= quadrature <= 1001:
+        raise InputError(f"expected 5 to 1001 quadrature nodes, got {quadrature}; the default is 61")
+
+
+def _models(responses: Responses, model: str, item_models: Mapping[str, str]) -> list[ItemModel]:
+    for item in item_models:
+        if item not in responses.items:
+            near = get_close_matches(item, responses.items, 1)
+            hint = f"did you mean '{near[0]}'?" if near else "correct its id"
+            raise InputError(f"expected an item of the responses, got a model for '{item}'; {hint}")
+    codes = [item_models.get(item, model) for item in responses.items]
+    for code in dict.fromkeys([model, *codes]):
+        if code not in MODELS:
+            near = get_close_matches(str(code), MODELS, 1)
+            hint = f"did you mean '{near[0]}'?" if near else "choose one of them"
+            raise InputError(f"expected a model among {', '.join(MODELS)}, got '{code}'; {hint}")
+    return [MODELS[code] for code in codes]
+
+
+def _check_categories(responses: Responses, models: Sequence[ItemModel]) -> None:
+    for item, size, model in zip(responses.items, responses.n_cat, models, strict=True):
+        if model.dichotomous and size > 2:
+            raise InputError(
+                f"expected responses 0 and 1 for the model '{model.code}', got categories 0 to {size - 1} "
+                f"in item '{item}'; score them, or give the item a model such as grm, gpcm, pcm or nrm"
+            )
+
+
+def _held(
+    responses: Responses,
+    models: Sequence[ItemModel],
+    fixed: ParameterSet | None,
+    hold: Mapping[tuple[str, str], float],
+) -> tuple[dict[tuple[str, str], float], set[str]]:
+    held = dict(hold)
+    known = dict(zip(responses.items, models, strict=True))
+    for item, name in held:
+        if item not in known:
+            raise InputError(f"expected an item of the responses to hold, got '{item}'; correct its id")
+        n_cat = int(responses.n_cat[responses.items.index(item)])
+        names = known[item].working(n_cat)
+        if name not in names:
+            raise InputError(
+                f"expected a working parameter among {', '.join(names)} of item '{item}', got '{name}'; "
+                "choose one"
+            )
+    fixed_items: set[str] = set()
+    if fixed is None:
+        return held, fixed_items
+    for row in fixed.items:
+        item = str(row.get("id"))
+        if item not in known or row.get("calibrated") is False:
+            continue
+        model = known[item]
+        n_cat = int(responses.n_cat[responses.items.index(item)])
+        if row.get("model") != model.code:
+            raise InputError(
+                f"expected item '{item}' to follow the model '{row.get('model')}' of the fixed parameters, "
+                f"got '{model.code}'; add --model {item}={row.get('model')}"
+            )
+        table = model.from_fields([row])
+        if int(table.n_cat[0]) != n_cat:
+            raise InputError(
+                f"expected {int(table.n_cat[0])} categories for item '{item}', as in the fixed parameters, "
+                f"got {n_cat}; correct the responses"
+            )
+        working = model.pack(table, 0)
+        if model.linear is None:
+            held |= {(item, name): float(x) for name, x in zip(model.working(n_cat), working, strict=True)}
+        else:
+            linear = model.linear(n_cat)
+            basis = np.hstack([linear.own, linear.common])
+            solved = np.linalg.lstsq(basis, working - linear.offset, rcond=None)[0]
+            labels = (*linear.own_names, *linear.common_names)
+            held |= {(item, name): float(x) for name, x in zip(labels, solved, strict=True)}
+        fixed_items.add(item)
+    if not fixed_items:
+        raise InputError(
+            "expected fixed parameters of some item of the responses, got none of them; check the item ids"
+        )
+    return held, fixed_items
+
+
+def _groups(
+    responses: Responses,
+    groups: Sequence[str] | None,
+    reference: str | None,
+    weights: np.ndarray | None,
+) -> tuple[list[str], list[np.ndarray | None], np.ndarray]:
+    n = responses.n_persons
+    weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0.0).any() or not weight.any():
+        raise InputError(f"expected {n} weights, finite and not negative, one a person; correct them")
+    keep = (np.diff(responses.indptr) > 0) & (weight > 0.0)
+    if groups is None:
+        if reference is not None:
+            raise InputError(
+                f"expected groups to take '{reference}' as the reference from, got none; give them"
+            )
+        return ["all"], [None if keep.all() else np.flatnonzero(keep)], weight
+    labels = np.array([str(g) for g in groups])
+    if len(labels) != n:
+        raise InputError(f"expected {n} groups, one a person, got {len(labels)}; correct them")
+    names = sorted(set(labels[keep].tolist()))
+    if reference is not None:
+        if reference not in names:
+            raise InputError(
+                f"expected a reference group among {', '.join(names)}, got '{reference}'; name one"
+            )
+        names = [reference, *(name for name in names if name != reference)]
+    return names, [np.flatnonzero(keep & (labels == name)) for name in names], weight
+
+
+def _differing(
+    responses: Responses,
+    models: Sequence[ItemModel],
+    names: Sequence[str],
+    invariance: str,
+    differ: Mapping[str, Sequence[str] | None] | None,
+) -> Callable[[str, str], bool]:
+    differ = dict(differ or {})
+    for item in differ:
+        if item not in responses.items:
+            raise InputError(f"expected an item of the responses to differ, got '{item}'; correct its id")
+    if len(names) < 2:
+        return lambda item, name: False
+
+    def differs(item: str, name: str) -> bool:
+        if item in differ:
+            chosen = differ[item]
+            if chosen is None or name in chosen:
+                return True
+        if invariance == "none":
+            return True
+        return invariance == "slopes" and not (name == "a" or name.startswith("alpha"))
+
+    return differs
+
+
+def _latents(
+    names: Sequence[str], models: Sequence[ItemModel], invariance: str, anchored: bool
+) -> list[Normal]:
+    free_variance = any(model.free_variance for model in models)
+    latents = [Normal(free_mean=anchored, free_sd=free_variance or anchored)]
+    for _ in names[1:]:
+        free_mean = anchored or invariance == "full"
+        free_sd = anchored or free_variance or invariance in ("full", "slopes")
+        latents.append(Normal(free_mean=free_mean, free_sd=free_sd))
+    return latents
+
+
+def _covariance(found: Estimate, errors: str) -> np.ndarray:
+    """Return the covariance of the free parameters; NaN where the data do not determine them."""
+    size = found.problem.n_free
+    if found.information is None:
+        return np.empty((0, 0))
+    bread = found.information.meat if errors == "crossproduct" else found.information.observed
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(bread)), 1e-300))
+    values, vectors = np.linalg.eigh(bread * scale[:, None] * scale)
+    fine = values > 1e-10 * max(values[-1], 0.0) if size else np.zeros(0, bool)
+    inverse: np.ndarray = (vectors[:, fine] / values[fine]) @ vectors[:, fine].T
+    lost = (vectors[:, ~fine] ** 2).sum(axis=1) > 1e-6
+    inverse = inverse * scale[:, None] * scale
+    if errors == "sandwich":
+        inverse = inverse @ found.information.meat @ inverse
+    inverse[lost] = np.nan
+    inverse[:, lost] = np.nan
+    return inverse
+
+
+def _result(
+    found: Estimate,
+    responses: Responses,
+    models: Sequence[ItemModel],
+    screening: Any,
+    errors: str,
+    fixed_items: set[str],
+) -> Calibration:
+    problem, point = found.problem, found.point
+    structure = problem.structure
+    covariance = _covariance(found, errors)
+    n_items = structure.n_free
+    part = covariance[:n_items, :n_items] if len(covariance) else None
+    position = {int(j): k for k, j in enumerate(screening.keep)}
+    n = responses.counts.sum(axis=1)
+    by_group: dict[str, list[dict[str, Any]]] = {}
+    done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for g, group in enumerate(structure.groups):
+        rows = []
+        for j, item in enumerate(responses.items):
+            row: dict[str, Any] = {"id": item, "model": models[j].code}
+            flags = list(screening.flags[j])
+            if j not in position:
+                names = _field_names(models[j], int(responses.n_cat[j]))
+                row |= dict.fromkeys(names) | {"calibrated": False, "se": {}}
+            else:
+                r = int(structure.row_of[g, position[j]])
+                if r not in done:
+                    done[r] = row_fields(structure, r, point.working, part)
+                fields, spread = done[r]
+                row |= fields | {"se": spread}
+                flags += item_verdicts(models[j], fields, spread, problem.nodes)
+                if item in fixed_items:
+                    flags.append("fixed: held at the value given")
+            if item in responses.recoded:
+                row["codes"] = responses.recoded[item]
+            if models[j].linear is not None:
+                row["set"] = structure.restrictions.sets.get(item, f"{models[j].code}{responses.n_cat[j]}")
+            row |= {"n": int(n[j]), "flags": flags}
+            rows.append(row)
+        by_group[group] = rows
+    first = [dict(row) for row in by_group[structure.groups[0]]]
+    for row, *others in zip(first, *(by_group[g] for g in structure.groups[1:]), strict=True):
+        if any(other.get("slope_intercept") != row.get("slope_intercept") for other in others):
+            row["groups"] = {
+                group: {
+                    k: v for k, v in other.items() if k not in ("id", "model", "n", "flags", "set", "codes")
+                }
+                for group, other in zip(structure.groups[1:], others, strict=True)
+            }
+    fit = _fit(found, responses)
+    if screening.notes:
+        fit["notes"] = list(screening.notes)
+    labels: list[tuple[str, str, str | None]] = [*structure.names]
+    for group, latent in zip(structure.groups, problem.latents, strict=True):
+        labels += [("population", name, group) for name in latent.names]
+    return Calibration(
+        ParameterSet(first, _population(found, covariance), ("theta",), fit),
+        covariance,
+        labels,
+        point.free,
+        point.gradient,
+        by_group,
+        list(screening.notes),
+    )
+
+
+def _field_names(model: ItemModel, n_cat: int) -> list[str]:
+    working = model.start(n_cat, np.full(n_cat, 1.0 / n_cat), 1.0)
+    return list(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
+
+
+def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
+    problem, point, trace = found.problem, found.point, found.trace
+    weight = sum(float(packed.weight.sum()) for packed in problem.data)
+    k = problem.n_free
+    return {
+        "loglik": point.loglik,
+        "logprior": point.logprior,
+        "aic": 2.0 * k - 2.0 * point.loglik,
+        "bic": k * float(np.log(weight)) - 2.0 * point.loglik,
+        "n_persons": responses.n_persons,
+        "n_items": responses.n_items,
+        "n_responses": responses.n_responses,
+        "n_parameters": k,
+        "converged": trace.converged,
+        "iterations": trace.iterations,
+        "remaining_gain": trace.gain,
+        "seconds": found.seconds,
+        "seconds_se": found.seconds_se,
+        "priors": problem.priors.used,
+    }
+
+
+def _population(found: Estimate, covariance: np.ndarray) -> tuple[Population, ...]:
+    problem = found.problem
+    at = problem.structure.n_free
+    out = []
+    moments = problem.moments(found.point.free)
+    for group, latent, (mean, sd) in zip(problem.structure.groups, problem.latents, moments, strict=True):
+        errors = {}
+        for name in latent.names:
+            if len(covariance):
+                error = float(np.sqrt(covariance[at, at]))
+                errors["mean" if name == "mean" else "var"] = (
+                    error if name == "mean" else 2.0 * sd * sd * error
+                )
+            at += 1
+        out.append(Population(group, (mean,), ((sd * sd,),), errors))
+    return tuple(out)

@@ -1,0 +1,44 @@
+"""Looking at estimates: what a person should know before an item is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cat_engine.family import ItemModel
+
+__all__ = ["FAR", "STEEP", "item_verdicts"]
+
+STEEP = 5.0
+"""A slope beyond this is flagged: so sharp a step is rarely real."""
+
+FAR = 5.0
+"""A threshold farther from 0 than this lies where hardly anybody is."""
+
+
+def item_verdicts(
+    model: ItemModel, fields: dict[str, Any], errors: dict[str, Any], nodes: np.ndarray
+) -> list[str]:
+    """Return the flags that an item's estimates deserve."""
+    flags = []
+    a = fields.get("a")
+    if a is not None and model.fixed.get("a") is None:
+        if a < 0.0:
+            flags.append("negative-slope: abler people do worse; check the key")
+        if abs(a) > STEEP:
+            flags.append(
+                f"steep: slope {a:.1f}; the responses (nearly) separate people, or another item repeats them"
+            )
+    thresholds = np.atleast_1d(np.array(fields.get("b", []), dtype=np.float64))
+    if thresholds.size and np.abs(thresholds).max() > FAR:
+        flags.append("far: a threshold lies where hardly anybody is, so it is poorly known")
+    c, u = fields.get("c"), fields.get("d")
+    if c is not None and c < 1e-4:
+        flags.append("asymptote-at-bound: the lower asymptote is 0")
+    if u is not None and u > 1.0 - 1e-4:
+        flags.append("asymptote-at-bound: the upper asymptote is 1")
+    spread = [e for value in errors.values() for e in (value if isinstance(value, list) else [value])]
+    if any(e is not None and not np.isfinite(e) for e in spread):
+        flags.append("not-determined: the data say too little about a parameter for a standard error")
+    return flags
