@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,10 +15,11 @@ from functools import cached_property
 from typing import Any
 
 from cat_engine.errors import InputError
+from item_bank.canonical import canonical
 from item_bank.content import Item, Stimulus
 from item_bank.framework import Framework
 
-__all__ = ["ELIGIBLE", "STATUSES", "Bank", "canonical", "document", "has_expired"]
+__all__ = ["ELIGIBLE", "STATUSES", "Bank", "document", "has_expired"]
 
 STATUSES = ("draft", "in_review", "pilot", "provisional", "operational", "retired")
 """The life of an item, in order."""
@@ -107,23 +107,6 @@ class Bank:
 def has_expired(item: Item, today: date) -> bool:
     """Return whether the shelf life of `item` has ended: its last good day lies before `today`."""
     return bool(item.expires) and date.fromisoformat(item.expires) < today
-
-
-def canonical(value: Any) -> bytes:
-    """Return `value` as canonical JSON: sorted keys, no blanks, UTF-8, whole floats as integers."""
-    return json.dumps(
-        _plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
 
 
 def document(bank: Bank) -> dict[str, Any]:

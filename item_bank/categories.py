@@ -29,7 +29,7 @@ def attainable(content: Content) -> tuple[float, ...]:
     """Return the scores that can be earned, ascending from the lowest: the worth of each category.
 
     ``match_correct`` gives (0, 1); mappings, the sums of the worths of their values; rules, what they give
-    on every combination of likely answers. More than `MOST` different scores are replaced by `MOST` even steps.
+    on every combination of likely answers. More than `MOST` different scores become `MOST` even steps.
     """
     if content.processing == "match_correct":
         return (0.0, 1.0)
