@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import os
 import platform
 import re
@@ -26,6 +27,28 @@ import numba
 __all__ = ["cache_folder", "jit"]
 
 config: Any = numba.config
+
+
+def _load_array_functions() -> None:
+    """Load numba's array functions without scipy.linalg, a quarter of a second that no kernel of ours needs.
+
+    numba imports scipy's BLAS as it loads, only to see whether it is there; scipy is a dependency, so it
+    is. A kernel that calls BLAS imports it when it is compiled.
+    """
+    import numba.np.linalg as linalg
+
+    check = getattr(linalg, "ensure_blas", None)
+    if check is None or "numba.np.arraymath" in sys.modules:
+        return
+    linalg.ensure_blas = lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = check
+
+
+_load_array_functions()
+
 _ROOT = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(
     r"^\s*(?:from\s+((?:cat_engine|item_bank|calibration)[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)"
