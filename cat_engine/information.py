@@ -94,7 +94,7 @@ def observed_information(pool: ItemPool, theta: float, category: np.ndarray) -> 
 def test_information(pool: ItemPool, theta: np.ndarray) -> np.ndarray:
     """Return the sum of the items' expected information at each of several abilities."""
     theta = np.atleast_1d(np.asarray(theta, dtype=np.float64))
-    return np.array([information(pool, x).sum() for x in theta])
+    return np.array([sum(information(pool, x).tolist()) for x in theta])
 
 
 def best(values: np.ndarray, allowed: np.ndarray) -> int:

@@ -99,7 +99,7 @@ def lower_asymptote(row: Row) -> float:
     c = real(row, "c")
     if not 0.0 <= c < 1.0:
         raise refuse(row, "a lower asymptote 0 <= c < 1", repr(c), "correct 'c'")
-    return c
+    return c if c >= TINY else 0.0
 
 
 def from_fields(rows: list[Mapping[str, Any]]) -> ThreePL:
