@@ -44,6 +44,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 """Every code with its status and title."""
 
 
+_OAUTH = ("invalid_client", "unsupported_grant_type", "invalid_scope", "invalid_request")
+
+
 class Problem(Exception):
     """A refusal that the client is told about.
 
@@ -77,4 +80,6 @@ class Problem(Exception):
         }
         if self.detail:
             document["detail"] = self.detail
+        if self.code in _OAUTH:
+            document["error"] = self.code  # as RFC 6749 calls it
         return document | dict(self.more)

@@ -20,8 +20,13 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-def connect(url: str, connections: int = 8, waiting: int = 256) -> Database:
+def connect(url: str, connections: int = 8, waiting: int = 256, reading: bool = False) -> Database:
     """Return the database at `url`, not opened yet.
+
+    Parameters
+    ----------
+    reading
+        For reading alone, beside a running server.
 
     Raises
     ------
@@ -31,7 +36,10 @@ def connect(url: str, connections: int = 8, waiting: int = 256) -> Database:
     if url.startswith("sqlite:"):
         from api.database.sqlite import SQLite
 
-        return SQLite(sqlite_path(url), waiting)
+        path = sqlite_path(url)
+        if reading and not path.is_file():
+            raise InputError(f"expected a database in {path}, got no such file; check the address")
+        return SQLite(path, waiting, reading=reading)
     scheme, _, rest = url.partition("://")
     if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
         from api.database.postgres import PostgreSQL

@@ -73,6 +73,8 @@ class SQLite:
         The DB-API module; tests hand in one that records or fails.
     durable
         Whether weak durability is refused; only the tests' controls say no.
+    reading
+        Whether to read alone, beside a server that writes.
     synchronous
         ``FULL``; only the tests' controls say otherwise.
     """
@@ -84,12 +86,14 @@ class SQLite:
         module: ModuleType | None = None,
         durable: bool = True,
         synchronous: str = "FULL",
+        reading: bool = False,
     ) -> None:
         self.path = path
         self.dialect: Dialect = SQLiteDialect_pysqlite(paramstyle="named")
         self._module = module or driver()
         self._durable = durable
         self._synchronous = synchronous
+        self._reading = reading
         self._jobs: queue.Queue[_Job | None] = queue.Queue(waiting)
         self._writer: threading.Thread | None = None
         self._readers: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -97,7 +101,7 @@ class SQLite:
 
     async def open(self) -> None:
         """Open the file, check its durability, start the writer."""
-        self._lock = _lock_file(self.path)
+        self._lock = None if self._reading else _lock_file(self.path)
         connection = self._connect()
         try:
             if self._durable:
@@ -110,6 +114,9 @@ class SQLite:
             reader = self._connect()
             reader.execute("PRAGMA query_only = ON")
             self._readers.put(reader)
+        if self._reading:
+            connection.close()
+            return
         self._writer = threading.Thread(target=self._write_loop, args=(connection,), name="sqlite-writer")
         self._writer.start()
 

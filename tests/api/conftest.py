@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from api.app import create_app
 from api.runtime import Runtime
 from api.settings import Settings
+from tests.api.browser import Browser, browser
 from tests.api.sample import prepare
 
 T = TypeVar("T")
@@ -40,3 +42,15 @@ def run(settings: Settings) -> Callable[[Scenario[T]], T]:
         return asyncio.run(whole())
 
     return run
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Browser]:
+    """An HTTP client of an application in which the sample test is published.
+
+    The runtime is ``client.app.state.runtime``.
+    """
+    app = create_app(settings)
+    with browser(app, settings.base_url) as client:
+        client.portal.call(prepare, app.state.runtime)
+        yield client

@@ -1,0 +1,51 @@
+"""The public keys of issuers that this user's machine knows.
+
+``acquis demo`` writes its own key here, so that ``acquis verify`` works on the same machine without the
+server. The file is ``$XDG_DATA_HOME/acquis/known-issuers.json`` (``~/.local/share/acquis/...``): issuer ->
+JWK set. Anyone may add an issuer by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["keys_of", "path", "remember"]
+
+
+def path() -> Path:
+    """Return the file's place."""
+    home = os.environ.get("XDG_DATA_HOME")
+    base = Path(home) if home else Path.home() / ".local" / "share"
+    return base / "acquis" / "known-issuers.json"
+
+
+def _read() -> dict[str, Any]:
+    try:
+        content = json.loads(path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def keys_of(issuer: str) -> Any | None:
+    """Return the JWK set known for `issuer`, or None."""
+    return _read().get(issuer)
+
+
+def remember(issuer: str, jwk: Mapping[str, str]) -> None:
+    """Add a key of `issuer`; a home that cannot be written to is left alone."""
+    known = _read()
+    keys = known.setdefault(issuer, {"keys": []})["keys"]
+    if any(key.get("kid") == jwk["kid"] for key in keys):
+        return
+    keys.append(dict(jwk))
+    with contextlib.suppress(OSError):
+        path().parent.mkdir(parents=True, exist_ok=True)
+        partial = path().with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        partial.replace(path())

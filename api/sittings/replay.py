@@ -1,0 +1,215 @@
+"""Replay: fold a stored log again and compare every choice and the score with what is stored.
+
+What is checked, in this order: the hash chain; that each row's columns say what its hashed body says; that
+every item served is the one that the engine chooses; that every response earns its category; that the
+sitting ended for its reason; that the score is the same to the last bit of its integers of record; that
+the result's claims follow from the log, carry its head hash and are signed by a key of this deployment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from api.catalogue.live import LiveTest
+from api.catalogue.store import Tests, with_test
+from api.database import tables
+from api.database.plans import Commit, Plan, Query
+from api.keys.signing import BadSignature, UnknownKey, public_keys
+from api.keys.store import key_set
+from api.moments import from_iso
+from api.problems import Problem
+from api.results.claims import Person, claims
+from api.results.credential import check, pack, parse
+from api.results.issue import encoded
+from api.sittings.fold import FINISHED, Sitting, apply
+from api.sittings.log import BrokenLog, Event, Log
+from api.sittings.service import category
+from api.sittings.turn import outcome
+from cat_engine import session as engine
+from cat_engine.errors import InputError
+
+__all__ = ["Replay", "finished_sittings", "replay"]
+
+_ROWS = Query(
+    select(
+        tables.event.c.seq,
+        tables.event.c.body,
+        tables.event.c.hash,
+        tables.event.c.kind,
+        tables.event.c.position,
+        tables.event.c.idempotency_key,
+    )
+    .where(tables.event.c.session_id == bindparam("session_id"))
+    .order_by(tables.event.c.seq)
+)
+_RESULTS = Query(
+    select(tables.result.c.version, tables.result.c.document, tables.result.c.jws)
+    .where(tables.result.c.session_id == bindparam("session_id"))
+    .order_by(tables.result.c.version)
+)
+_FINISHED = Query(
+    select(tables.session.c.id).where(tables.session.c.status == FINISHED).order_by(tables.session.c.id)
+)
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a replay found.
+
+    Attributes
+    ----------
+    differences
+        One sentence for each thing that is not as it should be; empty when the sitting holds.
+    theta, se
+        The recomputed score in millionths; None while the sitting goes on.
+    """
+
+    session: str
+    events: int = 0
+    items: int = 0
+    head: str = ""
+    finished: bool = False
+    theta: int | None = None
+    se: int | None = None
+    results: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+def finished_sittings() -> Plan[list[str]]:
+    """Plan: the ids of all finished sittings."""
+    (rows,) = yield [_FINISHED()]
+    return Commit([row[0] for row in rows])
+
+
+def replay(tests: Tests, session: str) -> Plan[Replay]:
+    """Plan: replay one sitting.
+
+    Raises
+    ------
+    InputError
+        When there is no such sitting.
+    """
+    rows, results = yield [_ROWS(session_id=session), _RESULTS(session_id=session)]
+    if not rows:
+        raise InputError(f"expected the identifier of a stored sitting, got '{session}', which is none")
+    found = Replay(session, results=len(results))
+    try:
+        events = Log(session).read([(row[0], row[1], bytes(row[2])) for row in rows])
+    except BrokenLog as error:
+        found.differences.append(str(error))
+        return Commit(found)
+    for row, event in zip(rows, events, strict=True):
+        if (row[3], row[4], row[5]) != (event.kind, event.position, event.key):
+            found.differences.append(f"event {event.seq}: its columns do not say what its body says")
+    try:
+        test = yield from with_test(tests, events[0].data["test"])
+    except Problem as error:
+        raise InputError(f"the test of sitting {session} is not in this database") from error
+    sitting = _folded(test, events, found)
+    if sitting is not None:
+        keys = (yield from key_set()).value
+        _check_results(test, sitting, results, keys, found)
+    return Commit(found)
+
+
+def _folded(test: LiveTest, events: Sequence[Event], found: Replay) -> Sitting | None:
+    sitting: Sitting | None = None
+    for event in events:
+        try:
+            if sitting is not None:
+                _compare(test, sitting, event, found)
+            sitting = apply(test, sitting, event)
+        except (BrokenLog, InputError, KeyError, TypeError) as error:
+            found.differences.append(f"event {event.seq}: {error}")
+            return None
+        found.events, found.head = event.seq, event.hash.hex()
+    assert sitting is not None
+    found.items, found.finished = sitting.position, sitting.phase == FINISHED
+    return sitting
+
+
+def _compare(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> None:
+    data = event.data
+    match event.kind:
+        case "item_served":
+            step = engine.next_item(test.adaptive, sitting.state)
+            chosen = (
+                (test.adaptive.pool.ids[step.item], step.criterion)
+                if isinstance(step, engine.Serve)
+                else (f"the end ({step.reason})", None)
+            )
+            if chosen != (data["item"], data["criterion"]):
+                found.differences.append(
+                    f"event {event.seq}: item '{data['item']}' (criterion {data['criterion']}) was served, "
+                    f"the engine chooses {chosen[0]!r} (criterion {chosen[1]})"
+                )
+        case "answered" if data["response"] is not None and sitting.pending is not None:
+            language = data.get("language", sitting.language)
+            try:
+                earned = category(test, sitting.pending.item, data["response"], language)
+            except Problem as problem:
+                earned = problem.code
+            if earned != data["category"]:
+                found.differences.append(
+                    f"event {event.seq}: category {data['category']} is stored, the response earns {earned}"
+                )
+        case "finished":
+            _compare_end(test, sitting, event, found)
+
+
+def _compare_end(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> None:
+    data = dict(event.data)
+    reason = data.pop("reason")
+    step = engine.next_item(test.adaptive, sitting.state) if sitting.pending is None else None
+    if reason == "time":
+        sound = sitting.clock.up(event.at)
+    elif reason == "ended":
+        sound = True
+    else:
+        sound = isinstance(step, engine.Stop) and step.reason == reason
+    if not sound:
+        found.differences.append(f"event {event.seq}: the sitting did not end for the reason '{reason}'")
+    again = outcome(test, sitting, reason)
+    found.theta, found.se = again["record"]["theta"], again["record"]["se"]
+    data.pop("by", None)
+    for name in sorted(set(again) | set(data)):
+        if again.get(name) != data.get(name):
+            found.differences.append(
+                f"event {event.seq}: {name} is stored as {data.get(name)}, the log gives {again.get(name)}"
+            )
+
+
+def _check_results(
+    test: LiveTest, sitting: Sitting, results: Sequence[Any], keys: Any, found: Replay
+) -> None:
+    if found.finished and not results:
+        found.differences.append("the sitting is finished and has no result")
+    for version, document, jws in results:
+        if document is None:
+            continue  # erased
+        stored = json.loads(document)
+        again = claims(
+            stored["id"],
+            version,
+            stored["issuer"],
+            from_iso(stored["issued_at"]),
+            Person(**stored["person"]),
+            test,
+            sitting,
+        )
+        if encoded(again) != document:
+            found.differences.append(f"result version {version} does not say what follows from the log")
+        try:
+            check(parse(pack(document, jws)), public_keys(keys))
+        except (BadSignature, UnknownKey) as error:
+            found.differences.append(f"result version {version}: {error}")
