@@ -14,7 +14,7 @@ from cat_engine.family import information as family_information
 from cat_engine.family import logp as family_logp
 from cat_engine.pool import ItemPool
 
-__all__ = ["MICRO", "best", "information", "observed_information", "test_information", "to_micro"]
+__all__ = ["MICRO", "best", "information", "information_of_test", "observed_information", "to_micro"]
 
 MICRO = 1e6
 """Criterion values are compared as whole numbers of millionths, so that noise in the last bits never
@@ -91,7 +91,7 @@ def observed_information(pool: ItemPool, theta: float, category: np.ndarray) -> 
     return out
 
 
-def test_information(pool: ItemPool, theta: np.ndarray) -> np.ndarray:
+def information_of_test(pool: ItemPool, theta: np.ndarray) -> np.ndarray:
     """Return the sum of the items' expected information at each of several abilities."""
     theta = np.atleast_1d(np.asarray(theta, dtype=np.float64))
     return np.array([sum(information(pool, x).tolist()) for x in theta])

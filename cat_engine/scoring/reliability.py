@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from cat_engine.errors import InputError
-from cat_engine.information import test_information
+from cat_engine.information import information_of_test
 from cat_engine.pool import ItemPool
 from cat_engine.scoring.priors import Prior
 
@@ -52,7 +52,7 @@ def empirical_reliability(theta: np.ndarray, se: np.ndarray, method: str = "eap"
 def conditional_reliability(pool: ItemPool, theta: np.ndarray, prior: Prior | None = None) -> np.ndarray:
     """Return ``v I / (v I + 1)`` at each ability, with v the variance of the (normal) prior."""
     variance = _variance(prior)
-    precise = variance * test_information(pool, theta)
+    precise = variance * information_of_test(pool, theta)
     return np.asarray(precise / (precise + 1.0))
 
 
