@@ -21,12 +21,17 @@ import numpy as np
 
 from cat_engine.design import Design
 from cat_engine.errors import InputError
-from cat_engine.grid import Grid, GridTables, tabulate
-from cat_engine.kernels.belief import levels, probabilities
-from cat_engine.kernels.pick import information_block, of_record
-from cat_engine.kernels.step import choose, take_in
+from cat_engine.grid import Grid, GridTables
+from cat_engine.information import to_micro
+from cat_engine.kernels.ending import GO_ON, classify
+from cat_engine.kernels.look import eligible, interval_of
+from cat_engine.kernels.seats import SE, THETA, Seats, count_item
+from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
-from cat_engine.selection.blueprint import Blueprint
+from cat_engine.record import score_of_record
+from cat_engine.selection.chance import chance
+from cat_engine.selection.exposure import Snapshot, Usage
+from cat_engine.stopping import REASONS
 
 __all__ = [
     "MISSING",
@@ -46,6 +51,7 @@ __all__ = [
     "served",
     "set_aside",
     "start",
+    "usage",
 ]
 
 OMITTED: Final = -1
@@ -58,6 +64,8 @@ MISSING: Final = {OMITTED: "omitted", NOT_REACHED: "not_reached", TIMED_OUT: "ti
 
 _PENDING = -9
 _ASIDE = -10
+_ONE = np.zeros(1, dtype=np.int64)
+_NO_CHANCE = np.zeros(1, dtype=np.uint64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,30 +76,17 @@ class AdaptiveTest:
     ----------
     pool, design, attributes
         What it was made from.
-    grid
-        The nodes and the published prior.
-    tables
-        Log-probabilities and information of the pool over the grid.
-    probability
-        Shape ``(n, K, Q)``.
-    blueprint
-        The constraints as a tree.
-    cuts
-        Shape ``(C,)``, ascending.
-    fine, values
-        Nodes four times as dense, and the criterion of every item at each, in millionths.
+    machine
+        The design worked out for the pool.
+    bounds
+        Bounds of the intervals of theta whose exposure is controlled each by itself.
     """
 
     pool: ItemPool
     design: Design
     attributes: Mapping[str, tuple[str, ...]]
-    grid: Grid
-    tables: GridTables
-    probability: np.ndarray
-    blueprint: Blueprint
-    cuts: np.ndarray
-    fine: np.ndarray
-    values: np.ndarray
+    machine: Machine
+    bounds: np.ndarray
 
     @classmethod
     def prepare(
@@ -111,42 +106,40 @@ class AdaptiveTest:
         Raises
         ------
         InputError
-            For attributes of another length, constraints that the pool cannot meet, ...
+            For attributes of another length, requirements that no test of this pool meets (the smallest
+            set of them is named), criteria that the items' models do not have.
         """
-        columns = {name: tuple(str(v) for v in column) for name, column in (attributes or {}).items()}
+        columns = {
+            name: tuple("" if v is None else str(v) for v in column)
+            for name, column in (attributes or {}).items()
+        }
         for name, column in columns.items():
             if len(column) != len(pool):
                 raise InputError(
                     f"expected one value of '{name}' for each of the {len(pool)} items, got {len(column)}; "
                     "give the items' attributes in the order of the pool"
                 )
-        mean, sd = design.score.prior
-        low, high, nodes = design.score.grid
-        grid = Grid.normal(mean, sd, low, high, int(nodes))
-        tables = tabulate(pool, grid)
-        probability = np.empty_like(tables.logp)
-        probabilities(tables.logp, probability)
-        blueprint = Blueprint.build(
-            len(pool), design.constraint, columns, (design.stop.min, min(design.stop.max, len(pool)))
-        )
-        fine = Grid.uniform(low, high, 4 * (len(grid) - 1) + 1)
-        values = np.empty((len(fine), len(pool)), dtype=np.int64)
-        buffer = np.empty(len(pool))
-        for g, theta in enumerate(fine.nodes):
-            for block in pool.blocks:
-                information_block(block.table, block.index, float(theta), buffer, values[g])
         return cls(
             pool,
             design,
             columns,
-            grid,
-            tables,
-            probability,
-            blueprint,
-            np.array(design.cuts.values, dtype=np.float64),
-            fine.nodes,
-            values,
+            Machine.build(pool, design, columns),
+            np.array(design.exposure.intervals, dtype=np.float64),
         )
+
+    @property
+    def grid(self) -> Grid:
+        """The nodes and the published prior."""
+        return self.machine.grid
+
+    @property
+    def tables(self) -> GridTables:
+        """Log-probabilities and information of the pool over the grid."""
+        return self.machine.material.tables
+
+    def no_exposure(self) -> Snapshot:
+        """Return exposure counts before the first sitting of this test."""
+        return Snapshot.empty(len(self.pool), len(self.bounds) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,26 +166,32 @@ class State:
     ----------
     seed
         The session's seed, for rules that need chance.
+    first
+        What the sitting started from.
     items
         Positions in the pool of the items served, in order.
     categories
-        For each, the category answered, or `OMITTED`, `NOT_REACHED`, `TIMED_OUT`; `pending` and
-        `aside` tell the rest.
-    theta, se
-        The current estimate.
-    first
-        What the sitting started from.
+        For each, the category answered, or `OMITTED`, `NOT_REACHED`, `TIMED_OUT`; a pending item and
+        one set aside have codes of their own below these.
+    seat
+        What the engine keeps: never changed in place.
     """
 
     seed: bytes
     first: First
     items: tuple[int, ...]
     categories: tuple[int, ...]
-    theta: float
-    se: float
-    likelihood: np.ndarray
-    usable: np.ndarray
-    count: np.ndarray
+    seat: Seats
+
+    @property
+    def theta(self) -> float:
+        """The current estimate."""
+        return float(self.seat.now[0, THETA])
+
+    @property
+    def se(self) -> float:
+        """Its standard error."""
+        return float(self.seat.now[0, SE])
 
     @property
     def pending(self) -> int | None:
@@ -202,20 +201,31 @@ class State:
     @property
     def asked(self) -> int:
         """How many served items count towards the length of the test."""
-        return sum(1 for c in self.categories if c > _PENDING and c != NOT_REACHED)
+        return int(self.seat.counted[0, -1])
 
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """The next item: its position in the pool and the criterion's value of record (millionths)."""
+    """The next item.
+
+    Attributes
+    ----------
+    item
+        Its position in the pool.
+    criterion
+        The criterion's value of record (millionths).
+    assembled
+        The shadow test that it was taken from, where one was assembled: an event of the record.
+    """
 
     item: int
     criterion: int
+    assembled: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The sitting is over: ``length``, ``se`` or ``exhausted``."""
+    """The sitting is over; `reason` is one of :data:`cat_engine.stopping.REASONS`."""
 
     reason: str
 
@@ -238,15 +248,16 @@ class Result:
     Attributes
     ----------
     theta, se
-        Posterior mean and standard deviation under the published prior.
+        The design's estimate and its standard error.
     levels
-        Probability of each level, lowest first; there is one more than there are cut scores.
+        Posterior probability of each level, lowest first; one more than there are cut scores.
     level
-        The level of greatest probability.
+        The level of greatest probability; where a classification rule has settled, the level it chose.
     decision
-        That level where its probability reaches the confidence that the design asks for, else None.
+        That level where the rule has settled or its probability reaches the confidence that the design
+        asks for, else None.
     risk
-        Probability that `level` is not the person's.
+        Posterior probability that `level` is not the person's.
     n_items
         How many items count.
     reason
@@ -275,63 +286,68 @@ def start(test: AdaptiveTest, seed: bytes, first: First | None = None) -> State:
     Raises
     ------
     InputError
-        Where the items that this person has not seen cannot make a whole test.
+        Where the items that this person may see cannot make a whole test.
     """
     first = first or First()
-    usable = np.ones(len(test.pool), dtype=np.uint8)
-    if first.seen:
-        usable[list(first.seen)] = 0
-        test.blueprint.check(usable)
-    mean, sd = test.design.score.prior
-    return State(
-        seed,
-        first,
-        (),
-        (),
-        mean,
-        sd,
-        np.ones(len(test.grid)),
-        usable,
-        np.zeros(len(test.blueprint), dtype=np.int64),
-    )
+    seat = test.machine.seats(1)
+    closed = set(first.seen)
+    parts = test.design.exposure.rotation
+    if parts > 1:
+        part = chance(seed, 0, "rotation") % parts
+        closed.update(int(i) for i in np.flatnonzero(test.machine.part != part))
+    if closed:
+        seat.usable[0, sorted(closed)] = 0
+        seat.free[0] = test.machine.blueprint.free(seat.usable[0])
+        flaw = test.machine.blueprint.flaw(seat.usable[0])
+        if flaw:
+            raise InputError(
+                f"expected a whole test from the items that this person may see, got {flaw}; "
+                "allow items seen before, or add items"
+            )
+    return State(seed, first, (), (), seat)
 
 
-def next_item(test: AdaptiveTest, state: State, snapshot: object = None) -> Serve | Stop:
+def next_item(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None) -> Serve | Stop:
     """Return the item to serve next, or why the sitting is over.
+
+    Parameters
+    ----------
+    snapshot
+        Exposure counts of earlier sittings; the same for the whole sitting. None: there were none.
 
     While an item is pending, that item is returned again.
     """
     if state.pending is not None:
         return Serve(state.pending, 0)
-    design, blueprint = test.design, test.blueprint
-    theta = state.theta
-    if not any(c >= 0 for c in state.categories):
-        theta = design.start.theta if state.first.theta is None else state.first.theta
-    if design.select.evaluate == "table":
-        values = test.values[_nearest(test.fine, theta)]
-    else:
-        values = np.empty(len(test.pool), dtype=np.int64)
-        buffer = np.empty(len(test.pool))
-        for block in test.pool.blocks:
-            information_block(block.table, block.index, theta, buffer, values)
-    precise = design.stop.se is not None and state.se <= design.stop.se
-    item, lacking = choose(
-        values,
-        state.usable,
-        blueprint.group,
-        blueprint.parent,
-        blueprint.low,
-        blueprint.high,
-        state.count,
-        precise,
+    machine, exposure = test.machine, test.design.exposure
+    rule, seed, position = machine.rule, state.seed, len(state.items)
+    draw = sitting = _NO_CHANCE
+    if machine.draws:
+        draw = np.array([chance(seed, position, "choice")], dtype=np.uint64)
+    if rule.sitting:
+        sitting = np.array([chance(seed, 0, "exposure")], dtype=np.uint64)
+    chances, control = None, machine.control
+    if snapshot is not None:
+        snapshot.check(len(test.pool), len(test.bounds) + 1)
+        control = snapshot.control
+        if rule.masks:
+            chances = snapshot.chances(exposure.method, exposure.rate)
+    start_at = test.design.start.theta if state.first.theta is None else state.first.theta
+    choice = machine.step(
+        state.seat,
+        _ONE,
+        np.array([start_at]),
+        draw,
+        sitting,
+        chances,
+        control,
+        test.bounds,
+        (state.items,),
     )
-    if state.count[-1] >= blueprint.high[-1]:
-        return Stop("length")
-    if precise and lacking <= 0:
-        return Stop("se")
-    if item < 0:
-        return Stop("exhausted")
-    return Serve(int(item), int(values[item]))
+    if choice.verdict[0] != GO_ON:
+        return Stop(REASONS[int(choice.verdict[0])])
+    assembled = None if choice.assembled is None else choice.assembled[0]
+    return Serve(int(choice.items[0]), int(choice.worth[0]), assembled)
 
 
 def served(test: AdaptiveTest, state: State, item: int) -> State:
@@ -344,25 +360,23 @@ def served(test: AdaptiveTest, state: State, item: int) -> State:
     """
     if state.pending is not None:
         raise InputError(
-            f"expected an answer to item '{test.pool.ids[state.pending]}' first, got item "
-            f"'{test.pool.ids[item]}' to serve; answer it or set it aside"
+            f"expected an answer to item '{test.pool.ids[state.pending]}' first, got position {item} "
+            "to serve; answer it or set it aside"
         )
-    if not 0 <= item < len(test.pool) or not state.usable[item]:
+    if not 0 <= item < len(test.pool) or item in state.items:
         raise InputError(f"expected an item not served yet, got position {item}; ask next_item for one")
-    usable, count = state.usable.copy(), state.count.copy()
-    usable[item] = 0
-    _count(test, count, item, 1)
-    return State(
-        state.seed,
-        state.first,
-        (*state.items, int(item)),
-        (*state.categories, _PENDING),
-        state.theta,
-        state.se,
-        state.likelihood,
-        usable,
-        count,
+    old = state.seat
+    seat = Seats(
+        old.belief,
+        old.points,
+        old.usable.copy(),
+        old.free.copy(),
+        old.counted.copy(),
+        old.now.copy(),
+        old.tally.copy(),
     )
+    test.machine.serve(seat, 0, item)
+    return State(state.seed, state.first, (*state.items, int(item)), (*state.categories, _PENDING), seat)
 
 
 def answered(test: AdaptiveTest, state: State, item: int, category: int) -> State:
@@ -380,9 +394,8 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
         Where `item` is not the pending one or has no such category.
     """
     if item != state.pending:
-        raise InputError(
-            f"expected an answer to position {state.pending}, which is pending, got one to {item}"
-        )
+        pending = "no item" if state.pending is None else f"position {state.pending}"
+        raise InputError(f"expected an answer to what is pending ({pending}), got one to position {item}")
     n_cat = int(test.pool.n_cat[item])
     if category not in MISSING and not 0 <= category < n_cat:
         raise InputError(
@@ -390,26 +403,21 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
             f"for item '{test.pool.ids[item]}'"
         )
     scored = _scored(test, category)
-    likelihood, theta, se = state.likelihood, state.theta, state.se
+    seat = state.seat
     if scored is not None:
-        likelihood, theta, se = take_in(
-            likelihood, test.probability[item, scored], test.grid.weights, test.grid.nodes
+        seat = Seats(
+            seat.belief.copy(),
+            seat.points.copy(),
+            seat.usable,
+            seat.free,
+            seat.counted,
+            seat.now.copy(),
+            seat.tally.copy(),
         )
-    count = state.count
-    if category == NOT_REACHED:
-        count = count.copy()
-        _count(test, count, item, -1)
-    return State(
-        state.seed,
-        state.first,
-        state.items,
-        (*state.categories[:-1], int(category)),
-        theta,
-        se,
-        likelihood,
-        state.usable,
-        count,
-    )
+        test.machine.take(seat, 0, item, scored)
+    elif category == NOT_REACHED:
+        seat = _uncounted(test, seat, item)
+    return State(state.seed, state.first, state.items, (*state.categories[:-1], int(category)), seat)
 
 
 def set_aside(test: AdaptiveTest, state: State, item: int) -> State:
@@ -426,9 +434,8 @@ def set_aside(test: AdaptiveTest, state: State, item: int) -> State:
     for i, category in zip(state.items, state.categories, strict=True):
         again = served(test, again, i)
         if i == item or category == _ASIDE:
-            count = again.count.copy()
-            _count(test, count, i, -1)
-            again = replace(again, categories=(*again.categories[:-1], _ASIDE), count=count)
+            codes = (*again.categories[:-1], _ASIDE)
+            again = replace(again, categories=codes, seat=_uncounted(test, again.seat, i))
         elif category != _PENDING:
             again = answered(test, again, i, category)
     return again
@@ -445,49 +452,92 @@ def conclude(test: AdaptiveTest, state: State, reason: str | None = None) -> Res
     if reason is None:
         step = next_item(test, state)
         reason = step.reason if isinstance(step, Stop) else "unfinished"
-    masses = np.empty(len(test.cuts) + 1)
-    levels(state.likelihood, test.grid.weights, test.grid.nodes, test.grid.step, test.cuts, masses)
-    level = int(np.argmax(masses))
-    risk = 1.0 - float(masses[level])
+    machine = test.machine
+    given = [
+        (i, scored)
+        for i, category in zip(state.items, state.categories, strict=True)
+        if (scored := _scored(test, category)) is not None
+    ]
+    record = score_of_record(
+        test.tables, machine.grid, [i for i, _ in given], [k for _, k in given], machine.ending.cuts
+    )
+    theta, se = record.theta, record.se
+    theta_micro, se_micro = record.theta_micro, record.se_micro
+    if test.design.score.method != "eap":
+        theta, se = state.theta, state.se
+        theta_micro, se_micro = int(to_micro(theta)), int(to_micro(se))
+    level = int(np.argmax(record.levels))
+    settled = -1
+    if given and test.design.stop.classify in ("sprt", "glr", "interval"):
+        settled = int(
+            classify(
+                machine.ending,
+                machine.grid.weights,
+                machine.grid.nodes,
+                state.seat,
+                0,
+                np.empty_like(record.levels),
+            )
+        )
+    decision: int | None = None
+    if settled >= 0:
+        level = decision = settled
+    elif len(test.design.cuts.values) and record.levels[level] >= test.design.cuts.confidence:
+        decision = level
     return Result(
-        float(state.theta),
-        float(state.se),
-        tuple(float(m) for m in masses),
+        theta,
+        se,
+        tuple(float(m) for m in record.levels),
         level,
-        level if len(test.cuts) and masses[level] >= test.design.cuts.confidence else None,
-        risk,
+        decision,
+        1.0 - float(record.levels[level]),
         state.asked,
         reason,
-        _domains(test, state),
+        _domains(test, given),
         {
-            "theta": int(of_record(state.theta)),
-            "se": int(of_record(state.se)),
-            "levels": tuple(int(of_record(m)) for m in masses),
+            "theta": theta_micro,
+            "se": se_micro,
+            "levels": tuple(int(to_micro(m)) for m in record.levels),
         },
     )
 
 
-def _domains(test: AdaptiveTest, state: State) -> tuple[DomainResult, ...]:
+def usage(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None) -> Usage:
+    """Return what a finished sitting adds to the exposure counts.
+
+    Parameters
+    ----------
+    snapshot
+        The counts that the sitting was run with.
+    """
+    machine, exposure = test.machine, test.design.exposure
+    interval = int(interval_of(test.bounds, state.theta))
+    barred: tuple[int, ...] = ()
+    if snapshot is not None and machine.rule.masks:
+        fresh, open_ = machine.seats(1), np.empty((1, len(test.pool)), dtype=np.uint8)
+        fresh.now[0, THETA] = state.theta
+        sitting = np.array([chance(state.seed, 0, "exposure")], dtype=np.uint64)
+        eligible(fresh, _ONE, test.bounds, snapshot.chances(exposure.method, exposure.rate), sitting, open_)
+        barred = tuple(int(i) for i in np.flatnonzero(open_[0] == 0))
+    return Usage(interval, state.items, barred)
+
+
+def _domains(test: AdaptiveTest, given: Sequence[tuple[int, int]]) -> tuple[DomainResult, ...]:
     report = test.design.report
     column = test.attributes.get(report.attribute)
     if column is None:
         return ()
     by_value: dict[str, list[tuple[int, int]]] = {}
-    for item, category in zip(state.items, state.categories, strict=True):
-        scored = _scored(test, category) if category > _PENDING else None
-        if scored is not None:
-            by_value.setdefault(column[item], []).append((item, scored))
+    for item, category in given:
+        by_value.setdefault(column[item], []).append((item, category))
     variance = test.design.score.prior[1] ** 2
     results = []
     for value in sorted(by_value):
-        likelihood, theta, se = np.ones(len(test.grid)), 0.0, 0.0
-        for item, scored in by_value[value]:
-            likelihood, theta, se = take_in(
-                likelihood, test.probability[item, scored], test.grid.weights, test.grid.nodes
-            )
-        reliability = 1.0 - se * se / variance
+        answers = by_value[value]
+        record = score_of_record(test.tables, test.grid, [i for i, _ in answers], [k for _, k in answers])
+        reliability = 1.0 - record.se * record.se / variance
         if reliability >= report.reliability:
-            results.append(DomainResult(value, len(by_value[value]), theta, se, reliability))
+            results.append(DomainResult(value, len(answers), record.theta, record.se, reliability))
     return tuple(results)
 
 
@@ -495,16 +545,14 @@ def _scored(test: AdaptiveTest, category: int) -> int | None:
     """The category that enters the likelihood, or None."""
     if category >= 0:
         return category
-    return 0 if getattr(test.design.answers, MISSING[category]) == "lowest" else None
+    rule = getattr(test.design.answers, MISSING.get(category, ""), "ignored")
+    return 0 if rule == "lowest" else None
 
 
-def _count(test: AdaptiveTest, count: np.ndarray, item: int, by: int) -> None:
-    v = int(test.blueprint.group[item])
-    while v >= 0:
-        count[v] += by
-        v = int(test.blueprint.parent[v])
-
-
-def _nearest(nodes: np.ndarray, theta: float) -> int:
-    place = (theta - nodes[0]) / (nodes[-1] - nodes[0]) * (len(nodes) - 1)
-    return min(max(int(place + 0.5), 0), len(nodes) - 1)
+def _uncounted(test: AdaptiveTest, seat: Seats, item: int) -> Seats:
+    """The seat with a served item that does not count towards length and blueprint."""
+    seat = Seats(
+        seat.belief, seat.points, seat.usable, seat.free, seat.counted.copy(), seat.now.copy(), seat.tally
+    )
+    count_item(test.machine.blueprint.tree, seat, 0, item, -1)
+    return seat

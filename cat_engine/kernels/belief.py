@@ -1,59 +1,222 @@
-"""What the answers so far say about theta: the likelihood over the grid, its moments with the prior.
+"""What the answers so far say about theta, over the grid: likelihood, its moments, its maximum.
 
-The likelihood is kept as a product of probabilities, scaled by powers of two when it becomes small, so
-that one answer costs one pass over the grid. Sums run in eight interleaved lanes that are added in one
-fixed order: the order is part of the source, hence of the result, on every machine.
+The likelihood is kept as a product of probabilities, scaled by a power of two when it becomes small, so
+that one answer costs one pass over the grid. Sums run in eight interleaved lanes added in one fixed
+order: the order is part of the source, hence of the result, on every machine.
+
+For the estimators that look for a maximum, the derivative of the log-likelihood is summed at every node
+beside it; the root between two nodes is that of the cubic through the four nearest, which is within 1e-5
+of the exact estimate for steps of 0.2.
 """
 
 import numpy as np
 
 from cat_engine.arithmetic import exp
 from cat_engine.compile import jit
+from cat_engine.family import curvature as family_curvature
+from cat_engine.family import logp as family_logp
+from cat_engine.family import score as family_score
+from cat_engine.kernels.seats import BEFORE, SCORED, SE, THETA
 
-SMALL = 2.0**-300
-SCALE = 2.0**300
-NEGLIGIBLE = 2.0**-600
+EAP, MAP, ML, WLE = 0, 1, 2, 3
+ROWS = (1, 3, 3, 4)
+"""Rows of `Seats.belief` by method: likelihood; derivative and information; Warm's J."""
+
+_SMALL = 2.0**-300
+_SCALE = 2.0**300
+_LOG_SCALE = 207.94415416798358  # 300 ln 2
+_NEGLIGIBLE = 2.0**-600
+_BISECTIONS = 34
 
 
 @jit
-def absorb(row, like):
-    """Multiply `like` by one category's probabilities `row` over the grid, in place."""
-    top = 0.0
+def evidence_of(items, index, nodes, out):
+    """Write what one answer contributes, ``out[i, k, f, q]``, for the items of one table."""
+    width = out.shape[1]
+    lp = np.empty(width)
+    slope = np.empty(width)
+    bend = np.empty(width)
+    for r in range(index.size):
+        i = index[r]
+        for q in range(nodes.size):
+            family_logp(items, r, nodes[q], lp)
+            for k in range(items.n_cat[r]):
+                out[i, k, 0, q] = exp(lp[k])
+            if out.shape[2] > 1:
+                family_score(items, r, nodes[q], lp, slope)
+                family_curvature(items, r, nodes[q], lp, bend)
+                info = 0.0
+                warm = 0.0
+                for k in range(items.n_cat[r]):
+                    first = out[i, k, 0, q] * slope[k]
+                    info += first * slope[k]
+                    warm += first * (bend[k] + slope[k] * slope[k])
+                for k in range(items.n_cat[r]):
+                    out[i, k, 1, q] = slope[k]
+                    out[i, k, 2, q] = info
+                    if out.shape[2] > 3:
+                        out[i, k, 3, q] = warm
+
+
+@jit
+def logp_at(items, index, points, out):
+    """Write ``out[i, k, p] = log P(X_i = k | points[p])`` for the items of one table."""
+    lp = np.empty(out.shape[1])
+    for r in range(index.size):
+        for p in range(points.size):
+            family_logp(items, r, points[p], lp)
+            for k in range(items.n_cat[r]):
+                out[index[r], k, p] = lp[k]
+
+
+@jit
+def dot(a, b):
+    """Return the sum of ``a b`` in eight interleaved lanes."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = (a.size >> 3) << 3
+    for q in range(0, whole, 8):
+        s0 += a[q] * b[q]
+        s1 += a[q + 1] * b[q + 1]
+        s2 += a[q + 2] * b[q + 2]
+        s3 += a[q + 3] * b[q + 3]
+        s4 += a[q + 4] * b[q + 4]
+        s5 += a[q + 5] * b[q + 5]
+        s6 += a[q + 6] * b[q + 6]
+        s7 += a[q + 7] * b[q + 7]
+    for q in range(whole, a.size):
+        s0 += a[q] * b[q]
+    return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+
+
+@jit
+def absorb(evidence, belief):
+    """Take one answer's `evidence` into a person's `belief`, both of shape ``(F, Q)``, in place."""
+    like = belief[0]
+    row = evidence[0]
     for q in range(like.size):
         like[q] *= row[q]
-        top = max(top, like[q])
-    if top < SMALL:
+    for f in range(1, belief.shape[0]):
         for q in range(like.size):
-            like[q] = like[q] * SCALE if like[q] > NEGLIGIBLE else 0.0
+            belief[f, q] += evidence[f, q]
 
 
 @jit
-def lane_sums(like, weight, nodes, out):
-    """Write the sums of ``like weight nodes**m`` for m = 0, 1, 2 into `out`."""
-    lanes = np.zeros((3, 8))
+def rescale(like):
+    """Scale a likelihood that has become small by a power of two, which changes no digit.
+
+    Returns the logarithm of the factor.
+    """
+    top = 0.0
     for q in range(like.size):
-        j = q & 7
-        v = like[q] * weight[q]
-        first = v * nodes[q]
-        lanes[0, j] += v
-        lanes[1, j] += first
-        lanes[2, j] += first * nodes[q]
-    for m in range(3):
-        a = lanes[m]
-        out[m] = ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))
+        top = max(top, like[q])
+    if top >= _SMALL:
+        return 0.0
+    for q in range(like.size):
+        like[q] = like[q] * _SCALE if like[q] > _NEGLIGIBLE else 0.0
+    return _LOG_SCALE
 
 
 @jit
-def moments(like, weight, nodes):
-    """Return mean and standard deviation of the posterior ``like weight`` over `nodes`."""
-    sums = np.empty(3)
-    lane_sums(like, weight, nodes, sums)
-    mean = sums[1] / sums[0]
-    return mean, np.sqrt(max(sums[2] / sums[0] - mean * mean, 0.0))
+def cubic(row, place, step_from):
+    """Value at `place` (in units of nodes) of the cubic through ``row[step_from : step_from + 4]``."""
+    t = place - step_from
+    a = t - 1.0
+    b = t - 2.0
+    c = t - 3.0
+    return (
+        row[step_from] * (a * b * c / -6.0)
+        + row[step_from + 1] * (t * b * c / 2.0)
+        + row[step_from + 2] * (t * a * c / -2.0)
+        + row[step_from + 3] * (t * a * b / 6.0)
+    )
 
 
 @jit
-def levels(like, weight, nodes, step, cuts, out):
+def slope_at(method, belief, nodes, prior, q):
+    """Derivative at node `q` of what the estimator maximises."""
+    g = belief[1, q]
+    if method == MAP:
+        g += (prior[0] - nodes[q]) / (prior[1] * prior[1])
+    elif method == WLE:
+        g += belief[3, q] / (2.0 * belief[2, q])
+    return g
+
+
+@jit
+def maximum(method, belief, weights, nodes, prior):
+    """Return the estimate that maximises and its standard error; the end of the grid if there is none."""
+    size = nodes.size
+    top = 0
+    most = -1.0
+    for q in range(size):
+        height = belief[0, q]
+        if method == MAP:
+            height *= weights[q]
+        elif method == WLE:
+            height *= np.sqrt(belief[2, q])
+        if height > most:
+            most = height
+            top = q
+    while top < size - 1 and slope_at(method, belief, nodes, prior, top) > 0.0:
+        top += 1
+    while top > 0 and slope_at(method, belief, nodes, prior, top) <= 0.0:
+        top -= 1
+    first = min(max(top - 1, 0), size - 4)
+    place = np.float64(top)
+    if slope_at(method, belief, nodes, prior, top) > 0.0 and top < size - 1:
+        row = np.empty(4)
+        for j in range(4):
+            row[j] = slope_at(method, belief, nodes, prior, first + j)
+        low = place - first
+        high = low + 1.0
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            if cubic(row, middle, 0) > 0.0:
+                low = middle
+            else:
+                high = middle
+        place = first + 0.5 * (low + high)
+    information = cubic(belief[2], place, first)
+    if method == MAP:
+        information += 1.0 / (prior[1] * prior[1])
+    theta = nodes[0] + place * ((nodes[size - 1] - nodes[0]) / (size - 1))
+    return theta, 1.0 / np.sqrt(max(information, 1e-12))
+
+
+@jit
+def estimate(method, belief, weights, first, second, nodes, prior):
+    """Return theta and its standard error by `method` (EAP, MAP, ML, WLE).
+
+    `first` and `second` are ``weights nodes`` and ``weights nodes**2``.
+    """
+    if method != EAP:
+        return maximum(method, belief, weights, nodes, prior)
+    total = dot(belief[0], weights)
+    mean = dot(belief[0], first) / total
+    spread = dot(belief[0], second) / total - mean * mean
+    return mean, np.sqrt(max(spread, 0.0))
+
+
+@jit
+def take(method, evidence, logp_points, weights, first, second, nodes, prior, seats, s, item, category):
+    """Take the answer `category` to `item` into seat `s` and renew its estimate."""
+    absorb(evidence[item, category], seats.belief[s])
+    points = seats.points[s]
+    for p in range(points.size):
+        points[p] += logp_points[item, category, p]
+    if (seats.tally[s, SCORED] & 15) == 15:
+        scaled = rescale(seats.belief[s, 0])
+        if points.size > 0:
+            points[points.size - 1] += scaled
+    seats.tally[s, SCORED] += 1
+    theta, se = estimate(method, seats.belief[s], weights, first, second, nodes, prior)
+    seats.now[s, BEFORE] = seats.now[s, THETA]
+    seats.now[s, THETA] = theta
+    seats.now[s, SE] = se
+
+
+@jit
+def levels(like, weights, nodes, step, cuts, out):
     """Write the posterior mass between consecutive `cuts` into `out` (one more than cuts).
 
     A node stands for the cell of width `step` around it; the mass of a cell that holds a cut is split
@@ -62,7 +225,7 @@ def levels(like, weight, nodes, step, cuts, out):
     out[:] = 0.0
     total = 0.0
     for q in range(like.size):
-        v = like[q] * weight[q]
+        v = like[q] * weights[q]
         total += v
         left = nodes[q] - 0.5 * step
         below = 0.0
@@ -73,12 +236,3 @@ def levels(like, weight, nodes, step, cuts, out):
         out[cuts.size] += v * (1.0 - below)
     for c in range(out.size):
         out[c] /= total
-
-
-@jit
-def probabilities(logp, out):
-    """Write ``exp(logp)`` into `out`, both of shape ``(n, K, Q)``."""
-    for i in range(logp.shape[0]):
-        for k in range(logp.shape[1]):
-            for q in range(logp.shape[2]):
-                out[i, k, q] = exp(logp[i, k, q])

@@ -1,0 +1,454 @@
+"""A design worked out for one pool, and its one step: look ahead, then choose.
+
+The step serves one person or many in lockstep: the live service and the simulator run the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cat_engine.design import Design
+from cat_engine.errors import InputError
+from cat_engine.grid import Grid, tabulate
+from cat_engine.kernels import belief, choose, look, pick
+from cat_engine.kernels.ending import EXHAUSTED, GO_ON, Ending
+from cat_engine.kernels.seats import SERVED, STIMULUS, THETA, Seats, serve
+from cat_engine.pool import ItemPool
+from cat_engine.selection.blueprint import Blueprint
+from cat_engine.selection.criteria import CRITERIA, Judge, Material, Ranked, comfortable, judge
+from cat_engine.selection.exposure import RULES, Rule
+from cat_engine.selection.requirements import read
+from cat_engine.selection.shadow import Shadow, conflict, refuse
+from cat_engine.stopping import ending, points
+
+__all__ = ["Choice", "Machine"]
+
+_METHODS = {"eap": belief.EAP, "map": belief.MAP, "ml": belief.ML, "wle": belief.WLE}
+_DEARER = 1 << 40
+"""What each further item costs a shadow test that only has to be completed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What a step decided, one entry an active seat.
+
+    Attributes
+    ----------
+    verdict
+        0 to go on, or why the sitting is over (:mod:`cat_engine.kernels.ending`).
+    items, worth
+        The item to serve and its criterion in millionths, where the sitting goes on.
+    assembled
+        The shadow tests, where shadow tests are used.
+    """
+
+    verdict: np.ndarray
+    items: np.ndarray
+    worth: np.ndarray
+    assembled: tuple[tuple[int, ...], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Machine:
+    """A test design worked out for one pool: everything that steps read and nothing that changes.
+
+    Attributes
+    ----------
+    grid
+        Nodes and published prior.
+    evidence
+        Shape ``(n, K, F, Q)``: what each answer contributes.
+    logp_points
+        Shape ``(n, K, P)``: log-probabilities at the points that classification compares.
+    method, prior, moments
+        The estimator, mean and sd of the prior, and ``weights x nodes**m`` for m = 1, 2.
+    blueprint, shadow
+        What the test must contain; the assembler, where look-ahead does not suffice.
+    ending
+        Stopping rules.
+    selector, warmup, warmup_items
+        The criterion; that of the easy first items and their number.
+    rule, number, strengths
+        The exposure rule and its parameters; `strengths` by the number of items served.
+    starts
+        Where the first items are chosen; nan for the place that the sitting itself starts from.
+    initial
+        The seat of a person who begins.
+    part
+        Shape ``(n,)``: which of the rotating sub-banks an item belongs to.
+    draws
+        Whether a choice needs chance.
+    """
+
+    grid: Grid
+    evidence: np.ndarray
+    logp_points: np.ndarray
+    method: int
+    prior: np.ndarray
+    moments: tuple[np.ndarray, np.ndarray]
+    blueprint: Blueprint
+    shadow: Shadow | None
+    ending: Ending
+    material: Material
+    selector: Judge | Ranked
+    warmup: Judge | Ranked | None
+    warmup_items: int
+    rule: Rule
+    number: int
+    strengths: np.ndarray
+    starts: np.ndarray
+    control: np.ndarray
+    initial: Seats
+    part: np.ndarray
+    draws: bool
+
+    def seats(self, n: int) -> Seats:
+        """Return seats for `n` persons who begin."""
+        return Seats(*(np.repeat(array, n, axis=0) for array in self.initial))
+
+    def serve(self, seats: Seats, s: int, item: int) -> None:
+        """Let seat `s` be served `item`, in place."""
+        serve(self.blueprint.tree, seats, s, item)
+
+    def take(self, seats: Seats, s: int, item: int, category: int) -> None:
+        """Take the answer of seat `s` into its estimate, in place."""
+        belief.take(
+            self.method,
+            self.evidence,
+            self.logp_points,
+            self.grid.weights,
+            *self.moments,
+            self.grid.nodes,
+            self.prior,
+            seats,
+            s,
+            item,
+            category,
+        )
+
+    def step(
+        self,
+        seats: Seats,
+        active: np.ndarray,
+        firsts: np.ndarray,
+        draw: np.ndarray,
+        sitting: np.ndarray,
+        chances: np.ndarray | None,
+        control: np.ndarray,
+        bounds: np.ndarray,
+        served: Sequence[Sequence[int]] = (),
+    ) -> Choice:
+        """Decide for every active seat whether its sitting is over and, if not, which item comes next.
+
+        Parameters
+        ----------
+        active
+            Numbers of the seats that still sit; all have been served equally many items.
+        firsts
+            Shape ``(A,)``: where each sitting starts.
+        draw, sitting
+            Shape ``(A,)``, uint64: chance for this choice, and chance that stays for the sitting.
+        chances, bounds
+            Probability that each item may be served by interval of theta, and the intervals' bounds; None
+            where the exposure rule bars nothing.
+        control
+            Shape ``(n,)``: Sympson-Hetter parameters.
+        served
+            What each seat was served, for shadow tests.
+        """
+        a, tree = len(active), self.blueprint.tree
+        n, position = seats.usable.shape[1], int(seats.tally[active[0], SERVED])
+        aims = np.empty(a)
+        look.aim(seats, active, self.starts, firsts, aims)
+        masked = chances is not None or len(tree.member) > 0
+        masks, rows = seats.usable, active
+        if masked:
+            masks, rows = np.empty((a, n), dtype=np.uint8), np.arange(a)
+            if chances is None:
+                look.copy_usable(seats, active, masks)
+            else:
+                look.eligible(seats, active, bounds, chances, sitting, masks)
+        remaining = np.zeros(a)
+        if self.ending.information >= 0.0:
+            self._remaining(seats, active, remaining)
+        verdict, over, items, worth = np.empty((4, a), dtype=np.int64)
+        fits = np.empty((a, len(self.blueprint)), dtype=np.uint8)
+        look.ahead(
+            tree,
+            self.ending,
+            self.grid.weights,
+            self.grid.nodes,
+            seats,
+            active,
+            masks,
+            masked,
+            remaining,
+            self.shadow is not None,
+            fits,
+            over,
+            verdict,
+        )
+        keys = sitting if self.rule.sitting else draw
+        selector = self.selector
+        if self.warmup is not None and position < self.warmup_items:
+            selector = self.warmup
+        if self.shadow is not None:
+            values = self._values(selector, seats, active, aims, draw)
+            choice = Choice(verdict, items, worth)
+            return self._by_shadow(seats, active, values, keys, control, masks, rows, over, served, choice)
+        several = len(self.blueprint) > 1
+        common = (masks, rows, tree.group, fits, several)
+        work, scratch = np.empty(n, dtype=np.int64), np.empty(n)
+        if isinstance(selector, Ranked) and self.rule.ordered:
+            choose.choose_by_rank(
+                self.rule.code,
+                self.number,
+                control,
+                keys,
+                selector,
+                aims,
+                *common,
+                verdict,
+                work,
+                scratch,
+                items,
+                worth,
+            )
+        else:
+            values = self._values(selector, seats, active, aims, draw)
+            strength = self._strength(position)
+            choose.choose_by_value(
+                self.rule.code,
+                self.number,
+                strength,
+                control,
+                keys,
+                values,
+                *common,
+                verdict,
+                work,
+                scratch,
+                items,
+                worth,
+            )
+        return Choice(verdict, items, worth)
+
+    def _by_shadow(
+        self,
+        seats: Seats,
+        active: np.ndarray,
+        values: np.ndarray,
+        keys: np.ndarray,
+        control: np.ndarray,
+        masks: np.ndarray,
+        rows: np.ndarray,
+        over: np.ndarray,
+        served: Sequence[Sequence[int]],
+        choice: Choice,
+    ) -> Choice:
+        """Choose from a whole test assembled for each seat; `served` holds what each was served."""
+        assert self.shadow is not None
+        tree, n = self.blueprint.tree, values.shape[1]
+        assembled: list[tuple[int, ...]] = []
+        fits = np.ones((1, len(self.blueprint)), dtype=np.uint8)
+        strength = self._strength(int(seats.tally[active[0], SERVED]))
+        for a, s in enumerate(active):
+            assembled.append(())
+            if choice.verdict[a] != GO_ON:
+                continue
+            held = np.array(served[a], dtype=np.int64)
+            if over[a] != GO_ON and self.shadow.holds(held):
+                choice.verdict[a] = over[a]
+                continue
+            row = values[a] - _DEARER if over[a] != GO_ON else values[a]
+            solution = self.shadow.assemble(row, masks[rows[a]], held)
+            if solution.chosen is None and masks is not seats.usable:
+                solution = self.shadow.assemble(row, seats.usable[s], held)
+            if solution.chosen is None:
+                choice.verdict[a] = EXHAUSTED
+                continue
+            inside = solution.chosen.copy()
+            assembled[a] = tuple(int(i) for i in np.flatnonzero(inside))
+            inside[held] = False
+            stimulus = seats.tally[s, STIMULUS]
+            if stimulus >= 0 and (inside & (tree.stimulus == stimulus)).any():
+                inside &= tree.stimulus == stimulus
+            choose.choose_by_value(
+                self.rule.code,
+                self.number,
+                strength,
+                control,
+                keys[a : a + 1],
+                values[a : a + 1],
+                inside.astype(np.uint8)[None],
+                np.zeros(1, dtype=np.int64),
+                tree.group,
+                fits,
+                False,
+                choice.verdict[a : a + 1],
+                np.empty(n, dtype=np.int64),
+                np.empty(n),
+                choice.items[a : a + 1],
+                choice.worth[a : a + 1],
+            )
+        return Choice(choice.verdict, choice.items, choice.worth, tuple(assembled))
+
+    def _strength(self, position: int) -> float:
+        return float(self.strengths[min(position, len(self.strengths) - 1)])
+
+    def _values(
+        self, selector: Judge | Ranked, seats: Seats, active: np.ndarray, aims: np.ndarray, draw: np.ndarray
+    ) -> np.ndarray:
+        values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
+        if isinstance(selector, Ranked):
+            choose.gather(selector, aims, values)
+        else:
+            selector(seats, active, aims, draw, values)
+        return values
+
+    def _remaining(self, seats: Seats, active: np.ndarray, out: np.ndarray) -> None:
+        thetas = seats.now[active, THETA]
+        if self.material.options.evaluate == "table":
+            choose.most_information(self.material.ranked_information, thetas, seats.usable, active, out)
+        else:
+            values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
+            self.material.information(thetas, values)
+            choose.most_exact(values, seats.usable, active, out)
+
+    @classmethod
+    def build(cls, pool: ItemPool, design: Design, attributes: Mapping[str, Sequence[str]]) -> Machine:
+        """Work `design` out for `pool`.
+
+        Raises
+        ------
+        InputError
+            Where the design does not suit the pool: unknown attributes, requirements that no test meets,
+            a criterion that the items' models do not have.
+        """
+        grid = _trapezoid(design)
+        method = _METHODS[design.score.method]
+        tables = tabulate(pool, grid)
+        n, width, size = tables.logp.shape
+        evidence = np.zeros((n, width, belief.ROWS[method], size))
+        compared = points(design)
+        logp_points = np.zeros((n, width, len(compared) + (1 if len(compared) else 0)))
+        for block in pool.blocks:
+            belief.evidence_of(block.table, block.index, grid.nodes, evidence)
+            belief.logp_at(block.table, block.index, compared, logp_points)
+        requirements = read(design, attributes, pool.ids)
+        blueprint = Blueprint.build(requirements, design.blueprint.method)
+        everything = np.ones(n, dtype=np.uint8)
+        if not blueprint.exact or blueprint.flaw(everything):
+            names = conflict(requirements)
+            if names:
+                raise refuse(names)
+        rule = RULES[CRITERIA[design.select.criterion].rule or design.exposure.method]
+        material = Material(
+            pool,
+            grid,
+            tables,
+            _quadrature(size),
+            method,
+            np.array(design.score.prior),
+            evidence,
+            np.array(design.cuts.values, dtype=np.float64),
+            requirements.length[1],
+            design.select,
+        )
+        start = design.start
+        beliefs = np.zeros((1, belief.ROWS[method], size))
+        beliefs[0, 0] = 1.0
+        sets = len(blueprint)
+        mean, sd = design.score.prior
+        initial = Seats(
+            beliefs,
+            np.zeros((1, logp_points.shape[2])),
+            everything[None].copy(),
+            blueprint.free(everything)[None],
+            np.zeros((1, sets), dtype=np.int64),
+            np.array([[mean, sd, mean, 0.0]]),
+            np.array([[0, 0, -1]], dtype=np.int64),
+        )
+        return cls(
+            grid,
+            evidence,
+            logp_points,
+            method,
+            material.prior,
+            (grid.weights * grid.nodes, grid.weights * grid.nodes * grid.nodes),
+            blueprint,
+            None if blueprint.exact else Shadow(requirements, design.blueprint.nodes),
+            ending(design),
+            material,
+            judge(material, design.select.criterion),
+            comfortable(material, start.success) if start.warmup else None,
+            start.warmup,
+            rule,
+            design.exposure.among,
+            _strengths(rule, design.exposure.power, requirements.length[1]),
+            np.array(start.thetas or (np.nan,) * start.items, dtype=np.float64),
+            np.ones(n),
+            initial,
+            _parts(blueprint, material, design.exposure.rotation),
+            rule.draws or CRITERIA[design.select.criterion].measure == "lottery",
+        )
+
+
+def _quadrature(size: int) -> np.ndarray:
+    """Trapezoid weights of equally spaced nodes, the step left out."""
+    rule = np.ones(size)
+    rule[0] = rule[-1] = 0.5
+    return rule
+
+
+def _trapezoid(design: Design) -> Grid:
+    """The design's grid with the prior's density under the trapezoid rule."""
+    mean, sd = design.score.prior
+    low, high, nodes = design.score.grid
+    plain = Grid.normal(mean, sd, low, high, int(nodes))
+    weights = plain.weights * _quadrature(len(plain))
+    total = 0.0
+    for weight in weights:
+        total += float(weight)
+    return Grid(plain.nodes, weights / total)
+
+
+def _parts(blueprint: Blueprint, material: Material, number: int) -> np.ndarray:
+    """Deal the items of each set of the blueprint out to sub-banks of like information.
+
+    Raises
+    ------
+    InputError
+        Where a sub-bank could not meet the blueprint.
+    """
+    n = len(material.pool)
+    part = np.zeros(n, dtype=np.int64)
+    if number == 1:
+        return part
+    most = material.tables.info.max(axis=1)
+    for v in range(len(blueprint)):
+        held = np.flatnonzero(blueprint.tree.group == v)
+        part[held[np.argsort(-most[held], kind="stable")]] = np.arange(len(held)) % number
+    for p in range(number):
+        flaw = blueprint.flaw((part == p).astype(np.uint8))
+        if flaw:
+            raise InputError(
+                f"expected {number} sub-banks that each make a whole test (exposure.rotation), got {flaw} in "
+                "one of them; ask for fewer sub-banks or add items"
+            )
+    return part
+
+
+def _strengths(rule: Rule, acceleration: float, length: int) -> np.ndarray:
+    """How much the value counts after each number of items (Barrada et al., 2008).
+
+    ``W_n = sum_{f <= n} f**p / sum_{f < length} f**p``; proportional choice raises values to ``length W_n``.
+    """
+    total = [0.0]
+    for f in range(1, length):
+        total.append(total[-1] + float(pick.power(float(f), acceleration)))
+    shares = np.array(total) / max(total[-1], 1e-100)
+    return shares * length if rule.code == pick.PROPORTIONAL else shares

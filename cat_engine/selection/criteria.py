@@ -1,0 +1,426 @@
+"""Criteria for the next item: where on the scale it is judged x what is measured there.
+
+`CRITERIA` is the register; the law tests run over it. A criterion composes a place (`WHERE`) with a
+measure (`MEASURES`); how the values are reduced to one item is the exposure rule's part
+(:mod:`cat_engine.selection.exposure`). A new combination is one line here; a new measure is one class.
+
+Values are integers of record: the measure in millionths, greater is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cat_engine.errors import InputError
+from cat_engine.grid import Grid, GridTables
+from cat_engine.kernels import measures
+from cat_engine.kernels.choose import Ranked
+from cat_engine.kernels.seats import SERVED, Seats
+from cat_engine.pool import ItemPool
+
+if TYPE_CHECKING:
+    from cat_engine.design import Select
+
+__all__ = [
+    "CRITERIA",
+    "MEASURES",
+    "WHERE",
+    "Composition",
+    "Judge",
+    "Material",
+    "Ranked",
+    "comfortable",
+    "judge",
+    "rank",
+]
+
+WHERE = {
+    "estimate": "at the current estimate",
+    "likelihood": "over the likelihood",
+    "posterior": "over the posterior",
+    "normal": "over a normal density with the posterior's mean and standard deviation",
+    "cut": "at the cut score nearest to the estimate",
+}
+"""Where on the scale items are judged."""
+
+_SPREAD = {"likelihood": measures.LIKELIHOOD, "posterior": measures.POSTERIOR, "normal": measures.NORMAL}
+_FINE = 4
+_DEPTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One criterion: a place, a measure, and where it was proposed.
+
+    Attributes
+    ----------
+    where, measure
+        Keys of `WHERE` and `MEASURES`.
+    source
+        Author and year.
+    rule
+        The exposure rule that the name brings along, if any.
+    """
+
+    where: str
+    measure: str
+    source: str
+    rule: str | None = None
+
+
+CRITERIA = {
+    "mfi": Composition("estimate", "information", "Lord (1977); Weiss (1982)"),
+    "mlwi": Composition("likelihood", "information", "Veerkamp & Berger (1997)"),
+    "mpwi": Composition("posterior", "information", "van der Linden (1998)"),
+    "mei": Composition("estimate", "expected-information", "van der Linden (1998)"),
+    "mepv": Composition("posterior", "variance", "van der Linden (1998); van der Linden & Pashley (2000)"),
+    "owen": Composition("normal", "variance", "Owen (1975)"),
+    "kl": Composition("likelihood", "divergence", "Chang & Ying (1996); Barrada et al. (2009)"),
+    "klp": Composition("posterior", "divergence", "Chang & Ying (1996); Barrada et al. (2009)"),
+    "entropy": Composition("posterior", "entropy", "Cheng (2009); Wang & Chang (2011)"),
+    "gdi": Composition("likelihood", "discrimination", "Kaplan, de la Torre & Barrada (2015)"),
+    "gdip": Composition("posterior", "discrimination", "Kaplan, de la Torre & Barrada (2015)"),
+    "cut": Composition("cut", "information", "Spray & Reckase (1994); Eggen (1999)"),
+    "urry": Composition("estimate", "difficulty", "Urry (1970)"),
+    "thopt": Composition("estimate", "peak", "Li & Schafer (2005); Magis (2013)"),
+    "astrat": Composition("estimate", "stratum", "Chang & Ying (1999); Chang, Qian & Ying (2001)"),
+    "progressive": Composition("estimate", "information", "Revuelta & Ponsoda (1998)", "progressive"),
+    "proportional": Composition("estimate", "information", "Barrada et al. (2008)", "proportional"),
+    "random": Composition("estimate", "lottery", "the baseline of every comparison"),
+    "fixed": Composition("estimate", "order", "a linear test"),
+}
+"""Every criterion by the name that designs use."""
+
+
+Judge = Callable[[Seats, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+"""``(seats, active, thetas, keys, out)``: writes the value of every item for every active seat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What measures are made from; tables with the item last are built when a measure asks for them.
+
+    Attributes
+    ----------
+    pool, grid, tables
+        The items; the nodes with the prior; log-probabilities and information.
+    rule
+        Shape ``(Q,)``: quadrature weights without the prior.
+    method, prior, evidence
+        How theta is estimated (:mod:`cat_engine.kernels.belief`).
+    cuts
+        Cut scores.
+    length
+        Greatest length of the test.
+    options
+        The design's section ``[select]``.
+    """
+
+    pool: ItemPool
+    grid: Grid
+    tables: GridTables
+    rule: np.ndarray
+    method: int
+    prior: np.ndarray
+    evidence: np.ndarray
+    cuts: np.ndarray
+    length: int
+    options: Select
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """Shape ``(K, Q, n)``."""
+        return np.ascontiguousarray(self.evidence[:, :, 0, :].transpose(1, 2, 0))
+
+    @cached_property
+    def logp(self) -> np.ndarray:
+        """Shape ``(K, Q, n)``; 0 where an item has fewer categories."""
+        table = self.tables.logp.transpose(1, 2, 0)
+        return np.ascontiguousarray(np.where(np.isneginf(table), 0.0, table))
+
+    @cached_property
+    def info(self) -> np.ndarray:
+        """Shape ``(Q, n)``."""
+        return np.ascontiguousarray(self.tables.info.T)
+
+    @cached_property
+    def score(self) -> np.ndarray:
+        """Shape ``(Q, n)``: expected score."""
+        total = np.zeros(self.info.shape)
+        for k in range(1, len(self.probability)):
+            total = total + k * self.probability[k]
+        return total
+
+    @cached_property
+    def minus_entropy(self) -> np.ndarray:
+        """Shape ``(Q, n)``: ``sum_k P log P``."""
+        total = np.zeros(self.info.shape)
+        for k in range(len(self.probability)):
+            total = total + self.probability[k] * self.logp[k]
+        return total
+
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """Nodes four times as dense as the grid."""
+        low, high = float(self.grid.nodes[0]), float(self.grid.nodes[-1])
+        return Grid.uniform(low, high, _FINE * (len(self.grid) - 1) + 1).nodes
+
+    @cached_property
+    def information_table(self) -> np.ndarray:
+        """Shape ``(G, n)``: information at the fine nodes, in millionths."""
+        table = np.empty((len(self.fine), len(self.pool)), dtype=np.int64)
+        self.information(self.fine, table)
+        return table
+
+    @cached_property
+    def ranked_information(self) -> Ranked:
+        """Information at the fine nodes, ranked."""
+        return rank(self.fine, self.information_table)
+
+    def information(self, thetas: np.ndarray, out: np.ndarray) -> None:
+        """Write the information of every item at each theta, in millionths, shape ``(len(thetas), n)``."""
+        whole = len(self.pool.blocks) == 1
+        for block in self.pool.blocks:
+            buffer = np.empty(len(block.index))
+            measures.information_exact(block.table, block.index, whole, thetas, buffer, out)
+
+    def chances(self, thetas: np.ndarray) -> np.ndarray:
+        """Return log-probabilities at each theta, shape ``(len(thetas), K, n)``."""
+        out = np.zeros((len(thetas), self.evidence.shape[1], len(self.pool)))
+        if self.options.evaluate == "exact":
+            for block in self.pool.blocks:
+                measures.chances_exact(block.table, block.index, thetas, out)
+        else:
+            measures.chances_tabled(self.logp, self.grid.nodes, thetas, out)
+        return out
+
+    def peaks(self) -> np.ndarray:
+        """Return the theta at which each item tells most."""
+        out = np.empty(len(self.pool))
+        for block in self.pool.blocks:
+            measures.peaks(block.table, block.index, -8.0, 8.0, 161, out)
+        return out
+
+
+def rank(nodes: np.ndarray, table: np.ndarray, row: np.ndarray | None = None) -> Ranked:
+    """Rank a table whose rows belong to `nodes`, or are shared by them as `row` says."""
+    row = np.arange(len(nodes), dtype=np.int64) if row is None else row
+    order = np.argsort(-table, axis=1, kind="stable")[:, :_DEPTH].astype(np.int32)
+    return Ranked(float(nodes[0]), float(nodes[-1]), row, table, order)
+
+
+def judge(material: Material, name: str) -> Judge | Ranked:
+    """Return what criterion `name` needs at run time: values computed each time, or ranked beforehand.
+
+    Raises
+    ------
+    InputError
+        Where the criterion does not suit the pool or the design.
+    """
+    composition = CRITERIA[name]
+    return MEASURES[composition.measure](material, composition.where)
+
+
+def comfortable(material: Material, success: float) -> Ranked:
+    """Rank by information the items that a person of each theta solves with at least `success`.
+
+    The others follow, the likeliest to be solved first (Eggen & Verschoor, 2006).
+    """
+    table = material.information_table.copy()
+    share = np.empty(len(material.pool))
+    for g, theta in enumerate(material.fine):
+        for block in material.pool.blocks:
+            measures.success_at(block.table, block.index, float(theta), share)
+        hard = share < success
+        table[g, hard] = np.rint(1e6 * (share[hard] - success)).astype(np.int64) - 1
+    return rank(material.fine, table)
+
+
+def _over(material: Material, where: str) -> Callable[[Seats, np.ndarray], Any]:
+    """Return a function that writes the weights over which items are judged."""
+    code, size = _SPREAD[where], len(material.grid)
+
+    def weigh(seats: Seats, active: np.ndarray) -> Any:
+        n = len(active)
+        over = measures.Spread(np.empty((n, size)), np.empty(n, np.int64), np.empty(n, np.int64))
+        measures.spread(code, seats, active, material.grid.weights, material.rule, material.grid.nodes, over)
+        return over
+
+    return weigh
+
+
+def _information(material: Material, where: str) -> Judge | Ranked:
+    if where == "cut":
+        return _at_cuts(material)
+    if where in _SPREAD:
+        weigh, table = _over(material, where), material.info
+        return lambda seats, active, thetas, keys, out: measures.weighted(weigh(seats, active), table, out)
+    if material.options.comfort > 0.0:
+        return comfortable(material, material.options.comfort)
+    if material.options.evaluate == "table":
+        return material.ranked_information
+    return lambda seats, active, thetas, keys, out: material.information(thetas, out)
+
+
+def _at_cuts(material: Material) -> Ranked:
+    if not len(material.cuts):
+        raise InputError(
+            "expected cut scores for the criterion 'cut', got none; give [cuts] values in the design file"
+        )
+    table = np.empty((len(material.cuts), len(material.pool)), dtype=np.int64)
+    material.information(material.cuts, table)
+    nearest = np.abs(material.fine[:, None] - material.cuts[None, :]).argmin(axis=1)
+    return rank(material.fine, table, nearest.astype(np.int64))
+
+
+def _variance(material: Material, where: str) -> Judge:
+    weigh, n_cat = _over(material, where), material.tables.n_cat
+    predictive = material.options.predict == "posterior"
+    none = np.empty((0, 0, 0))
+
+    def values(
+        seats: Seats, active: np.ndarray, thetas: np.ndarray, keys: np.ndarray, out: np.ndarray
+    ) -> None:
+        at = none if predictive else material.chances(thetas)
+        measures.expected_variance(
+            weigh(seats, active),
+            material.grid.nodes,
+            material.probability,
+            n_cat,
+            at,
+            predictive,
+            out,
+        )
+
+    return values
+
+
+def _divergence(material: Material, where: str) -> Judge:
+    weigh = _over(material, where)
+    return lambda seats, active, thetas, keys, out: measures.divergence(
+        weigh(seats, active), material.logp, material.tables.n_cat, material.chances(thetas), out
+    )
+
+
+def _entropy(material: Material, where: str) -> Judge:
+    weigh = _over(material, where)
+    return lambda seats, active, thetas, keys, out: measures.mutual(
+        weigh(seats, active),
+        material.probability,
+        material.minus_entropy,
+        material.tables.n_cat,
+        out,
+    )
+
+
+def _discrimination(material: Material, where: str) -> Judge:
+    weigh = _over(material, where)
+    squared = material.score * material.score
+    return lambda seats, active, thetas, keys, out: measures.discrimination(
+        weigh(seats, active), material.score, squared, out
+    )
+
+
+def _expected_information(material: Material, where: str) -> Judge:
+    grid, observed = material.grid, material.options.information == "observed"
+    first = grid.weights * grid.nodes
+
+    def values(
+        seats: Seats, active: np.ndarray, thetas: np.ndarray, keys: np.ndarray, out: np.ndarray
+    ) -> None:
+        at = material.chances(thetas)
+        for block in material.pool.blocks:
+            measures.expected_information(
+                block.table,
+                block.index,
+                material.method,
+                observed,
+                material.evidence,
+                seats,
+                active,
+                grid.weights,
+                first,
+                grid.nodes,
+                material.prior,
+                at,
+                out,
+            )
+
+    return values
+
+
+def _difficulties(material: Material, name: str) -> np.ndarray:
+    places = []
+    for row in material.pool.rows():
+        b = row.get("b")
+        if isinstance(b, bool) or not isinstance(b, int | float):
+            raise InputError(
+                f"expected items with one difficulty 'b' for the criterion '{name}', got item '{row['id']}' "
+                f"(model '{row['model']}'); choose 'thopt', which places any item where it tells most"
+            )
+        places.append(float(b))
+    return np.array(places)
+
+
+def _near(places: np.ndarray) -> Judge:
+    return lambda seats, active, thetas, keys, out: measures.nearness(places, thetas, out)
+
+
+def _strata(material: Material, where: str) -> Judge:
+    """Strata by slope within blocks of similar place, from the lowest slopes to the highest.
+
+    A slope is taken from the information at its peak, which orders any model's items.
+    """
+    places, strata = material.peaks(), material.options.strata
+    height = np.empty(len(places))
+    values = np.empty((1, len(places)), dtype=np.int64)
+    for i, place in enumerate(places):
+        material.information(np.array([place]), values)
+        height[i] = values[0, i]
+    stratum = np.empty(len(places), dtype=np.int64)
+    by_place = np.argsort(places, kind="stable")
+    for begin in range(0, len(places), strata):
+        block = by_place[begin : begin + strata]
+        ranked = block[np.argsort(height[block], kind="stable")]
+        stratum[ranked] = np.arange(len(ranked)) * strata // len(ranked)
+
+    def values_now(
+        seats: Seats, active: np.ndarray, thetas: np.ndarray, keys: np.ndarray, out: np.ndarray
+    ) -> None:
+        now = min(int(seats.tally[active[0], SERVED]) * strata // material.length, strata - 1)
+        measures.in_stratum(places, stratum, now, thetas, out)
+
+    return values_now
+
+
+def _lottery(material: Material, where: str) -> Judge:
+    return lambda seats, active, thetas, keys, out: measures.lottery(keys, out)
+
+
+def _order(material: Material, where: str) -> Ranked:
+    wanted = material.options.order or material.pool.ids
+    table = np.full((1, len(material.pool)), -1, dtype=np.int64)
+    for place, i in enumerate(material.pool.positions(wanted)):
+        table[0, i] = len(wanted) - place
+    return rank(material.fine, table, np.zeros(len(material.fine), dtype=np.int64))
+
+
+MEASURES: dict[str, Callable[[Material, str], Judge | Ranked]] = {
+    "information": _information,
+    "variance": _variance,
+    "divergence": _divergence,
+    "entropy": _entropy,
+    "discrimination": _discrimination,
+    "expected-information": _expected_information,
+    "difficulty": lambda material, where: _near(_difficulties(material, "urry")),
+    "peak": lambda material, where: _near(material.peaks()),
+    "stratum": _strata,
+    "lottery": _lottery,
+    "order": _order,
+}
+"""What is measured at a place; each entry builds what a criterion needs at run time."""
