@@ -8,6 +8,7 @@ References
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -99,7 +100,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?
 def number(value: str) -> float | None:
     """Return a number as people write it (decimal comma or point, blanks between thousands), or None."""
     plain = "".join(value.split()).replace(",", ".")
-    return float(plain) if _NUMBER.match(plain) else None
+    figure = float(plain) if _NUMBER.match(plain) else math.inf
+    return figure if math.isfinite(figure) else None
 
 
 def normal(base_type: str, value: str, fold: bool = False) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import nh3
 from lxml import etree
 
-__all__ = ["TAGS", "VOID", "escape", "sanitise", "text", "to_html", "to_xml"]
+__all__ = ["TAGS", "VOID", "active", "escape", "sanitise", "text", "to_html", "to_xml"]
 
 TAGS = frozenset(
     "p br hr div span em strong b i u s small sub sup ul ol li dl dt dd blockquote q cite code pre kbd samp "  # noqa: SIM905
@@ -37,6 +37,11 @@ _ATTRIBUTES = {
     "slot": {"name"},
 }
 _MEDIA_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
+_ACTIVE = re.compile(
+    r"<\s{0,9}(?:script|iframe|object|embed|applet|base|meta|form)\b"
+    r"|<[^<>]*[\s/\"']on[a-z]{3,}\s{0,9}=|(?:java|vb)script\s{0,9}:",
+    re.IGNORECASE,
+)
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PRE = re.compile(r"(<pre\b[^>]*>)\n+")  # a line's end there is dropped by every reader of HTML
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[a-z\-]+=\"[^\"]*\")*)\s*>")
@@ -67,6 +72,12 @@ def _clean(markup: str) -> str:
         link_rel=None,
     )
     return _PRE.sub(r"\1", cleaned.replace("&nbsp;", "\u00a0"))
+
+
+def active(markup: str) -> str | None:
+    """Return what in `markup` would act if a browser showed it as it is (a script, a handler), or None."""
+    found = _ACTIVE.search(markup)
+    return f"'{' '.join(found.group().split())[:40]}'" if found else None
 
 
 def _attribute(element: str, name: str, value: str) -> str | None:

@@ -13,11 +13,14 @@ from dataclasses import replace
 from cat_engine.errors import InputError
 from item_bank.bank import STATUSES, Bank, document
 from item_bank.canonical import canonical
+from item_bank.check import options
 from item_bank.content import Item
 from item_bank.log import Log, append
+from item_bank.markup import text
+from item_bank.render import present
 from item_bank.scoring import category
 
-__all__ = ["NEXT", "answer_blind", "item_hash", "move", "obstacles", "review"]
+__all__ = ["NEXT", "answer_blind", "item_hash", "move", "obstacles", "review", "same_person", "shown"]
 
 NEXT: Mapping[str, tuple[str, ...]] = {
     "draft": ("in_review", "retired"),
@@ -138,3 +141,25 @@ def _not_author(item: Item, by: str, act: str) -> None:
 def same_person(name: str, among: Sequence[str]) -> bool:
     """Return whether `name` is one of `among`, whatever the case and blanks."""
     return " ".join(name.split()).casefold() in {" ".join(one.split()).casefold() for one in among}
+
+
+def shown(bank: Bank, name: str, language: str) -> str:
+    """Return an item as plain text without its key, for somebody who is to answer it blind."""
+    item = _item(bank, name)
+    if language not in item.versions:
+        raise InputError(
+            f"expected a language of '{name}' among {', '.join(item.versions)}, got '{language}'"
+        )
+    lines: list[str] = []
+    stimulus = bank.stimuli.get(item.stimulus)
+    if stimulus:
+        lines += [text(stimulus.html.get(language, ""))]
+        if language in stimulus.image:
+            lines += [stimulus.image[language].alt]
+    for part in present(item, language, b"").parts:
+        if isinstance(part, str):
+            lines.append(text(part))
+            continue
+        lines.append(f"[{part.response}: {part.kind.replace('_', ' ')}]")
+        lines += [f"  {option.id}: {text(option.html)}" for option in options(part.interaction)]
+    return "\n".join(line for line in lines if line)

@@ -51,7 +51,7 @@ class Note:
     def __str__(self) -> str:
         """One line for people."""
         place = f"{self.file}, line {self.line}" if self.line else self.file
-        return f"{place}: {self.message}" + ("" if self.kept else " (not imported)")
+        return f"{place}: {self.message}" + ("" if self.kept else " (left out)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,26 @@ from lxml import etree
 
 from cat_engine.errors import InputError
 
-__all__ = ["LARGEST", "Unsupported", "attribute", "children", "figure", "local", "parse", "refuse", "whole"]
+__all__ = [
+    "LARGEST",
+    "MOST",
+    "Unsupported",
+    "attribute",
+    "children",
+    "figure",
+    "local",
+    "parse",
+    "refuse",
+    "whole",
+]
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of one XML file; a real item has some kilobytes."""
 
 _DEEPEST = 64
-_MOST = 50_000
+MOST = 50_000
+"""Elements of one XML file."""
+
 _MOST_ATTRIBUTES = 64
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -37,17 +50,17 @@ def refuse(where: str, line: int | None, what: str) -> NoReturn:
     raise InputError(f"{where}, line {line}: {what}" if line else f"{where}: {what}")
 
 
-def parse(data: bytes, where: str) -> etree._Element:
-    """Return the root of an XML file.
+def parse(data: bytes, where: str, largest: int = LARGEST, most: int = MOST) -> etree._Element:
+    """Return the root of an XML file of at most `largest` bytes and `most` elements.
 
     Raises
     ------
     InputError
         Not well-formed, too large, too deep, too many elements, or a DOCTYPE; with the line.
     """
-    if len(data) > LARGEST:
-        refuse(where, None, f"expected at most {LARGEST:,} bytes of XML, got {len(data):,}; split it")
-    _scan(data, where)
+    if len(data) > largest:
+        refuse(where, None, f"expected at most {largest:,} bytes of XML, got {len(data):,}; split it")
+    _scan(data, where, most)
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -67,7 +80,7 @@ def parse(data: bytes, where: str) -> etree._Element:
     return root
 
 
-def _scan(data: bytes, where: str) -> None:
+def _scan(data: bytes, where: str, most: int) -> None:
     reader = expat.ParserCreate()
     depth = count = 0
 
@@ -80,8 +93,8 @@ def _scan(data: bytes, where: str) -> None:
         count += 1
         if depth > _DEEPEST:
             stop(f"elements stand more than {_DEEPEST} deep; flatten them")
-        if count > _MOST:
-            stop(f"there are more than {_MOST:,} elements; split the file")
+        if count > most:
+            stop(f"there are more than {most:,} elements; split the file")
         if len(attributes) > 2 * _MOST_ATTRIBUTES:
             stop(f"an element has more than {_MOST_ATTRIBUTES} attributes; remove some")
 
