@@ -12,9 +12,11 @@ from item_bank.content import (
     InlineChoice,
     Interaction,
     Mapped,
+    Node,
     Order,
     Response,
 )
+from item_bank.mapping import number
 from item_bank.scoring import score
 
 __all__ = ["MOST", "attainable"]
@@ -33,8 +35,8 @@ def attainable(content: Content) -> tuple[float, ...]:
     """
     if content.processing == "match_correct":
         return (0.0, 1.0)
-    if content.processing == "rules":
-        found = _by_trial(content)
+    if content.processing == "rules" and content.rules is not None:
+        found = _by_trial(content) | _given(content.rules.nodes)
     else:
         found = {0.0}
         for response in content.responses.values():
@@ -66,6 +68,16 @@ def _worths(response: Response) -> set[float]:
 def _bounded(worth: float, mapping: Mapped) -> float:
     low = worth if mapping.lower is None else max(worth, mapping.lower)
     return low if mapping.upper is None else min(low, mapping.upper)
+
+
+def _given(nodes: tuple[Node, ...]) -> set[float]:
+    """Return the figures that rules give to SCORE as they stand."""
+    found: set[float] = set()
+    for node in nodes:
+        if node.name == "set-outcome-value" and dict(node.attributes).get("identifier") == "SCORE":
+            found |= {number(child.text) or 0.0 for child in node.children if child.name == "base-value"}
+        found |= _given(node.children)
+    return found
 
 
 def _by_trial(content: Content) -> set[float]:

@@ -103,7 +103,7 @@ def every() -> list[Item]:
             Choice(options("Le <em>un</em>", "Le deux", "Le trois", "Le quatre"), "<p>Deux.</p>", 1, 0, True),
             multiple,
             processing="map_response",
-            scores=(0.0, 0.5, 1.0, 2.0),
+            scores=(0.0, 0.5, 1.0, 1.5, 2.0),
         ),
         item(
             "all-right",

@@ -36,7 +36,7 @@ def test_no_answer_earns_the_lowest_category_and_is_omitted(name: str) -> None:
 
 
 def test_multiple_choice_gives_credit_in_parts_never_under_nothing() -> None:
-    assert earned("multiple", RESPONSE=["A", "C"]) == 3
+    assert earned("multiple", RESPONSE=["A", "C"]) == 4
     assert earned("multiple", RESPONSE=["A"]) == 2
     assert earned("multiple", RESPONSE=["A", "D"]) == 1
     assert earned("multiple", RESPONSE=["A", "B"]) == 0
