@@ -211,5 +211,5 @@ def _check_results(
             found.differences.append(f"result version {version} does not say what follows from the log")
         try:
             check(parse(pack(document, jws)), public_keys(keys))
-        except (BadSignature, UnknownKey) as error:
+        except (BadSignature, UnknownKey, InputError) as error:
             found.differences.append(f"result version {version}: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, select
 
 from api.accounts.invitations import Invited, invite
 from api.catalogue.document import SCHEMA, plain
@@ -13,6 +13,7 @@ from api.catalogue.store import publish
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
 from api.ids import new_code, new_id
+from api.keys.store import record
 from api.results.claims import Person
 from api.runtime import Runtime
 from api.sittings.view import View
@@ -108,11 +109,12 @@ def document(**changes: Any) -> tuple[dict[str, Any], dict[str, tuple[str, bytes
 
 
 _ORGANISATION = Query(insert(tables.organisation))
+_KNOWN = Query(select(tables.organisation.c.id).where(tables.organisation.c.id == bindparam("id")))
 
 
 def _organisation(id: str) -> Plan[None]:
-    yield []
-    return Commit(None, [_ORGANISATION(id=id, name=id.title(), created_at=1)])
+    (rows,) = yield [_KNOWN(id=id)]
+    return Commit(None, [] if rows else [_ORGANISATION(id=id, name=id.title(), created_at=1)])
 
 
 async def prepare(runtime: Runtime, code: str = CODE, **changes: Any) -> str:
@@ -120,6 +122,7 @@ async def prepare(runtime: Runtime, code: str = CODE, **changes: Any) -> str:
     test, blobs = document(**changes)
     if code == CODE:
         await runtime.write(_organisation, ORGANISATION)
+        await runtime.write(record, runtime.signing.jwk)
     return await runtime.write(publish, code, test, blobs, 1)
 
 
