@@ -20,7 +20,7 @@ import numpy as np
 
 from calibration.em.likelihood import Likelihood, Point
 from calibration.em.threads import share
-from calibration.kernels.spread import posteriors, spread_dense, spread_sparse
+from calibration.kernels.spread import spread_dense, spread_sparse
 from item_bank.responses import Responses
 
 __all__ = ["Information", "observed_information"]
@@ -28,7 +28,9 @@ __all__ = ["Information", "observed_information"]
 FULL = 6000
 """Most working parameters for which the full matrix is made."""
 
-SCORE_ROWS = 1 << 15
+NARROW = 400
+"""Up to this many columns a person's whole score is written out, however little they answered."""
+
 CHUNKS = 4
 
 
@@ -193,41 +195,17 @@ def _spread(
     size = n_columns + len(latent)
     log_weight = problem.latents[group].weights(problem.split(point.free)[1][group], problem.nodes).log
     table, padded = problem.table(group, point.flat, log_weight, double=False)
-    latent32 = latent.astype(np.float32)
-    indptr, item, category = answers.indptr, answers.item, answers.category
-    if size > 400 and answers.density < 0.34:
-        bounds = np.linspace(0, answers.n_persons, CHUNKS + 1).astype(np.int64)
-        covariance = np.zeros((CHUNKS, size, size))
-        meat = np.zeros((CHUNKS, size, size))
-        share(
-            spread_sparse, CHUNKS, bounds, indptr, item, category, base, column, width, slopes, latent32,
-            table, padded, packed.rows, packed.indptr, packed.weight, covariance, meat,
-        )  # fmt: skip
-        return _mirrored(covariance), _mirrored(meat)
+    persons = (packed.indptr, packed.rows, table, padded, packed.weight)
+    answered = (answers.indptr, answers.item, answers.category, base, column, width, slopes)
+    slopes_latent = latent.astype(np.float32)
     n = packed.n_persons
-    lines = np.zeros((n, padded.size), np.float32)
-    active = np.zeros(n, np.int64)
-    share(posteriors, n, packed.indptr, packed.rows, table, padded, lines, active, least=256)
-    ends = np.concatenate([[0], np.cumsum(active)])
-    total = np.zeros((size, size))
-    cross = np.zeros((size, size))
-    buffer = np.empty((SCORE_ROWS + padded.size, size), np.float32)
-    first = 0
-    while first < n:
-        last = int(np.searchsorted(ends, ends[first] + SCORE_ROWS, side="right")) - 1
-        last = min(max(last, first + 1), n)
-        at = ends[first : last + 1] - ends[first]
-        part = buffer[: at[-1]]
-        means = np.empty((last - first, size), np.float32)
-        share(
-            spread_dense, last - first, first, indptr, item, category, base, column, width, slopes, latent32,
-            lines, at, packed.weight, part, means, least=64,
-        )  # fmt: skip
-        total += part.T @ part
-        means *= packed.weight[first:last, None].astype(np.float32)
-        cross += means.T @ means
-        first = last
-    return total, cross
+    wide = size > NARROW and answers.density < 0.34
+    chunks = int(np.clip(n * size // 100_000, 1, CHUNKS))
+    bounds = np.linspace(0, n, chunks + 1).astype(np.int64)
+    covariance, meat = np.zeros((chunks, size, size)), np.zeros((chunks, size, size))
+    kernel = spread_sparse if wide else spread_dense
+    share(kernel, chunks, bounds, *persons, *answered, slopes_latent, covariance, meat)
+    return _mirrored(covariance), _mirrored(meat)
 
 
 def _mirrored(parts: np.ndarray) -> np.ndarray:

@@ -139,6 +139,10 @@ class Likelihood:
         cats = self.structure.n_cat[packed.items].astype(np.int64)
         return self.structure.place[rows], cats
 
+    def on(self, data: Sequence[Packed]) -> Likelihood:
+        """Return the same model for other persons."""
+        return Likelihood(self.structure, data, self.latents, self.priors, self.quadrature)
+
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
         limits = [_box(name) for _, name, _ in self.structure.names]

@@ -6,7 +6,7 @@ Where most are missing, each answer is a row of its own and a person costs what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,16 @@ class Packed:
     def n_persons(self) -> int:
         """Number of persons."""
         return len(self.indptr) - 1
+
+    def every(self, stride: int) -> Packed:
+        """Return every `stride`-th person, weighted to stand for all."""
+        chosen = np.arange(0, self.n_persons, stride)
+        lengths = self.indptr[chosen + 1] - self.indptr[chosen]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        weight = self.weight[chosen]
+        weight = weight * (self.weight.sum() / max(weight.sum(), 1e-300))
+        return replace(self, indptr=indptr, rows=self.rows[places], weight=weight, bounds=_bounds(indptr))
 
 
 def pack_responses(responses: Responses, weight: np.ndarray) -> Packed:

@@ -3,6 +3,10 @@
 For person ``i`` the score of the complete data is ``s_i(q)`` at node ``q``, and its posterior mean is the
 person's contribution to the gradient. Louis (1982): observed information = expected complete information
 minus the sum over persons of the posterior covariance of ``s_i``.
+
+The posterior is narrow and the score smooth in theta, so its covariance has few dimensions: expanded in
+polynomials that are orthonormal under the posterior, ``s_i = sum_r c_ir pi_r``, it is ``sum_{r>0} c_ir c_ir'``.
+Terms are added until what they leave out is below `RESIDUE` of the variance.
 """
 
 import numpy as np
@@ -11,71 +15,143 @@ from calibration.kernels.expect import posterior
 from calibration.kernels.lanes import sum_rows
 from cat_engine.compile import jit
 
-__all__ = ["posteriors", "spread_dense", "spread_sparse"]
+__all__ = ["TERMS", "spread_dense", "spread_sparse"]
 
 NEGLIGIBLE = 1e-8
 """Posterior mass below which a node is left out."""
 
+TERMS = 24
+"""Most terms of the expansion."""
+
+RESIDUE = 1e-6
+
+BATCH = 1024
+"""Rows whose outer products are added up in single precision before they join the sum in double."""
+
 
 @jit(nogil=True)
-def posteriors(low, high, indptr, rows, table, log_weight, out, size):
-    """Write posterior weights of persons ``low .. high`` into `out` and the number of nodes that matter.
-
-    `out` has shape ``(n_persons, tiles * W)``, `size` ``(n_persons,)``.
-    """
+def _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass):
+    """Write the nodes that matter to a person and their posterior mass; return how many they are."""
     tiles = table.shape[0]
     width = log_weight.size // tiles
-    for i in range(low, high):
-        line = out[i]
-        for t in range(tiles):
-            sum_rows(table[t], rows, indptr[i], indptr[i + 1], line, t * width)
-        posterior(line, log_weight, 1.0)
-        size[i] = 0
-        for q in range(line.size):
-            if line[q] > NEGLIGIBLE:
-                size[i] += 1
-
-
-@jit(nogil=True)
-def _scores(i, item, category, indptr, base, column, width, slopes, latent, line, out, mean):
-    """Write the person's score at each node that matters as a row of `out`, and its posterior mean."""
-    mean[:] = 0.0
-    own = out.shape[1] - latent.shape[0]
-    a = 0
-    for q in range(slopes.shape[1]):
-        weight = line[q]
-        if weight > NEGLIGIBLE:
-            row = out[a]
-            for k in range(indptr[i], indptr[i + 1]):
-                j = item[k]
-                source = slopes[base[j] + category[k], q]
-                for p in range(width[j]):
-                    row[column[j] + p] = source[p]
-            for p in range(latent.shape[0]):
-                row[own + p] = latent[p, q]
-            for c in range(row.size):
-                mean[c] += weight * row[c]
-            a += 1
-
-
-@jit(nogil=True)
-def _centre(line, out, mean, nodes, scale):
-    a = 0
-    for q in range(nodes):
+    for t in range(tiles):
+        sum_rows(table[t], rows, indptr[i], indptr[i + 1], line, t * width)
+    posterior(line, log_weight, 1.0)
+    size = 0
+    for q in range(line.size):
         if line[q] > NEGLIGIBLE:
-            row = out[a]
-            root = np.float32(np.sqrt(line[q] * scale))
-            for c in range(row.size):
-                row[c] = root * (row[c] - mean[c])
-            a += 1
+            node[size] = q
+            mass[size] = line[q]
+            size += 1
+    total = 0.0
+    for a in range(size):
+        total += mass[a]
+    for a in range(size):
+        mass[a] /= total
+    return size
+
+
+@jit(nogil=True)
+def _next_polynomial(size, node, mass, current, before):
+    """Replace the orthonormal polynomial `current` by the next one (Stieltjes); False when none is left."""
+    centre = 0.0
+    back = 0.0
+    for a in range(size):
+        centre += mass[a] * node[a] * current[a] * current[a]
+        back += mass[a] * node[a] * current[a] * before[a]
+    norm = 0.0
+    for a in range(size):
+        value = (node[a] - centre) * current[a] - back * before[a]
+        before[a] = current[a]
+        current[a] = value
+        norm += mass[a] * value * value
+    if norm < 1e-20:
+        return False
+    root = 1.0 / np.sqrt(norm)
+    for a in range(size):
+        current[a] *= root
+    return True
+
+
+@jit(nogil=True, fastmath={"reassoc", "contract"})
+def _add_scaled(factor, source, target, size):
+    for c in range(size):
+        target[c] += factor * source[c]
+
+
+@jit(nogil=True, fastmath={"reassoc", "contract"})
+def _square(x, size):
+    total = np.float32(0.0)
+    for c in range(size):
+        total += x[c] * x[c]
+    return total
+
+
+@jit(nogil=True)
+def _expand(size, width, node, mass, scores, scale, before, current, mean, out):
+    """Write the expansion's terms, scaled, to rows of `out` and the mean to `mean`; return their number.
+
+    `scores` holds the score at each node that matters, a row a node, and is centred here.
+    """
+    mean[:width] = 0.0
+    for a in range(size):
+        _add_scaled(np.float32(mass[a]), scores[a], mean, width)
+    whole = 0.0
+    for a in range(size):
+        _add_scaled(np.float32(-1.0), mean, scores[a], width)
+        whole += mass[a] * _square(scores[a], width)
+    before[:size] = 0.0
+    current[:size] = 1.0
+    terms = 0
+    left = whole
+    while terms < min(size - 1, out.shape[0]) and left > RESIDUE * whole:
+        if not _next_polynomial(size, node, mass, current, before):
+            break
+        row = out[terms]
+        row[:width] = 0.0
+        for a in range(size):
+            _add_scaled(np.float32(mass[a] * current[a] * scale), scores[a], row, width)
+        left -= _square(row, width) / (scale * scale)
+        terms += 1
+    return terms
+
+
+@jit(nogil=True, fastmath={"reassoc", "contract"})
+def _four(x0, x1, x2, x3, r0, r1, r2, r3, target, size):
+    for c in range(size):
+        target[c] += (x0 * r0[c] + x1 * r1[c]) + (x2 * r2[c] + x3 * r3[c])
+
+
+@jit(nogil=True)
+def _outer(rows, count, part, out):
+    """Add the lower triangle of ``rows[:count]' rows[:count]`` to `out`; `part` is scratch.
+
+    Our own and not BLAS: its threads and ours would wait for each other.
+    """
+    width = part.shape[0]
+    for r in range(count, count + 3):  # whole fours: the caller leaves room
+        rows[r] = 0.0
+    part[:] = 0.0
+    for r in range(0, count, 4):
+        r0, r1, r2, r3 = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
+        for c in range(width):
+            _four(r0[c], r1[c], r2[c], r3[c], r0, r1, r2, r3, part[c], c + 1)
+    for c in range(width):
+        for d in range(c + 1):
+            out[c, d] += part[c, d]
 
 
 @jit(nogil=True)
 def spread_dense(
     low,
     high,
-    first,
+    bounds,
     indptr,
+    rows,
+    table,
+    log_weight,
+    weight,
+    start,
     item,
     category,
     base,
@@ -83,20 +159,22 @@ def spread_dense(
     width,
     slopes,
     latent,
-    lines,
-    at,
-    weight,
-    out,
-    means,
+    covariance,
+    meat,
 ):
-    """Write the scaled, centred scores of persons ``first + low .. first + high`` as rows of `out`.
+    """Add up the posterior covariance of the score, for the chunks ``low .. high`` of persons.
 
-    The sum of their outer products is the persons' posterior covariance of the score.
+    Results a chunk: `covariance` and `meat` (outer products of the weighted mean scores), shape
+    ``(chunks, C, C)``, lower triangles.
 
     Parameters
     ----------
-    indptr, item, category
-        Answers of each person.
+    bounds
+        Persons ``bounds[c] .. bounds[c + 1]`` are chunk ``c``.
+    indptr, rows, table, log_weight, weight
+        As for the E-step.
+    start, item, category
+        Answers of each person: ``start[i] .. start[i + 1]``.
     base
         Row of `slopes` of each item's first category.
     column
@@ -105,27 +183,48 @@ def spread_dense(
         Derivatives of log-probabilities, shape ``(categories, Q, P)``.
     latent
         Derivatives of the log prior weights, shape ``(n_latent, Q)``; the last columns.
-    lines, weight
-        Posterior weights and sampling weight of each person.
-    at
-        Rows of `out` of the persons from `first` on: ``at[m] .. at[m + 1]``.
-    means
-        Posterior mean of the score, a row a person from `first` on.
-    """
-    for m in range(low, high):
-        i = first + m
-        part = out[at[m] : at[m + 1]]
-        part[:] = 0.0
-        _scores(i, item, category, indptr, base, column, width, slopes, latent, lines[i], part, means[m])
-        _centre(lines[i], part, means[m], slopes.shape[1], weight[i])
-
-
-@jit(nogil=True, fastmath={"reassoc", "contract"})
-def _dot(x, y, size):
-    total = np.float32(0.0)
-    for a in range(size):
-        total += x[a] * y[a]
-    return total
+    """  # fmt: skip
+    nodes = slopes.shape[1]
+    size_c = covariance.shape[2]
+    own = size_c - latent.shape[0]
+    line = np.zeros(log_weight.size, table.dtype)
+    node = np.empty(nodes)
+    mass = np.empty(nodes)
+    before = np.empty(nodes)
+    current = np.empty(nodes)
+    scores = np.empty((nodes, size_c), np.float32)
+    terms = np.empty((BATCH + TERMS + 4, size_c), np.float32)
+    means = np.empty((BATCH + 4, size_c), np.float32)
+    part = np.empty((size_c, size_c), np.float32)
+    for c in range(low, high):
+        at = 0
+        last = 0
+        for i in range(bounds[c], bounds[c + 1]):
+            size = _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass)
+            scores[:size] = 0.0
+            for k in range(start[i], start[i + 1]):
+                j = item[k]
+                first = column[j]
+                for a in range(size):
+                    source = slopes[base[j] + category[k], np.int64(node[a])]
+                    for p in range(width[j]):
+                        scores[a, first + p] = source[p]
+            for p in range(latent.shape[0]):
+                for a in range(size):
+                    scores[a, own + p] = latent[p, np.int64(node[a])]
+            mean = means[last]
+            scale = np.sqrt(weight[i])
+            room = terms[at : at + TERMS]
+            at += _expand(size, size_c, node, mass, scores, scale, before, current, mean, room)
+            for p in range(size_c):
+                mean[p] *= np.float32(weight[i])
+            last += 1
+            if at >= BATCH or i + 1 == bounds[c + 1]:
+                _outer(terms, at, part, covariance[c])
+                at = 0
+            if last == BATCH or i + 1 == bounds[c + 1]:
+                _outer(means, last, part, meat[c])
+                last = 0
 
 
 @jit(nogil=True)
@@ -134,6 +233,11 @@ def spread_sparse(
     high,
     bounds,
     indptr,
+    rows,
+    table,
+    log_weight,
+    weight,
+    start,
     item,
     category,
     base,
@@ -141,72 +245,54 @@ def spread_sparse(
     width,
     slopes,
     latent,
-    table,
-    log_weight,
-    rows,
-    start,
-    weight,
     covariance,
     meat,
 ):
-    """Add the posterior covariances of the chunks ``low .. high`` of persons who answered few items.
+    """Add up the same for persons who answered few of many items.
 
-    Results a chunk: `covariance` and `meat` (outer products of the mean scores, weights squared), shape
+    Results a chunk: `covariance` and `meat` (outer products of the weighted mean scores), shape
     ``(chunks, C, C)``, lower triangles.
     """  # fmt: skip
-    tiles = table.shape[0]
     nodes = slopes.shape[1]
+    most = 0
+    for i in range(bounds[low], bounds[high]):
+        most = max(most, start[i + 1] - start[i])
+    most = most * slopes.shape[2] + latent.shape[0]
     line = np.zeros(log_weight.size, table.dtype)
+    node = np.empty(nodes)
+    mass = np.empty(nodes)
+    before = np.empty(nodes)
+    current = np.empty(nodes)
+    scores = np.empty((nodes, most), np.float32)
+    terms = np.empty((TERMS, most), np.float32)
+    mean = np.empty(most, np.float32)
+    place = np.empty(most, np.int64)
     for c in range(low, high):
         for i in range(bounds[c], bounds[c + 1]):
-            for t in range(tiles):
-                sum_rows(table[t], rows, start[i], start[i + 1], line, t * (line.size // tiles))
-            posterior(line, log_weight, 1.0)
-            size = 0
-            for q in range(nodes):
-                if line[q] > NEGLIGIBLE:
-                    size += 1
-            wide = latent.shape[0]
-            for k in range(indptr[i], indptr[i + 1]):
-                wide += width[item[k]]
-            values = np.empty((wide, size), np.float32)
-            places = np.empty(wide, np.int64)
-            means = np.empty(wide)
-            n = 0
-            for k in range(indptr[i], indptr[i + 1]):
+            size = _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass)
+            wide = 0
+            for k in range(start[i], start[i + 1]):
                 j = item[k]
                 for p in range(width[j]):
-                    places[n] = column[j] + p
-                    a = 0
-                    mean = 0.0
-                    for q in range(nodes):
-                        if line[q] > NEGLIGIBLE:
-                            values[n, a] = slopes[base[j] + category[k], q, p]
-                            mean += line[q] * values[n, a]
-                            a += 1
-                    means[n] = mean
-                    n += 1
+                    place[wide + p] = column[j] + p
+                for a in range(size):
+                    source = slopes[base[j] + category[k], np.int64(node[a])]
+                    for p in range(width[j]):
+                        scores[a, wide + p] = source[p]
+                wide += width[j]
             for p in range(latent.shape[0]):
-                places[n] = covariance.shape[1] - latent.shape[0] + p
-                a = 0
-                mean = 0.0
-                for q in range(nodes):
-                    if line[q] > NEGLIGIBLE:
-                        values[n, a] = latent[p, q]
-                        mean += line[q] * values[n, a]
-                        a += 1
-                means[n] = mean
-                n += 1
-            a = 0
-            for q in range(nodes):
-                if line[q] > NEGLIGIBLE:
-                    root = np.float32(np.sqrt(line[q] * weight[i]))
-                    for n in range(wide):
-                        values[n, a] = root * (values[n, a] - np.float32(means[n]))
-                    a += 1
+                place[wide] = covariance.shape[1] - latent.shape[0] + p
+                for a in range(size):
+                    scores[a, wide] = latent[p, np.int64(node[a])]
+                wide += 1
+            scale = np.sqrt(weight[i])
+            count = _expand(size, wide, node, mass, scores, scale, before, current, mean, terms)
             for n in range(wide):
                 for m in range(n + 1):
-                    high_place = max(places[n], places[m])
-                    low_place = min(places[n], places[m])
-                    covariance[c, high_place, low_place] += _dot(values[n], values[m], size)
-                    meat[c, high_place, low_place] += weight[i] * weight[i] * means[n] * means[m]
+                    total = np.float32(0.0)
+                    for r in range(count):
+                        total += terms[r, n] * terms[r, m]
+                    above = max(place[n], place[m])
+                    below = min(place[n], place[m])
+                    covariance[c, above, below] += total
+                    meat[c, above, below] += weight[i] * weight[i] * mean[n] * mean[m]
