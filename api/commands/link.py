@@ -1,0 +1,66 @@
+"""``acquis link``: put one calibration on the scale of another by the items they share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+_METHODS = ("stocking-lord", "haebara", "mean-sigma", "mean-mean")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``acquis link``."""
+    parser.add_argument("start", metavar="FROM.json", help="parameters to move")
+    parser.add_argument("to", metavar="TO.json", help="parameters whose scale is kept")
+    parser.add_argument("--method", choices=_METHODS, default="stocking-lord", help="default: stocking-lord")
+    parser.add_argument(
+        "--anchors", metavar="A,B,...", help="items that carry the link (default: all in common)"
+    )
+    parser.add_argument(
+        "--weighting",
+        choices=("normal", "uniform"),
+        default="normal",
+        help="abilities over which curves are compared: TO's population, or 40 equal nodes on [-4, 4]",
+    )
+    parser.add_argument(
+        "--symmetric", action="store_true", help="compare the curves on FROM's scale too, and add both"
+    )
+    parser.add_argument("--robust", action="store_true", help="leave out anchors that drifted")
+    parser.add_argument("--out", required=True, metavar="LINKED.json", help="FROM's items on TO's scale")
+    parser.add_argument("--json", action="store_true", help="print the result on stdout")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read both files, link, write."""
+    from calibration.linking import Weighting, link
+    from cat_engine.errors import InputError
+    from item_bank.parameters import read_parameters, write_parameters
+
+    names = [name.strip() for name in args.anchors.split(",")] if args.anchors else None
+    found = link(
+        read_parameters(args.start),
+        read_parameters(args.to),
+        args.method,
+        anchors=names,
+        weighting=Weighting(args.weighting, symmetric=args.symmetric),
+        robust=args.robust,
+    )
+    linked = found.to_parameters()
+    try:
+        write_parameters(args.out, linked)
+    except OSError as error:
+        raise InputError(
+            f"expected a file that can be written, got {args.out} ({error.strerror}); choose another --out"
+        ) from None
+    if args.json:
+        with open(args.out, encoding="utf-8") as file:
+            json.dump(json.load(file), sys.stdout, ensure_ascii=False)
+        print()
+        return
+    print(f"{args.out}: theta_TO = {found.a:.6f} theta_FROM {found.b:+.6f}  ({found.method})")
+    print(f"{len(found.anchors)} anchors; standard errors {found.a_se:.4f} and {found.b_se:.4f}")
+    if found.dropped:
+        print(f"left out as drifted: {', '.join(found.dropped)}")
+    for note in found.notes:
+        print(f"note: {note}")
