@@ -136,7 +136,7 @@ def every() -> list[Item]:
             },
             body=sentence,
             processing="map_response",
-            scores=(0.0, 0.5, 1.0, 2.0, 3.0),
+            scores=(0.0, 0.5, 1.0, 1.5, 2.0, 3.0),
         ),
         item(
             "number",
@@ -251,4 +251,17 @@ def bank(*items: Item) -> Bank:
             for one in held
             if one.n_cat == 2
         ),
+    )
+
+
+def forms_multiple(*keys: str, among: str) -> Response:
+    """A multiple response with right choices minus wrong ones."""
+    worth = {name: 1.0 if name in keys else -1.0 for name in among}
+    return Response("multiple", "identifier", keys, Mapped(worth, lower=0.0))
+
+
+def accepted(**worths: float) -> Response:
+    """Answers accepted in upper or lower case."""
+    return Response(
+        "single", "string", (max(worths, key=lambda a: worths[a]),), Mapped(worths, caseless=tuple(worths))
     )
