@@ -30,10 +30,11 @@ from api.results.endpoints import router as results
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings.endpoints import router as sittings
+from api.sittings.supervision_endpoints import router as supervision
 
 __all__ = ["application", "create_app"]
 
-ROUTERS = (sittings, accounts, results, pages)
+ROUTERS = (sittings, supervision, accounts, results, pages)
 
 _STATUS_CODES = {
     404: "not_found",

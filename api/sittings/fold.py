@@ -226,7 +226,7 @@ def _index(test: LiveTest, item: str) -> int:
 _Step = Callable[[LiveTest, Sitting, Event], Sitting]
 _STEPS: Mapping[str, tuple[_Step | None, tuple[str, ...]]] = {
     "item_served": (_served, (ITEM,)),
-    "answered": (_answered, (ITEM,)),
+    "answered": (_answered, (ITEM, INTERRUPTED, AWAITING)),  # where it is not open: not reached
     "item_set_aside": (_set_aside, (ITEM,)),
     "interrupted": (_interrupted, (ITEM,)),
     "resumed": (_resumed, (ITEM, INTERRUPTED)),

@@ -181,7 +181,8 @@ def _compare_end(test: LiveTest, sitting: Sitting, event: Event, found: Replay) 
         found.differences.append(f"event {event.seq}: the sitting did not end for the reason '{reason}'")
     again = outcome(test, sitting, reason)
     found.theta, found.se = again["record"]["theta"], again["record"]["se"]
-    data.pop("by", None)
+    for told in ("by", "why"):
+        data.pop(told, None)
     for name in sorted(set(again) | set(data)):
         if again.get(name) != data.get(name):
             found.differences.append(

@@ -99,9 +99,9 @@ class Turn:
             },
         )
 
-    def finish(self, reason: str) -> Generator[Sequence[Call], list[Rows], None]:
+    def finish(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:
         """End the sitting and issue its result."""
-        self.add("finished", {"reason": reason, **outcome(self.test, self.sitting, reason)})
+        self.add("finished", {"reason": reason, **outcome(self.test, self.sitting, reason), **told})
         self._issued = yield from issue(self.runtime, self.test, self.sitting)
 
     def writes(self) -> list[Call]:

@@ -1,0 +1,173 @@
+"""Supervising sittings under ``/api/v1`` (scope ``sittings:supervise``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.accounts.clients import Client
+from api.accounts.endpoints import client_with
+from api.moments import iso
+from api.openapi import problems
+from api.runtime import Runtime
+from api.sittings import supervision
+from api.sittings.supervision import Supervised
+from api.sittings.timing import SECOND
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1", tags=["Supervision"])
+
+Supervisor = Annotated[Client, Depends(client_with("sittings:supervise"))]
+Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", description="Kept in the log; name nobody."),
+]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SetAsideIn(_In):
+    """Which open item to set aside, and why."""
+
+    position: Annotated[int, Field(ge=1, le=10_000)]
+    reason: Reason
+
+
+class DecisionIn(_In):
+    """How many seconds of the interruption to give back; null: all of them."""
+
+    give_back_s: Annotated[int | None, Field(ge=0, le=31_536_000)] = None
+    reason: Reason
+
+
+class EndIn(_In):
+    """Why the sitting is ended."""
+
+    reason: Reason
+
+
+class SupervisedOut(BaseModel):
+    """A sitting as its supervisor sees it."""
+
+    sitting: str
+    person: str
+    phase: str
+    seq: int
+    position: int
+    answered: int
+    started_at: str
+    changed_at: str
+    deadline: str | None
+    reason: str | None
+
+
+class OpenOut(BaseModel):
+    """A sitting that is not over; one that is `overdue` waits for its supervisor."""
+
+    sitting: str
+    person: str
+    test: str
+    phase: str
+    started_at: str
+    overdue: bool
+
+
+class OpenPage(BaseModel):
+    """Sittings that are not over; `after` of the next page is the last one's identifier."""
+
+    sittings: list[OpenOut]
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def _reply(content: Any) -> JSONResponse:
+    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+
+def _out(one: Supervised) -> dict[str, Any]:
+    return {
+        "sitting": one.sitting,
+        "person": one.person,
+        "phase": one.phase,
+        "seq": one.seq,
+        "position": one.position,
+        "answered": one.answered,
+        "started_at": iso(one.started_at),
+        "changed_at": iso(one.changed_at),
+        "deadline": None if one.deadline is None else iso(one.deadline),
+        "reason": one.reason,
+    }
+
+
+@router.get(
+    "/sittings",
+    response_model=OpenPage,
+    summary="Sittings that are not over",
+    responses=problems("unauthenticated", "forbidden"),
+)
+async def open_sittings(
+    request: Request,
+    client: Supervisor,
+    after: Annotated[str, Query(pattern="^([0-9A-Z]{26})?$")] = "",
+    limit: Annotated[int, Query(ge=1, le=supervision.LIMIT)] = 100,
+) -> JSONResponse:
+    """Oldest first."""
+    rows = await _runtime(request).read(supervision.open_sittings, client.organisation, after, limit)
+    return _reply({"sittings": [row | {"started_at": iso(row["started_at"])} for row in rows]})
+
+
+@router.get(
+    "/sittings/{id}",
+    response_model=SupervisedOut,
+    summary="Where a sitting stands",
+    responses=problems("unauthenticated", "forbidden", "not_found"),
+)
+async def read(request: Request, client: Supervisor, id: Id) -> JSONResponse:
+    """Not what was asked or answered."""
+    return _reply(_out(await supervision.read(_runtime(request), client, id)))
+
+
+@router.post(
+    "/sittings/{id}/set-aside",
+    response_model=SupervisedOut,
+    summary="Set the open item aside",
+    responses=problems("unauthenticated", "forbidden", "not_found", "stale", "interrupted", "finished"),
+)
+async def set_aside(request: Request, client: Supervisor, id: Id, body: SetAsideIn) -> JSONResponse:
+    """It counts no more, in this sitting; the candidate gets another one."""
+    return _reply(
+        _out(await supervision.set_aside(_runtime(request), client, id, body.position, body.reason))
+    )
+
+
+@router.post(
+    "/sittings/{id}/decision",
+    response_model=SupervisedOut,
+    summary="Decide about an interruption",
+    responses=problems("unauthenticated", "forbidden", "not_found", "conflict"),
+)
+async def decide(request: Request, client: Supervisor, id: Id, body: DecisionIn) -> JSONResponse:
+    """The candidate can then go on."""
+    give_back = None if body.give_back_s is None else body.give_back_s * SECOND
+    return _reply(_out(await supervision.decide(_runtime(request), client, id, give_back, body.reason)))
+
+
+@router.post(
+    "/sittings/{id}/end",
+    response_model=SupervisedOut,
+    summary="End a sitting",
+    responses=problems("unauthenticated", "forbidden", "not_found"),
+)
+async def end(request: Request, client: Supervisor, id: Id, body: EndIn) -> JSONResponse:
+    """What was answered is scored."""
+    return _reply(_out(await supervision.end(_runtime(request), client, id, body.reason)))
