@@ -78,6 +78,10 @@ def read_gift(data: bytes, where: str, language: str = "fr") -> Imported:
         except Unsupported as problem:
             notes.append(Note(where, line, f"'{key}': {problem.what}", False))
             continue
+        except InputError as error:
+            raise InputError(
+                str(error) if str(error).startswith(where) else f"{where}, line {line}: {error}"
+            ) from None
         items.append(Item(key, {language: read}, attainable(read)))
     return Imported(Bank(tuple(items)), tuple(notes))
 

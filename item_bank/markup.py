@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import nh3
 from lxml import etree
 
+from cat_engine.errors import InputError
+
 __all__ = ["TAGS", "VOID", "active", "escape", "sanitise", "text", "to_html", "to_xml"]
 
 TAGS = frozenset(
@@ -43,6 +45,10 @@ _ACTIVE = re.compile(
     re.IGNORECASE,
 )
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_START = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())  # noqa: SIM905
+_FLAT = VOID | frozenset("p li td th tr dt dd rt rp rb option input wbr source".split())  # noqa: SIM905
+_DEEPEST, _MOST_FORMATTING, _MOST = 64, 8, 50_000
 _PRE = re.compile(r"(<pre\b[^>]*>)\n+")  # a line's end there is dropped by every reader of HTML
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[a-z\-]+=\"[^\"]*\")*)\s*>")
 _ATTRIBUTE = re.compile(r"([a-z\-]+)=\"([^\"]*)\"")
@@ -51,14 +57,37 @@ _ATTRIBUTE = re.compile(r"([a-z\-]+)=\"([^\"]*)\"")
 def sanitise(markup: str) -> str:
     """Return `markup` as canonical HTML with nothing in it but what an item may hold.
 
-    Scripts, styles, links, forms, event handlers and addresses are dropped (a script with its content, the
-    others keeping theirs); a picture stays when its address is the name of one of the bank's media.
+    Scripts, styles, links, forms, event handlers and addresses are dropped (a script with its content,
+    the others keeping theirs); a picture stays when its address is the name of one of the bank's media.
+
+    Raises
+    ------
+    InputError
+        Elements nested so deep, or so many, that reading them would cost more than any item is worth.
     """
+    _measure(markup)
     for _ in range(4):  # misnested HTML may need a second reading to come to rest
         before, markup = markup, _clean(markup)
         if markup == before:
             return markup
     return html.escape(text(markup), quote=False)
+
+
+def _measure(markup: str) -> None:
+    """Refuse what an HTML parser multiplies: it opens formatting that was left open again in every block."""
+    depth = formatting = 0
+    for count, found in enumerate(_START.finditer(markup), start=1):
+        name = found[2].lower()
+        step = -1 if found[1] else 1
+        if name not in _FLAT:
+            depth = max(0, depth + step)
+        if name in _FORMATTING:
+            formatting = max(0, formatting + step)
+        if depth > _DEEPEST or formatting > _MOST_FORMATTING or count > _MOST:
+            raise InputError(
+                f"expected HTML of at most {_MOST:,} tags, nested at most {_DEEPEST} deep (bold, italics and "
+                f"their like {_MOST_FORMATTING}), got more at '{found[0][:20]}'; simplify it"
+            )
 
 
 def _clean(markup: str) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
+from cat_engine.errors import InputError
 from item_bank import forms
 from item_bank.bank import Bank
 from item_bank.categories import attainable
@@ -147,7 +148,10 @@ class _Question:
             self._keep(file)
         if (element.get("format") or "html") == "plain_text":
             return escape(raw)
-        clean = sanitise(_PLUGIN.sub(lambda found: _flat(html.unescape(found[1])), raw))
+        try:
+            clean = sanitise(_PLUGIN.sub(lambda found: _flat(html.unescape(found[1])), raw))
+        except InputError as error:
+            refuse(self.where, element.sourceline, str(error))
         return clean if "<" in clean or not clean else f"<p>{clean}</p>"
 
     def _keep(self, file: etree._Element) -> None:

@@ -275,7 +275,9 @@ def _fused(value: str) -> str:
 
 def _item(name: str, language: str, row: Mapping[str, str], lines: Lines) -> Item:
     form = _form(row, lines)
-    content = forms.assemble(form, name, _html(row["stem"], True), _html(row.get("rationale", ""), True))
+    content = forms.assemble(
+        form, name, _html(row["stem"], True, lines), _html(row.get("rationale", ""), True, lines)
+    )
     grade = row.get("grade", "").strip()
     if grade and grade not in ("1", "2", "3", "4", "5"):
         raise lines.fail(f"expected a grade from 1 to 5, got '{grade[:20]}'")
@@ -302,9 +304,12 @@ def _list(cell: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in cell.split(",") if part.strip())
 
 
-def _html(cell: str, blocks: bool) -> str:
+def _html(cell: str, blocks: bool, lines: Lines) -> str:
     if cell.startswith("html:"):
-        return sanitise(cell.removeprefix("html:"))
+        try:
+            return sanitise(cell.removeprefix("html:"))
+        except InputError as error:
+            raise lines.fail(str(error)) from None
     return _paragraphs(cell) if blocks else escape(cell)
 
 
@@ -370,7 +375,7 @@ def _read_options(
         raise lines.fail(
             f"expected {len(texts) + len(columns)} different identifiers in 'ids', got {len(ids)}"
         )
-    made = [Option(key, _html(cell, False)) for key, cell in zip(ids, (*texts, *columns), strict=True)]
+    made = [Option(key, _html(cell, False, lines)) for key, cell in zip(ids, (*texts, *columns), strict=True)]
     rows = tuple(made[: len(texts)])
     return rows, tuple(replace(option, match_max=0) for option in made[len(texts) :])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from cat_engine.errors import InputError
 from item_bank.content import (
     Area,
     Choice,
@@ -61,7 +62,10 @@ class Reading:
         """Return the content of `element` as canonical HTML, its pictures by their names in the bank."""
         for image in element.iter("{*}img"):
             image.set("src", self.picture(image.get("src") or ""))
-        return to_html(element)
+        try:
+            return to_html(element)
+        except InputError as error:
+            refuse(self.where, element.sourceline, str(error))
 
 
 def tag(name: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cat_engine.errors import InputError
 from item_bank.markup import TAGS, escape, sanitise, text, to_html, to_xml
 
 PIECES = st.sampled_from(
@@ -61,3 +62,12 @@ def test_what_is_kept_and_what_is_dropped(markup: str, clean: str) -> None:
 def test_text_is_what_a_reader_reads() -> None:
     assert text("<p>a <b>b</b>&lt;c</p><ul><li>d</li><li>e</li></ul>") == "a b <c\nd\ne"
     assert escape("a < b & c") == "a &lt; b &amp; c"
+
+
+@pytest.mark.parametrize(
+    "markup", ["<b>" * 9 + "<p>x", "<div>" * 65, "<br>" * 50_001, "<table><tr><td>" * 65]
+)
+def test_what_a_parser_would_multiply_is_refused(markup: str) -> None:
+    with pytest.raises(InputError, match="simplify it"):
+        sanitise(markup)
+    assert sanitise("<p>x" * 100 + "<b>" * 8 + "</b>" * 8 + "<div>" * 64).startswith("<p>x</p>")
