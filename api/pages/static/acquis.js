@@ -6,6 +6,10 @@
   const connection = document.getElementById("connection");
   const say = (name) => { connection.textContent = name ? connection.dataset[name] : ""; };
 
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload(); // kept by the browser from before: the question may be another one now
+  });
+
   addEventListener("offline", () => say("offline"));
   addEventListener("online", () => {
     say("online");

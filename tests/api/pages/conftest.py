@@ -1,0 +1,81 @@
+"""The whole application on a fresh SQLite file, and a browser that follows no redirection by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.runtime import Runtime
+from api.settings import Settings
+from tests.api.browser import Browser, browser
+from tests.api.sample import invited, prepare
+
+BROWSER = {"accept": "text/html", "sec-fetch-site": "same-origin"}
+
+
+@dataclass
+class Site:
+    """A client of the application, and codes of invitations to the sample test."""
+
+    client: Browser
+    codes: list[str]
+    runtime: Runtime
+
+    def get(self, path: str) -> Any:
+        """Ask for a page."""
+        return self.client.get(path, headers=BROWSER, follow_redirects=False)
+
+    def post(self, path: str, fields: dict[str, Any] | None = None, **headers: str) -> Any:
+        """Send a form, with the token that the last page of this browser carried."""
+        fields = {"jeton": self.token()} | (fields or {})
+        return self.client.post(path, data=fields, headers=BROWSER | headers, follow_redirects=False)
+
+    def token(self) -> str:
+        """The token of a form of ours."""
+        found = re.search(r'name="jeton" value="([^"]+)"', self.get("/").text)
+        assert found
+        return found[1]
+
+    def enter(self) -> str:
+        """Begin a sitting; return the page of its first question."""
+        self.post("/", {"code": self.codes[-1]})
+        self.post("/bienvenue")
+        return str(self.get("/question").text)
+
+    def forget(self) -> None:
+        """Be another browser."""
+        self.client.cookies.clear()
+
+
+def handle(page: str) -> str:
+    """The handle in a question's form."""
+    found = re.search(r'name="question" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    """The application with the sample test, two invitations, and passers-by let in."""
+    settings = Settings(sqlite_url, base_url="http://testserver", keys=tmp_path / "keys", walk_in=True)
+
+    async def prepared() -> list[str]:
+        runtime = Runtime.of(settings)
+        await runtime.database.open()
+        try:
+            await prepare(runtime)
+            return [(await invited(runtime, identifier=f"M-{n}")).code for n in range(2)]
+        finally:
+            await runtime.database.close()
+
+    codes = asyncio.run(prepared())
+    app = create_app(settings)
+    with browser(app, settings.base_url) as client:
+        yield Site(client, codes, app.state.runtime)
