@@ -133,7 +133,14 @@ def calibrate(
     problem = Likelihood(structure, packed, latents, Priors(structure, prior), quadrature)
     start = np.concatenate([starting_values(structure, kept), *(latent.start() for latent in latents)])
     found = estimate(
-        problem, parts, start, tol=tol, limit=max_iterations, errors=errors != "none", watch=watch
+        problem,
+        parts,
+        start,
+        tol=tol,
+        limit=max_iterations,
+        errors=errors != "none",
+        cross=errors in ("crossproduct", "sandwich"),
+        watch=watch,
     )
     return _result(found, responses, models, screening, errors, fixed_items)
 
@@ -297,21 +304,36 @@ def _latents(
 
 def _covariance(found: Estimate, errors: str) -> np.ndarray:
     """Return the covariance of the free parameters; NaN where the data do not determine them."""
-    size = found.problem.n_free
     if found.information is None:
         return np.empty((0, 0))
-    bread = found.information.meat if errors == "crossproduct" else found.information.observed
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(bread)), 1e-300))
-    values, vectors = np.linalg.eigh(bread * scale[:, None] * scale)
-    fine = values > 1e-10 * max(values[-1], 0.0) if size else np.zeros(0, bool)
-    inverse: np.ndarray = (vectors[:, fine] / values[fine]) @ vectors[:, fine].T
-    lost = (vectors[:, ~fine] ** 2).sum(axis=1) > 1e-6
-    inverse = inverse * scale[:, None] * scale
+    observed, meat = found.information.observed, found.information.meat
+    inverse = _inverse(meat if errors == "crossproduct" and meat is not None else observed)
     if errors == "sandwich":
-        inverse = inverse @ found.information.meat @ inverse
+        lost = np.isnan(np.diag(inverse))
+        kept = np.ix_(~lost, ~lost)
+        assert meat is not None
+        inverse[kept] = inverse[kept] @ meat[kept] @ inverse[kept]
+    return inverse
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Invert an information matrix; NaN for parameters that its null space touches."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
+    scaled = matrix * scale[:, None] * scale
+    try:
+        half = np.linalg.inv(np.linalg.cholesky(scaled))
+        inverse: np.ndarray = half.T @ half
+        if np.diag(inverse).max() < 1e10:
+            return inverse * scale[:, None] * scale
+    except np.linalg.LinAlgError:
+        pass
+    values, vectors = np.linalg.eigh(scaled)
+    fine = values > 1e-10 * values[-1]
+    inverse = (vectors[:, fine] / values[fine]) @ vectors[:, fine].T
+    lost = (vectors[:, ~fine] ** 2).sum(axis=1) > 1e-6
     inverse[lost] = np.nan
     inverse[:, lost] = np.nan
-    return inverse
+    return inverse * scale[:, None] * scale
 
 
 def _result(

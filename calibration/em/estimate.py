@@ -88,6 +88,7 @@ def estimate(
     tol: float,
     limit: int,
     errors: bool,
+    cross: bool = False,
     watch: Callable[[Progress], None] | None = None,
 ) -> Estimate:
     """Maximise from `free` on and compute the information at the maximum."""
@@ -134,7 +135,7 @@ def estimate(
         seconds = time.perf_counter() - began
         if not errors:
             break
-        information = observed_information(problem, point, responses)
+        information = observed_information(problem, point, responses, cross=cross)
         asked = time.perf_counter()
         better = newton(problem, point, information.observed, trace, tol=tol, polish=POLISH * tol)
         point = better or point

@@ -47,10 +47,12 @@ class Information:
     """
 
     observed: np.ndarray
-    meat: np.ndarray
+    meat: np.ndarray | None
 
 
-def observed_information(problem: Likelihood, point: Point, responses: list[Responses]) -> Information:
+def observed_information(
+    problem: Likelihood, point: Point, responses: list[Responses], *, cross: bool = False
+) -> Information:
     """Return the observed information and the cross-product of the persons' gradients.
 
     Parameters
@@ -59,72 +61,94 @@ def observed_information(problem: Likelihood, point: Point, responses: list[Resp
         Where.
     responses
         The responses of each group, as they were packed.
+    cross
+        Whether the cross-product is wanted.
     """
     structure = problem.structure
     n, total = structure.n_free, problem.n_free
     observed = np.zeros((total, total))
     meat = np.zeros((total, total))
     observed[:n, :n] = _complete(problem, point)
-    items_map, columns = _columns(problem)
-    flat_slopes, base, width = _category_slopes(problem, point)
+    columns = _Columns(problem)
+    flat_slopes = _category_slopes(problem, point)
     parts = problem.split(point.free)[1]
     start = n
     for group, answers in enumerate(responses):
         latent = problem.latents[group].weights(parts[group], problem.nodes)
         end = start + problem.n_latent[group]
         observed[start:end, start:end] += _latent_complete(problem, group, parts[group], point)
-        rows = structure.row_of[group]
-        spread, cross = _spread(
-            problem, point, group, answers, flat_slopes, base[rows], columns[rows], width[rows],
-            latent.slopes, len(items_map),
-        )  # fmt: skip
-        where = np.concatenate([np.arange(n), np.arange(start, end)])
-        full = np.zeros((len(spread), len(where)))
-        full[: len(items_map), :n] = items_map
-        full[len(items_map) :, n:] = np.eye(end - start)
-        observed[np.ix_(where, where)] -= full.T @ spread @ full
-        meat[np.ix_(where, where)] += full.T @ cross @ full
+        spread, outer = _spread(problem, point, group, answers, flat_slopes, columns, latent.slopes, cross)
+        columns.add(observed, -spread, n, start, end)
+        if outer is not None:
+            columns.add(meat, outer, n, start, end)
         start = end
-    return Information(0.5 * (observed + observed.T), meat)
+    return Information(0.5 * (observed + observed.T), meat if cross else None)
 
 
-def _columns(problem: Likelihood) -> tuple[np.ndarray, np.ndarray]:
-    """Return the map from working columns that move to free parameters, and each row's first column."""
-    structure = problem.structure
-    columns = np.zeros(len(structure.item_of), np.int64)
-    matrix = structure.matrix()
-    moving = []
-    count = 0
-    for block in structure.blocks:
-        for r, row in enumerate(block.rows):
-            first = block.first + r * block.width
-            columns[row] = count
-            kept = [first + p for p in _moving(problem, int(row))]
-            moving += kept
-            count += len(kept)
-    return matrix[moving], columns
+class _Columns:
+    """The working parameters that move, in columns: where each row's begin and what they map to.
+
+    Attributes
+    ----------
+    first, width
+        First column and number of columns of each row.
+    kept
+        Moving working parameters of each row.
+    size
+        Number of columns.
+    """
+
+    def __init__(self, problem: Likelihood) -> None:
+        structure = problem.structure
+        rows = len(structure.item_of)
+        self.first, self.width = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+        self.kept: list[list[int]] = [[]] * rows
+        triples: list[tuple[int, int, float]] = []
+        self.size = 0
+        for block in structure.blocks:
+            maps = np.concatenate([block.own_map, block.common_map], axis=2)
+            index = np.concatenate([block.own, block.common], axis=1)
+            moving: np.ndarray = np.any(maps, axis=2)
+            for r, row in enumerate(block.rows.tolist()):
+                self.kept[row] = np.flatnonzero(moving[r]).tolist()
+                self.first[row], self.width[row] = self.size, len(self.kept[row])
+                for p in self.kept[row]:
+                    used = np.flatnonzero(maps[r, p])
+                    triples += [(self.size, int(index[r, m]), float(maps[r, p, m])) for m in used]
+                    self.size += 1
+        column, free, value = zip(*triples, strict=True) if triples else ((), (), ())
+        self._column, self._free = np.array(column, np.int64), np.array(free, np.int64)
+        self._value = np.array(value)
+        self._plain = bool(len(self._column) == self.size and np.all(self._value == 1.0))
+        self._plain = self._plain and len(np.unique(self._free)) == self.size
+
+    def add(self, target: np.ndarray, matrix: np.ndarray, n: int, start: int, end: int) -> None:
+        """Add a matrix in columns (latent ones last) to one in free parameters."""
+        latent = np.arange(start, end)
+        if self._plain:
+            where = np.concatenate([self._free, latent])
+            target[np.ix_(where, where)] += matrix
+            return
+        where = np.concatenate([np.arange(n), latent])
+        full = np.zeros((len(matrix), len(where)))
+        full[self._column, self._free] = self._value
+        full[self.size :, n:] = np.eye(end - start)
+        target[np.ix_(where, where)] += full.T @ matrix @ full
 
 
-def _moving(problem: Likelihood, row: int) -> list[int]:
-    """Return the working parameters of a row that depend on free ones."""
-    block, r = problem.structure.locate(row)
-    depends = np.any(block.own_map[r], axis=1) | np.any(block.common_map[r], axis=1)
-    return [int(p) for p in np.flatnonzero(depends)]
-
-
-def _category_slopes(problem: Likelihood, point: Point) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _category_slopes(problem: Likelihood, point: Point) -> np.ndarray:
     """Return derivatives of log-probabilities by category, ``(categories, Q, P)``, moving ones first."""
     structure = problem.structure
     widest = max(block.width for block in structure.blocks)
     out = np.zeros((structure.n_categories, len(problem.nodes), widest), np.float32)
-    width = np.zeros(len(structure.item_of), np.int64)
     for block, slopes in zip(structure.blocks, point.slopes, strict=True):
-        for r, row in enumerate(block.rows):
-            kept = _moving(problem, int(row))
-            width[row] = len(kept)
-            place = structure.place[row]
-            out[place : place + block.n_cat, :, : len(kept)] = np.swapaxes(slopes[r][:, kept], 1, 2)
-    return out, structure.place, width
+        moving = np.concatenate([block.own_map, block.common_map], axis=2).any(axis=2)
+        order = np.argsort(~moving, axis=1, kind="stable")
+        sorted_slopes = np.take_along_axis(slopes, order[:, None, :, None], axis=2)
+        end = block.place + block.size * block.n_cat
+        shape = (block.size * block.n_cat, len(problem.nodes), block.width)
+        out[block.place : end, :, : block.width] = np.swapaxes(sorted_slopes, 2, 3).reshape(shape)
+    return out
 
 
 def _complete(problem: Likelihood, point: Point) -> np.ndarray:
@@ -132,8 +156,7 @@ def _complete(problem: Likelihood, point: Point) -> np.ndarray:
     structure = problem.structure
     size = len(problem.nodes)
     prior = problem.priors.hessian(point.working)
-    matrix = structure.matrix()
-    out = np.zeros((structure.n_free, structure.n_free))
+    out = np.zeros((structure.n_free + 1, structure.n_free + 1))
     steps = [1e-5 * (1.0 + np.abs(block.working(point.working))) for block in structure.blocks]
     widest = max(block.width for block in structure.blocks)
     hessians = [-h for h in prior]
@@ -158,12 +181,12 @@ def _complete(problem: Likelihood, point: Point) -> np.ndarray:
         full = 0.5 * (hessians[b] + np.swapaxes(hessians[b], 1, 2))
         broken = ~np.isfinite(full).all(axis=(1, 2))
         full[broken] = point.information[b][broken]
-        for r in range(block.size):
-            first = block.first + r * block.width
-            rows = matrix[first : first + block.width]
-            moved = np.flatnonzero(rows.any(axis=0))
-            out[np.ix_(moved, moved)] += rows[:, moved].T @ full[r] @ rows[:, moved]
-    return out
+        index = np.concatenate([block.own, block.common], axis=1)
+        maps = np.concatenate([block.own_map, block.common_map], axis=2)
+        reduced = np.swapaxes(maps, 1, 2) @ full @ maps
+        padded = np.where(index < 0, structure.n_free, index)
+        np.add.at(out, (padded[:, :, None], padded[:, None, :]), reduced)
+    return out[:-1, :-1]
 
 
 def _latent_complete(problem: Likelihood, group: int, free: np.ndarray, point: Point) -> np.ndarray:
@@ -184,19 +207,19 @@ def _spread(
     group: int,
     answers: Responses,
     slopes: np.ndarray,
-    base: np.ndarray,
-    column: np.ndarray,
-    width: np.ndarray,
+    columns: _Columns,
     latent: np.ndarray,
-    n_columns: int,
-) -> tuple[np.ndarray, np.ndarray]:
+    cross: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the posterior covariance of the score and the cross-product of its means, in columns."""
-    packed = problem.data[group]
-    size = n_columns + len(latent)
+    packed, structure = problem.data[group], problem.structure
+    rows = structure.row_of[group]
+    size = columns.size + len(latent)
     log_weight = problem.latents[group].weights(problem.split(point.free)[1][group], problem.nodes).log
     table, padded = problem.table(group, point.flat, log_weight, double=False)
     persons = (packed.indptr, packed.rows, table, padded, packed.weight)
-    answered = (answers.indptr, answers.item, answers.category, base, column, width, slopes)
+    answered = (answers.indptr, answers.item, answers.category)
+    where = (structure.place[rows], columns.first[rows], columns.width[rows], slopes)
     slopes_latent = latent.astype(np.float32)
     n = packed.n_persons
     wide = size > NARROW and answers.density < 0.34
@@ -204,7 +227,7 @@ def _spread(
     bounds = np.linspace(0, n, chunks + 1).astype(np.int64)
     covariance, meat = np.zeros((chunks, size, size)), np.zeros((chunks, size, size))
     kernel = spread_sparse if wide else spread_dense
-    share(kernel, chunks, bounds, *persons, *answered, slopes_latent, covariance, meat)
+    share(kernel, chunks, bounds, *persons, *answered, *where, slopes_latent, covariance, meat)
     return _mirrored(covariance), _mirrored(meat)
 
 

@@ -5,8 +5,8 @@ person's contribution to the gradient. Louis (1982): observed information = expe
 minus the sum over persons of the posterior covariance of ``s_i``.
 
 The posterior is narrow and the score smooth in theta, so its covariance has few dimensions: expanded in
-polynomials that are orthonormal under the posterior, ``s_i = sum_r c_ir pi_r``, it is ``sum_{r>0} c_ir c_ir'``.
-Terms are added until what they leave out is below `RESIDUE` of the variance.
+polynomials that are orthonormal under the posterior, ``s_i = sum_r c_ir pi_r``, it is the sum of
+``c_ir c_ir'`` over ``r > 0``. Terms are added until what they leave out is below `RESIDUE` of the variance.
 """
 
 import numpy as np
@@ -24,6 +24,13 @@ TERMS = 24
 """Most terms of the expansion."""
 
 RESIDUE = 1e-6
+
+ROOM = 8192
+PERSONS = 2048
+"""Terms and persons held before they are added to a large matrix, block of rows by block of rows."""
+
+BLOCK = 64
+"""Rows of that matrix written to at a time."""
 
 BATCH = 1024
 """Rows whose outer products are added up in single precision before they join the sum in double."""
@@ -164,8 +171,8 @@ def spread_dense(
 ):
     """Add up the posterior covariance of the score, for the chunks ``low .. high`` of persons.
 
-    Results a chunk: `covariance` and `meat` (outer products of the weighted mean scores), shape
-    ``(chunks, C, C)``, lower triangles.
+    Results a chunk: `covariance` and `meat` (outer products of the weighted mean scores; size 0 when not
+    wanted), shape ``(chunks, C, C)``, lower triangles.
 
     Parameters
     ----------
@@ -223,8 +230,45 @@ def spread_dense(
                 _outer(terms, at, part, covariance[c])
                 at = 0
             if last == BATCH or i + 1 == bounds[c + 1]:
-                _outer(means, last, part, meat[c])
+                if meat.size > 0:
+                    _outer(means, last, part, meat[c])
                 last = 0
+
+
+@jit(nogil=True)
+def _scatter(persons, place, wide, at, rows, product, out):
+    """Add the outer products of every person's rows to the lower triangle of `out`.
+
+    Block of rows by block of rows, so that what is written to stays in cache: at random places of the
+    whole matrix each sum would wait for memory. ``place[i]`` ascends.
+    """
+    done = np.zeros(persons, np.int64)
+    for edge in range(BLOCK, out.shape[0] + BLOCK, BLOCK):
+        for i in range(persons):
+            n = done[i]
+            while n < wide[i] and place[i, n] < edge:
+                product[: n + 1] = 0.0
+                for r in range(at[i], at[i + 1]):
+                    _add_scaled(rows[r, n], rows[r], product, n + 1)
+                target = out[place[i, n]]
+                for m in range(n + 1):
+                    target[place[i, m]] += product[m]
+                n += 1
+            done[i] = n
+
+
+@jit(nogil=True)
+def _sorted_answers(i, start, item, column, order):
+    """Write the person's answers in order of their items' columns to `order`; return how many."""
+    size = start[i + 1] - start[i]
+    for k in range(size):
+        here = start[i] + k
+        m = k
+        while m > 0 and column[item[order[m - 1]]] > column[item[here]]:
+            order[m] = order[m - 1]
+            m -= 1
+        order[m] = here
+    return size
 
 
 @jit(nogil=True)
@@ -250,13 +294,14 @@ def spread_sparse(
 ):
     """Add up the same for persons who answered few of many items.
 
-    Results a chunk: `covariance` and `meat` (outer products of the weighted mean scores), shape
-    ``(chunks, C, C)``, lower triangles.
+    Results a chunk: `covariance` and `meat` (outer products of the weighted mean scores; size 0 when not
+    wanted), shape ``(chunks, C, C)``, single precision, lower triangles.
     """  # fmt: skip
     nodes = slopes.shape[1]
-    most = 0
+    most = 1
     for i in range(bounds[low], bounds[high]):
         most = max(most, start[i + 1] - start[i])
+    order = np.empty(most, np.int64)
     most = most * slopes.shape[2] + latent.shape[0]
     line = np.zeros(log_weight.size, table.dtype)
     node = np.empty(nodes)
@@ -264,35 +309,42 @@ def spread_sparse(
     before = np.empty(nodes)
     current = np.empty(nodes)
     scores = np.empty((nodes, most), np.float32)
-    terms = np.empty((TERMS, most), np.float32)
-    mean = np.empty(most, np.float32)
-    place = np.empty(most, np.int64)
+    terms = np.empty((ROOM + TERMS, most), np.float32)
+    means = np.empty((PERSONS, most), np.float32)
+    product = np.empty(most, np.float32)
+    place = np.empty((PERSONS, most), np.int32)
+    wide = np.zeros(PERSONS, np.int64)
+    at = np.zeros(PERSONS + 1, np.int64)
+    each = np.arange(PERSONS + 1)
     for c in range(low, high):
+        held = 0
         for i in range(bounds[c], bounds[c + 1]):
             size = _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass)
-            wide = 0
-            for k in range(start[i], start[i + 1]):
-                j = item[k]
+            n = 0
+            for k in range(_sorted_answers(i, start, item, column, order)):
+                j = item[order[k]]
                 for p in range(width[j]):
-                    place[wide + p] = column[j] + p
+                    place[held, n + p] = column[j] + p
                 for a in range(size):
-                    source = slopes[base[j] + category[k], np.int64(node[a])]
+                    source = slopes[base[j] + category[order[k]], np.int64(node[a])]
                     for p in range(width[j]):
-                        scores[a, wide + p] = source[p]
-                wide += width[j]
+                        scores[a, n + p] = source[p]
+                n += width[j]
             for p in range(latent.shape[0]):
-                place[wide] = covariance.shape[1] - latent.shape[0] + p
+                place[held, n] = covariance.shape[1] - latent.shape[0] + p
                 for a in range(size):
-                    scores[a, wide] = latent[p, np.int64(node[a])]
-                wide += 1
+                    scores[a, n] = latent[p, np.int64(node[a])]
+                n += 1
+            wide[held] = n
             scale = np.sqrt(weight[i])
-            count = _expand(size, wide, node, mass, scores, scale, before, current, mean, terms)
-            for n in range(wide):
-                for m in range(n + 1):
-                    total = np.float32(0.0)
-                    for r in range(count):
-                        total += terms[r, n] * terms[r, m]
-                    above = max(place[n], place[m])
-                    below = min(place[n], place[m])
-                    covariance[c, above, below] += total
-                    meat[c, above, below] += weight[i] * weight[i] * mean[n] * mean[m]
+            room = terms[at[held] : at[held] + TERMS]
+            count = _expand(size, n, node, mass, scores, scale, before, current, means[held], room)
+            at[held + 1] = at[held] + count
+            for p in range(n):
+                means[held, p] *= np.float32(weight[i])
+            held += 1
+            if held == PERSONS or at[held] >= ROOM or i + 1 == bounds[c + 1]:
+                _scatter(held, place, wide, at, terms, product, covariance[c])
+                if meat.size > 0:
+                    _scatter(held, place, wide, each, means, product, meat[c])
+                held = 0
