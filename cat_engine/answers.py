@@ -34,16 +34,18 @@ def _count(low, high, matrix, indptr):
         indptr[p + 1] = given
 
 
-@jit
-def _flaw(indptr, item, category, n_cat):
-    """Return the position of the first answer that is impossible or out of order, or -1."""
-    for p in range(indptr.size - 1):
+@jit(nogil=True)
+def _flaws(low, high, indptr, item, category, n_cat, out):
+    """Write the position of each person's first answer that is impossible or out of order, or -1."""
+    for p in range(low, high):
+        out[p] = -1
+        before = -1
         for r in range(indptr[p], indptr[p + 1]):
-            if item[r] < 0 or item[r] >= n_cat.size or category[r] < 0:
-                return r
-            if category[r] >= n_cat[item[r]] or (r > indptr[p] and item[r] <= item[r - 1]):
-                return r
-    return -1
+            i = item[r]
+            if i <= before or i >= n_cat.size or category[r] < 0 or category[r] >= n_cat[i]:
+                out[p] = r
+                break
+            before = i
 
 
 class Answers(NamedTuple):
@@ -113,10 +115,12 @@ class Answers(NamedTuple):
 
     def check(self, pool: ItemPool) -> None:
         """Raise InputError where an answer is impossible for `pool` or an item is answered twice."""
-        r = int(_flaw(self.indptr, self.item, self.category, pool.n_cat))
-        if r < 0:
+        flaws = np.empty(self.n_persons, np.int64)
+        over_chunks(_flaws, self.n_persons, *self, pool.n_cat, flaws)
+        person = int(flaws.argmax()) if len(flaws) else 0
+        if not len(flaws) or flaws[person] < 0:
             return
-        person = int(np.searchsorted(self.indptr, r, side="right")) - 1
+        r = int(flaws[person])
         j, k = int(self.item[r]), int(self.category[r])
         if not 0 <= j < len(pool):
             got, want = f"position {j}", f"items at positions 0 to {len(pool) - 1}"

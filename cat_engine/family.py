@@ -34,6 +34,7 @@ __all__ = [
     "logp",
     "register",
     "score",
+    "sums",
 ]
 
 Table = Any
@@ -105,6 +106,9 @@ class ItemModel:
     information
         ``(items, theta, out)``: ``out[i]`` = expected information of every item; a vectorised twin of
         what is derived otherwise, tested equal to it. None: derived.
+    sums
+        ``(items, row, category, start, stop, theta, out)``: add to `out` what :func:`sums` says; a
+        vectorised twin of what is derived otherwise, tested equal to it. None: derived.
     fixed
         Working parameters that estimation holds at a value: ``{"a": 1.0}`` for Rasch.
     shared
@@ -133,6 +137,7 @@ class ItemModel:
     to_fields: Callable[[Table, int], dict[str, Any]]
     start: Callable[[int, np.ndarray, float], np.ndarray]
     information: Callable[..., None] | None = None
+    sums: Callable[..., None] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
     linear: Callable[[int], Linear] | None = None
@@ -159,7 +164,7 @@ def register(model: ItemModel) -> ItemModel:
     if model.code in MODELS:
         raise ValueError(f"an item model with the code '{model.code}' is registered already")
     first = _BY_TABLE.setdefault(model.table, model)
-    for name in ("logp", "score", "curvature", "gradient", "assign", "information"):
+    for name in ("logp", "score", "curvature", "gradient", "assign", "information", "sums"):
         if getattr(first, name) is not getattr(model, name):
             raise ValueError(
                 f"'{model.code}' and '{first.code}' share the table {model.table.__name__} "
@@ -209,6 +214,44 @@ def information(items: Table, theta: float, out: np.ndarray) -> None:
     (_BY_TABLE[type(items)].information or _derived_information)(items, theta, out)
 
 
+def _derived_sums(items, row, category, start, stop, theta, out):
+    width = 2
+    for r in range(start, stop):
+        width = max(width, items.n_cat[row[r]])
+    lp = np.empty(width)
+    slope = np.empty(width)
+    bend = np.empty(width)
+    for r in range(start, stop):
+        i = row[r]
+        logp(items, i, theta, lp)
+        score(items, i, theta, lp, slope)
+        curvature(items, i, theta, lp, bend)
+        out[0] += slope[category[r]]
+        out[1] += bend[category[r]]
+        for k in range(items.n_cat[i]):
+            first = exp(lp[k]) * slope[k]
+            out[2] += first * slope[k]
+            out[3] += first * bend[k]
+            out[4] += first * slope[k] * slope[k]
+
+
+def sums(
+    items: Table,
+    row: np.ndarray,
+    category: np.ndarray,
+    start: int,
+    stop: int,
+    theta: float,
+    out: np.ndarray,
+) -> None:
+    """Add to `out`, over the answers ``start .. stop - 1`` of one person (table rows and categories):
+
+    the log-likelihood's first and second derivative in theta, the expected information, ``sum_k P_k s_k c_k``
+    and ``sum_k P_k s_k**3``, with s the score and c the curvature of each category.
+    """
+    (_BY_TABLE[type(items)].sums or _derived_sums)(items, row, category, start, stop, theta, out)
+
+
 def assign(items: Table, i: int, working: np.ndarray) -> None:
     """Write row `i` of a table from its working parameters."""
     _BY_TABLE[type(items)].assign(items, i, working)
@@ -251,3 +294,8 @@ def _assign(items, i, working):
 @overload(information)
 def _information(items, theta, out):
     return _compiled(items, "information") or _derived_information
+
+
+@overload(sums)
+def _sums(items, row, category, start, stop, theta, out):
+    return _compiled(items, "sums") or _derived_sums

@@ -80,7 +80,9 @@ def record_kernel(logp, log_prior, nodes, item, category, cuts, levels, posterio
         chosen[s] = k
     log_post = np.empty(nodes.size)
     log_posterior(logp, log_prior, ordered, chosen, 0, size, log_post)
-    weights(log_post, posterior)
+    for q in range(nodes.size):
+        posterior[q] = log_post[q]
+    weights(posterior)
     theta, se, total = moments(posterior, nodes)
     for q in range(nodes.size):
         posterior[q] = posterior[q] / total

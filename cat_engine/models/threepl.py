@@ -81,6 +81,37 @@ def information(items, theta, out):
         out[i] = (items.a[i] * items.a[i] * (1.0 - c)) * (top * top * rest / (u * u * right))
 
 
+def sums(items, row, category, start, stop, theta, out):
+    """Scores and curvatures of every answer side by side, then their sums in order."""
+    n = stop - start
+    right = np.empty(n)  # logistic(z)
+    both = np.empty(n)  # logistic(z) logistic(-z)
+    wrong = np.empty(n)  # Q
+    lift = np.empty(n)  # d log P / dz
+    for j in range(n):
+        i = row[start + j]
+        z = items.a[i] * theta + items.d[i]
+        e = exp(-abs(z))
+        u = 1.0 / (1.0 + e)
+        top = u if z >= 0.0 else e * u
+        rest = e * u if z >= 0.0 else u
+        right[j] = top
+        both[j] = e * u * u
+        wrong[j] = (1.0 - items.c[i]) * rest
+        lift[j] = wrong[j] * (top / max(top + items.c[i] * rest, TINY))
+    for j in range(n):
+        a = items.a[row[start + j]]
+        lean = 1.0 - 2.0 * right[j]
+        s0, s1 = -a * right[j], a * lift[j]
+        c0, c1 = -a * a * both[j], s1 * (a * lean - s1)
+        first = (1.0 - wrong[j]) * s1  # P s1 = -Q s0
+        out[0] += s1 if category[start + j] == 1 else s0
+        out[1] += c1 if category[start + j] == 1 else c0
+        out[2] += first * (s1 - s0)
+        out[3] += first * (c1 - c0)
+        out[4] += first * (s1 * s1 - s0 * s0)
+
+
 def assign(items, i, working):
     items.a[i] = working[0]
     items.d[i] = working[1]
@@ -146,5 +177,6 @@ THREE_PL = register(
         to_fields=to_fields,
         start=start,
         information=information,
+        sums=sums,
     )
 )

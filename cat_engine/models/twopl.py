@@ -62,6 +62,27 @@ def information(items, theta, out):
         out[i] = items.a[i] * items.a[i] * (e / (u * u))
 
 
+def sums(items, row, category, start, stop, theta, out):
+    """x - P, P Q, ... of every answer side by side, then their sums in order."""
+    n = stop - start
+    right = np.empty(n)
+    both = np.empty(n)
+    for j in range(n):
+        i = row[start + j]
+        z = items.a[i] * theta + items.d[i]
+        e = exp(-abs(z))
+        u = 1.0 / (1.0 + e)
+        right[j] = u if z >= 0.0 else e * u
+        both[j] = e * u * u
+    for j in range(n):
+        a = items.a[row[start + j]]
+        info = a * a * both[j]
+        out[0] += a * (category[start + j] - right[j])
+        out[1] -= info
+        out[2] += info
+        out[4] += a * info * (1.0 - 2.0 * right[j])
+
+
 def assign(items, i, working):
     items.a[i] = working[0]
     items.d[i] = working[1]
@@ -112,6 +133,7 @@ def _model(code: str, **options: Any) -> ItemModel:
             to_fields=to_fields,
             start=start,
             information=information,
+            sums=sums,
             **options,
         )
     )

@@ -24,11 +24,8 @@ from typing import Any
 import numpy as np
 
 from cat_engine.answers import Answers
-from cat_engine.arithmetic import exp
 from cat_engine.compile import jit
-from cat_engine.family import curvature as family_curvature
-from cat_engine.family import logp as family_logp
-from cat_engine.family import score as family_score
+from cat_engine.family import sums as family_sums
 from cat_engine.grid import Grid, tabulate
 from cat_engine.pool import ItemPool
 from cat_engine.scoring.posterior import log_posterior, prior_of, same_items
@@ -37,7 +34,9 @@ from cat_engine.threads import over_chunks
 
 __all__ = ["Sums", "climb", "derivatives", "prior_precision"]
 
-_TOLERANCE = 1e-10
+_LAST_STEP = 1e-6
+"""A step this short is the last one: what a Newton or secant step leaves is of the order of its square."""
+
 _ITERATIONS = 200
 
 
@@ -69,26 +68,9 @@ def _start(low, high, logp, info, log_prior, lift, nodes, indptr, item, category
 
 @jit(nogil=True)
 def _sums(low, high, items, persons, theta, indptr, row, category, out):
-    width = 2
-    for i in range(items.n_cat.size):
-        width = max(width, items.n_cat[i])
-    lp = np.empty(width)
-    slope = np.empty(width)
-    bend = np.empty(width)
     for t in range(low, high):
         p = persons[t]
-        for r in range(indptr[p], indptr[p + 1]):
-            i = row[r]
-            family_logp(items, i, theta[t], lp)
-            family_score(items, i, theta[t], lp, slope)
-            family_curvature(items, i, theta[t], lp, bend)
-            out[t, 0] += slope[category[r]]
-            out[t, 1] += bend[category[r]]
-            for k in range(items.n_cat[i]):
-                first = exp(lp[k]) * slope[k]
-                out[t, 2] += first * slope[k]
-                out[t, 3] += first * bend[k]
-                out[t, 4] += first * slope[k] * slope[k]
+        family_sums(items, row, category, indptr[p], indptr[p + 1], theta[t], out[t])
 
 
 class Sums:
@@ -198,7 +180,7 @@ def climb(
     old_x, old_f = np.full(n, np.nan), np.full(n, np.nan)
     exact = method == "ml" or (method == "map" and lift == 0.0)
     reach = 2.0 * grid.step
-    for _ in range(_ITERATIONS):
+    for round_ in range(_ITERATIONS):
         values = sums.at(active, x)
         f, slope = derivatives(values, x, method, prior)
         if not exact:
@@ -211,9 +193,9 @@ def climb(
         target = x + np.clip(step, -reach, reach)
         target = np.where(target < low, 0.5 * (low + x), target)
         target = np.where(target > high, 0.5 * (high + x), target)
-        done = np.abs(step) <= _TOLERANCE
-        done |= (high - low) <= _TOLERANCE
-        theta[active], result[active] = x, values
+        done = np.abs(step) <= _LAST_STEP if exact or round_ > 0 else np.zeros(len(x), dtype=bool)
+        done |= (high - low) <= 1e-10
+        theta[active], result[active] = np.where(done, target, x), values
         active, x, low, high = active[~done], target[~done], low[~done], high[~done]
         old_x, old_f = theta[active], f[~done]
         if not len(active):

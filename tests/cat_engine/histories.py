@@ -140,7 +140,7 @@ def compile_loosely() -> None:
     @jit(fastmath=True, cache=False)
     def loose(items, theta, out):  # type: ignore[no-untyped-def]
         logp(items, 0, theta, out)
-        weights(out, out)
+        weights(out)
         return moments(out, out)[0] + exp(theta)
 
     for model in {model.table: model for model in MODELS.values()}.values():

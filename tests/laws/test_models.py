@@ -157,6 +157,22 @@ def test_compiled_equals_interpreted(code: str, data: st.DataObject, theta: floa
     assert tables.logp[0, :, 0].tobytes() == expected["lp"].tobytes()
 
 
+@pytest.mark.parametrize("code", [code for code in CODES if MODELS[code].sums is not None])
+@given(data=st.data(), theta=st.one_of(thetas, st.sampled_from([-50.0, 50.0])))
+@few
+def test_the_fast_sums_over_answers_are_the_derived_ones(
+    code: str, data: st.DataObject, theta: float
+) -> None:
+    pool = pool_of(*data.draw(st.lists(ORDINARY[code], min_size=1, max_size=9)))
+    row = np.arange(len(pool), dtype=np.int32)
+    category = np.array(data.draw(st.lists(st.integers(0, 1), min_size=9, max_size=9)), dtype=np.int8)
+    derived, fast = np.zeros(5), np.zeros(5)
+    args = (pool.blocks[0].table, row, category, 0, len(pool), theta)
+    family._derived_sums(*args, derived)
+    family.sums(*args, fast)
+    np.testing.assert_allclose(fast, derived, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize("code", [code for code in CODES if MODELS[code].monotone])
 @given(data=st.data(), theta=thetas, more=st.floats(0.01, 2.0))
 @few
