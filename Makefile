@@ -5,7 +5,7 @@ PORT ?= 8000
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check bench lock clean
+.PHONY: help demo setup test check bench lock screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ check: .venv/.test ## ruff, mypy, import-linter
 
 bench: .venv/.bench ## speed, side by side with peers on the same data in the same run
 	$(BIN)/python -m benchmarks
+
+screenshots: .venv/.test ## take the pictures of docs/images in a real browser
+	$(BIN)/python -m tests.journeys.screenshots
 
 lock: .venv/.python ## renew the locked requirements (hashes, no registry address)
 	$(BIN)/pip install -q uv

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from api.pages.controls import Fault, Sent, field_name, percent, plain, whole_number
 from api.pages.drawing import Zone, zone
-from api.pages.language import Messages, spaced
+from api.pages.language import Messages, typeset
 from item_bank.content import GapMatch, Hotspot, Image, InlineChoice, Match, Option, SelectPoint
 from item_bank.render import SLOT, Slot, View
 
@@ -55,10 +55,10 @@ class _Drawing:
     def html(self, text: str) -> Markup:
         """Return sanitised HTML of the bank, ready to stand in a page."""
         text = _SRC.sub(lambda match: match[1] + self.url(match[2]) + match[3], text)
-        return Markup(spaced(text, self.view.language))
+        return Markup(typeset(text, self.view.language))
 
     def plain(self, text: str) -> str:
-        return spaced(plain(text), self.view.language)
+        return typeset(plain(text), self.view.language)
 
     def url(self, name: str) -> str:
         return f"/question/image/{self.handle}/{name}"
@@ -71,7 +71,7 @@ class _Drawing:
         return "" if stimulus is None else self.plain(stimulus.title[self.view.language])
 
     def paragraphs(self, text: str) -> Markup:
-        lines = (spaced(line, self.view.language) for line in text.splitlines() if line.strip())
+        lines = (typeset(line, self.view.language) for line in text.splitlines() if line.strip())
         return Markup("").join(Markup("<p>{}</p>").format(line) for line in lines)
 
     def choices(self, options: Sequence[Option]) -> list[tuple[str, Markup]]:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from markupsafe import Markup, escape
 
-__all__ = ["LANGUAGES", "NAMES", "Messages", "chosen", "messages", "spaced"]
+__all__ = ["LANGUAGES", "NAMES", "Messages", "chosen", "messages", "typeset"]
 
 LANGUAGES = ("fr", "en")
 """The first is what a visitor sees before choosing."""
@@ -25,6 +25,7 @@ NAMES = {"fr": "Français", "en": "English"}
 
 _FOREIGN = re.compile(r"\[\[(\w\w):(.+?)\]\]")
 _TAG = re.compile(r"(<[^>]*>)")
+_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 _BEFORE = re.compile(r" ([!?;])")
 _COLON = re.compile(r" ([:»%€])")
 _AFTER = re.compile(r"« ")
@@ -36,19 +37,20 @@ def chosen(wanted: str | None) -> str:
     return wanted if wanted in LANGUAGES else LANGUAGES[0]
 
 
-def spaced(text: str, language: str) -> str:
-    """Return `text` (plain or HTML) with the unbreakable spaces that French typography asks for.
+def typeset(text: str, language: str) -> str:
+    """Return `text` (plain or HTML) with true apostrophes and French unbreakable spaces.
 
-    Without them a narrow screen begins a line with a lone question mark.
+    Without those spaces a narrow screen begins a line with a lone question mark.
     """
-    if language != "fr":
-        return text
     pieces = _TAG.split(text)
     for index in range(0, len(pieces), 2):
-        piece = _BEFORE.sub("\u202f\\1", pieces[index])
-        piece = _COLON.sub("\u00a0\\1", piece)
-        piece = _AFTER.sub("«\u00a0", piece)
-        pieces[index] = _DIGITS.sub("\u202f", piece)
+        piece = _APOSTROPHE.sub("\u2019", pieces[index])
+        if language == "fr":
+            piece = _BEFORE.sub("\u202f\\1", piece)
+            piece = _COLON.sub("\u00a0\\1", piece)
+            piece = _AFTER.sub("«\u00a0", piece)
+            piece = _DIGITS.sub("\u202f", piece)
+        pieces[index] = piece
     return "".join(pieces)
 
 
@@ -65,7 +67,7 @@ class Messages:
 
     def __init__(self, language: str, texts: Mapping[str, str]) -> None:
         self.language = language
-        self.texts = {key: spaced(text, language) for key, text in texts.items()}
+        self.texts = {key: typeset(text, language) for key, text in texts.items()}
 
     def __call__(self, key: str, **values: Any) -> Markup:
         """Return a message as markup, its values escaped."""

@@ -188,8 +188,8 @@ class Chromium:
             self.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
         )
 
-    def picture(self, path: Path, width: int | None = None) -> None:
-        """Save the whole page as PNG."""
+    def picture(self, path: Path, scale: float = 1.25) -> None:
+        """Save the whole page as PNG, `scale` pixels a CSS pixel."""
         size = self.script(
             "const page = document.documentElement;"
             "return [page.clientWidth, Math.max(page.scrollHeight, innerHeight)];"
@@ -197,6 +197,6 @@ class Chromium:
         shot = self.command(
             "Page.captureScreenshot",
             captureBeyondViewport=True,
-            clip={"x": 0, "y": 0, "width": width or size[0], "height": size[1], "scale": 1},
+            clip={"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale},
         )
         path.write_bytes(base64.b64decode(shot["data"]))

@@ -114,7 +114,7 @@ def _served(database_url: str, folder: Path) -> Iterator[Server]:
     try:
         yield server
     finally:
-        server.stop()
+        server.kill()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

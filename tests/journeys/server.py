@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -85,18 +82,9 @@ class Server:
 
     def kill(self) -> None:
         """End the server as a power cut would: kill -9."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
-
-    def stop(self) -> None:
-        """End the server."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
-            if self.process.poll() is None:
-                self.kill()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(20)
 
     def log(self, session: str) -> list[dict[str, Any]]:
         """Return the events of a sitting as they are stored."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import api.pages
-from api.pages.language import LANGUAGES, chosen, messages, spaced
+from api.pages.language import LANGUAGES, chosen, messages, typeset
 
 FOLDER = Path(api.pages.__file__).parent
 
@@ -36,16 +36,21 @@ def test_every_message_that_a_template_names_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plain", "typeset"),
+    ("plain", "wanted"),
     [
         ("Quoi ?", "Quoi\u202f?"),
         ("Fin ; début : « mot » !", "Fin\u202f; début\u00a0: «\u00a0mot\u00a0»\u202f!"),
         ("<p title='a : b'>25 % de 1 000</p>", "<p title='a : b'>25\u00a0% de 1\u202f000</p>"),
     ],
 )
-def test_french_spaces_do_not_break(plain: str, typeset: str) -> None:
-    assert spaced(plain, "fr") == typeset
-    assert spaced(plain, "en") == plain
+def test_french_spaces_do_not_break(plain: str, wanted: str) -> None:
+    assert typeset(plain, "fr") == wanted
+    assert typeset(plain, "en") == plain
+
+
+def test_apostrophes_are_true_ones_in_text_and_left_alone_in_markup() -> None:
+    assert typeset("<p title='l'a'>d'un 'mot'</p>", "fr") == "<p title='l'a'>d’un 'mot'</p>"
+    assert typeset("don't", "en") == "don’t"
 
 
 def test_words_of_another_language_are_marked_and_values_are_escaped() -> None:

@@ -1,0 +1,120 @@
+"""Take the pictures of the guides and the README (``make screenshots``).
+
+A person who knows what grades 1 to 3 of the demonstration bank ask, and guesses at the rest, sits the
+demonstration test in a real browser against a real server.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from api.database.migrate import migrate
+from item_bank.content import Item, Order
+from item_bank.demo import load
+from tests.journeys.chromium import ROOT, Chromium
+from tests.journeys.server import Server
+from tests.journeys.sitting import QUICKLY, SUBMIT
+
+IMAGES = ROOT / "docs" / "images"
+DESKTOP, TELEPHONE = 960, 390
+
+KNOWS = """
+for (const [name, value] of arguments[0]) {
+  const box = document.querySelector(`input[name="${name}"][value="${value}"]`);
+  const other = document.querySelector(`select[name="${name}"], input.entry[name="${name}"]`);
+  if (box) box.click(); else other.value = value;
+}
+"""
+
+
+def fields(item: Item) -> list[tuple[str, str]]:
+    """Return the names and values of the form's fields that answer `item` rightly."""
+    content = item.versions["fr"]
+    found = []
+    for name, response in content.responses.items():
+        if isinstance(content.interactions[name], Order):
+            found += [(f"a.{name}.{id}", str(place)) for place, id in enumerate(response.correct, start=1)]
+        elif response.base_type == "directedPair":
+            found += [(f"a.{name}.{row}", column) for row, column in map(str.split, response.correct)]
+        else:
+            found += [(f"a.{name}", value) for value in response.correct]
+    return found
+
+
+class Photographer:
+    """Takes pictures, each once, as a desktop and as a telephone show the page."""
+
+    def __init__(self, chromium: Chromium) -> None:
+        self.chromium = chromium
+        self.taken: set[str] = set()
+
+    def take(self, name: str, *widths: int) -> None:
+        """Save the page as ``NAME.png`` and ``NAME-telephone.png``."""
+        if name in self.taken:
+            return
+        self.taken.add(name)
+        for width in widths:
+            self.chromium.size(width, 640)
+            ending = "-telephone" if width == TELEPHONE else ""
+            self.chromium.picture(IMAGES / f"{name}{ending}.png")
+        self.chromium.size(DESKTOP, 640)
+
+
+def main() -> int:
+    """Take all pictures; return the exit status."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    bank = {item.id: item for item in load().items}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        url = f"sqlite:///{folder / 'acquis.db'}"
+        migrate(url)
+        server = Server(url, folder, invitations=1)
+        server.start()
+        chromium = Chromium(folder / "profile")
+        try:
+            _sit(Photographer(chromium), server, bank)
+        finally:
+            chromium.close()
+            server.kill()
+    print(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES.relative_to(ROOT)}", file=sys.stderr)
+    return 0
+
+
+def _sit(photographer: Photographer, server: Server, bank: dict[str, Item]) -> None:
+    chromium = photographer.chromium
+    chromium.open(server.invitation())
+    photographer.take("bienvenue", DESKTOP)
+    with chromium.next_page():
+        chromium.one("main form button").click()
+    sitting = (chromium.driver.get_cookie("acquis_sitting") or {})["value"].strip('"').split(".")[0]
+    while chromium.path != "/resultat":
+        item = bank[server.log(sitting)[-1]["data"]["item"]]
+        knows = (item.grade or 3) <= 3
+        if knows:
+            chromium.script(KNOWS, fields(item))
+            _take_question(photographer, item)
+        with chromium.next_page():
+            chromium.script(f"document.querySelector('{SUBMIT}').click()" if knows else QUICKLY, 0)
+    photographer.take("resultat", DESKTOP, TELEPHONE)
+
+
+def _take_question(photographer: Photographer, item: Item) -> None:
+    """One picture of a plain question, of one with a picture to read, of each other kind, and of the dark."""
+    chromium = photographer.chromium
+    kind = type(next(iter(item.versions["fr"].interactions.values()))).__name__.lower()
+    if chromium.all(".stimulus img"):
+        photographer.take("question-image", DESKTOP, TELEPHONE)
+    elif kind == "choice":
+        if "question" in photographer.taken:
+            chromium.media(prefers_color_scheme="dark")
+            photographer.take("question-sombre", DESKTOP)
+            chromium.media()
+        photographer.take("question", DESKTOP, TELEPHONE)
+    else:
+        photographer.take("question-autre", TELEPHONE)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
