@@ -65,21 +65,22 @@ class Part:
         return out
 
     @cached_property
-    def _joint(self) -> np.ndarray:
+    def log_joint(self) -> np.ndarray:
+        """Log-probability of each person's answers and each node together, shape ``(N, Q)``."""
         return posteriors(self.tables, self.grid, self.answers)
 
     @cached_property
     def log_marginal(self) -> np.ndarray:
         """Log marginal probability of each person's answers, shape ``(N,)``."""
-        top = self._joint.max(axis=1)
-        total = np.exp(self._joint - top[:, None]).sum(axis=1)
+        top = self.log_joint.max(axis=1)
+        total = np.exp(self.log_joint - top[:, None]).sum(axis=1)
         out: np.ndarray = top + np.log(total)
         return out
 
     @cached_property
     def posterior(self) -> np.ndarray:
         """Posterior weights of each person over the grid, shape ``(N, Q)``, rows of sum 1."""
-        weights: np.ndarray = np.exp(self._joint - self._joint.max(axis=1, keepdims=True))
+        weights: np.ndarray = np.exp(self.log_joint - self.log_joint.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         return weights
 
