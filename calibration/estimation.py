@@ -44,6 +44,7 @@ def calibrate(
     groups: Sequence[str] | None = None,
     reference: str | None = None,
     invariance: str = "full",
+    moments: str = "free",
     differ: Mapping[str, Sequence[str] | None] | None = None,
     fixed: ParameterSet | None = None,
     hold: Mapping[tuple[str, str], float] | None = None,
@@ -75,7 +76,10 @@ def calibrate(
     reference
         Group with mean 0 (and variance 1 where the models fix it); by default alphabetically first.
     invariance
-        One of `INVARIANCE`. Means and variances of the other groups are free as far as it allows.
+        One of `INVARIANCE`.
+    moments
+        ``"free"``: means and variances of the other groups are free as far as `invariance` allows;
+        ``"equal"``: they are the reference group's.
     differ
         Items whose parameters may differ between groups all the same: names of their working parameters
         (``("d",)``), or None for all of them.
@@ -109,7 +113,7 @@ def calibrate(
     """
     if not isinstance(responses, Responses):
         responses = Responses.from_dense(responses)
-    _check(errors=errors, invariance=invariance, tol=tol, quadrature=quadrature)
+    _check(errors=errors, invariance=invariance, moments=moments, tol=tol, quadrature=quadrature)
     models = _models(responses, model, item_models or {})
     _check_categories(responses, models)
     screening = screen(responses, models)
@@ -129,7 +133,7 @@ def calibrate(
         pack_responses(part, weight if rows is None else weight[rows])
         for part, rows in zip(parts, members, strict=True)
     ]
-    latents = _latents(names, kept_models, invariance, fixed is not None)
+    latents = _latents(names, kept_models, invariance, moments, fixed is not None)
     problem = Likelihood(structure, packed, latents, Priors(structure, prior), quadrature)
     start = np.concatenate([starting_values(structure, kept), *(latent.start() for latent in latents)])
     found = estimate(
@@ -145,8 +149,13 @@ def calibrate(
     return _result(found, responses, models, screening, errors, fixed_items)
 
 
-def _check(*, errors: str, invariance: str, tol: float, quadrature: int) -> None:
-    for name, value, allowed in (("errors", errors, ERRORS), ("invariance", invariance, INVARIANCE)):
+def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature: int) -> None:
+    choices = (
+        ("errors", errors, ERRORS),
+        ("invariance", invariance, INVARIANCE),
+        ("moments", moments, ("free", "equal")),
+    )
+    for name, value, allowed in choices:
         if value not in allowed:
             raise InputError(f"expected {name} among {', '.join(allowed)}, got '{value}'; choose one")
     if not tol > 0.0:
@@ -291,13 +300,17 @@ def _differing(
 
 
 def _latents(
-    names: Sequence[str], models: Sequence[ItemModel], invariance: str, anchored: bool
+    names: Sequence[str],
+    models: Sequence[ItemModel],
+    invariance: str,
+    moments: str,
+    anchored: bool,
 ) -> list[Normal]:
     free_variance = any(model.free_variance for model in models)
     latents = [Normal(free_mean=anchored, free_sd=free_variance or anchored)]
     for _ in names[1:]:
-        free_mean = anchored or invariance == "full"
-        free_sd = anchored or free_variance or invariance in ("full", "slopes")
+        free_mean = moments == "free" and (anchored or invariance == "full")
+        free_sd = free_variance or (moments == "free" and (anchored or invariance != "none"))
         latents.append(Normal(free_mean=free_mean, free_sd=free_sd))
     return latents
 
