@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
+from cat_engine.compile import config
 
 __all__ = ["over_chunks"]
 
@@ -22,7 +22,7 @@ def over_chunks(kernel: Callable[..., Any], n: int, *args: Any, chunk: int = 204
     As many threads run as ``NUMBA_NUM_THREADS`` says (default: the processors there are).
     """
     starts = range(0, n, chunk)
-    workers = min(int(numba.get_num_threads()), len(starts))
+    workers = min(int(config.NUMBA_NUM_THREADS), len(starts))
     if workers < 2:
         kernel(0, n, *args)
         return

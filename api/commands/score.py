@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-
     from cat_engine.answers import Answers
     from cat_engine.pool import ItemPool
     from cat_engine.scoring import Scores
@@ -37,6 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="SCORES.csv", help="where to write person,theta,se,flag"
     )
+
+
+def _pool(parameters: ParameterSet) -> ItemPool:
+    from cat_engine.errors import InputError
+
+    if len(parameters.dimensions) != 1:
+        raise InputError(
+            f"expected parameters of one dimension, got {len(parameters.dimensions)} "
+            f"({', '.join(parameters.dimensions)}); score each dimension with parameters of its own"
+        )
+    return parameters.pool()
 
 
 def _answers(pool: ItemPool, responses: Responses) -> tuple[ItemPool, Answers]:
@@ -79,7 +89,7 @@ def score_responses(
     from cat_engine.errors import InputError
     from cat_engine.scoring import Prior, Scores, score
 
-    pool, answers = _answers(parameters.pool(), responses)
+    pool, answers = _answers(_pool(parameters), responses)
     if groups is None:
         if len(parameters.population) > 1:
             names = ", ".join(p.group for p in parameters.population)
@@ -124,7 +134,7 @@ def run(args: argparse.Namespace) -> None:
     from item_bank.responses import read_groups, read_responses
 
     parameters = read_parameters(args.params)
-    pool = parameters.pool()
+    pool = _pool(parameters)
     known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
     responses = read_responses(args.responses, recode=args.recode, known=known)
     groups = read_groups(args.groups, responses) if args.groups else None

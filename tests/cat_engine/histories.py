@@ -198,7 +198,7 @@ def score(count: int, flush: bool) -> dict[str, Any]:
             "version": RECORD_VERSION,
             "jit": not numba.config.DISABLE_JIT,
             "cpu": numba.config.CPU_NAME,
-            "threads": numba.get_num_threads(),
+            "threads": numba.config.NUMBA_NUM_THREADS,
             "avx512": [
                 name for name, on in features.items() if on and ("AVX512" in name or name == "X86_V4")
             ],

@@ -106,7 +106,8 @@ def test_each_group_has_its_own_prior(files: Path) -> None:
         ({"header": "person,i0,zz\nx,0,1\n"}, "'zz'"),
         ({"header": "person,i0,i1\nx,0,7\n"}, "7"),
         ({"header": "person,i0,i1\nx,0,a\n"}, "a"),
-        ({"groups": True}, "expected --groups FILE:COLUMN"),
+        ({"content": {"population": [{"group": "a"}, {"group": "b"}]}}, "expected --groups FILE:COLUMN"),
+        ({"content": {"dimensions": ["reading", "number"]}}, "expected parameters of one dimension, got 2"),
         ({"out": "no/such/folder.csv"}, "expected a file that can be written"),
     ],
 )
@@ -115,9 +116,10 @@ def test_bad_input_gets_one_sentence(
 ) -> None:
     if "header" in change:
         (files / "wide.csv").write_text(change["header"])
-    if "groups" in change:
-        content = json.loads((files / "params.json").read_text())
-        content["population"] = [{"group": "a"}, {"group": "b"}]
+    if "content" in change:
+        content = json.loads((files / "params.json").read_text()) | change["content"]
+        if "dimensions" in change["content"]:
+            del content["population"]
         (files / "params.json").write_text(json.dumps(content))
     status = main(
         [
