@@ -82,7 +82,8 @@ def _given(nodes: tuple[Node, ...]) -> set[float]:
 
 def _by_trial(content: Content) -> set[float]:
     names = list(content.responses)
-    answers = [_answers(content.responses[name], content.interactions[name]) for name in names]
+    said = _constants(content.rules.nodes if content.rules else ())
+    answers = [_answers(content.responses[name], content.interactions[name], said) for name in names]
     found: set[float] = set()
     for given in islice(product(*answers), _TRIED):
         try:
@@ -93,9 +94,17 @@ def _by_trial(content: Content) -> set[float]:
     return found | {score(content, key)}
 
 
-def _answers(response: Response, control: Interaction) -> list[tuple[str, ...]]:
+def _constants(nodes: tuple[Node, ...]) -> list[tuple[str, str]]:
+    """Return the base types and the texts of all values that rules compare with."""
+    found = [(dict(n.attributes).get("base-type", ""), n.text) for n in nodes if n.name == "base-value"]
+    return found + [pair for node in nodes for pair in _constants(node.children)]
+
+
+def _answers(response: Response, control: Interaction, said: list[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Return likely answers: none, the key, every single value, every small set, something else."""
-    named = [*response.correct, *(response.mapping.values if response.mapping else ())]
+    typed = response.base_type in ("string", "integer", "float")
+    compared = [text for base_type, text in said if typed and base_type == response.base_type]
+    named = [*response.correct, *compared[:20], *(response.mapping.values if response.mapping else ())]
     match control:
         case Choice() | Order() | InlineChoice():
             values = [option.id for option in control.options]
@@ -110,6 +119,6 @@ def _answers(response: Response, control: Interaction) -> list[tuple[str, ...]]:
     elif response.cardinality == "multiple":
         sizes = range(1, min(len(values), 8) + 1)
         found += [chosen for size in sizes for chosen in islice(combinations(values, size), 300)]
-    if response.base_type in ("string", "integer", "float"):
+    if typed:
         found.append(("-987654321",))
     return list(dict.fromkeys(found))

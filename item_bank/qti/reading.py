@@ -12,7 +12,7 @@ from item_bank.markup import TAGS
 from item_bank.qti.interactions import Reading, area, read_interaction, slot
 from item_bank.qti.names import from_file
 from item_bank.qti.rules import read_processing
-from item_bank.qti.upgrade import is_qti2, upgrade
+from item_bank.qti.upgrade import is_qti2, pictures, upgrade
 from item_bank.qti.xml import (
     XML_LANG,
     Unsupported,
@@ -117,6 +117,7 @@ def read_item(data: bytes, where: str, picture: Callable[[str], str], language: 
     no_script(root, where)
     if is_qti2(root):
         upgrade(root)
+    pictures(root)
     from_file(root)
     if local(root) != "assessment-item":
         refuse(where, root.sourceline, f"expected <qti-assessment-item>, got <{local(root)[:40]}>")
@@ -152,6 +153,7 @@ def read_stimulus(data: bytes, where: str, picture: Callable[[str], str], langua
     """Read one shared stimulus; see `read_item`."""
     root = parse(data, where)
     no_script(root, where)
+    pictures(root)
     from_file(root)
     if local(root) != "assessment-stimulus":
         refuse(where, root.sourceline, f"expected <qti-assessment-stimulus>, got <{local(root)[:40]}>")

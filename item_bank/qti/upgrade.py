@@ -14,7 +14,7 @@ from lxml import etree
 
 from item_bank.markup import TAGS
 
-__all__ = ["is_qti2", "upgrade"]
+__all__ = ["is_qti2", "pictures", "upgrade"]
 
 _QTI3 = "http://www.imsglobal.org/xsd/imsqtiasi_v3p0"
 _OLD = re.compile(r"imsqti_v2p\d|/imsqti_(?:item|test|section)_v2p\d|imsqti_(?:item|metadata)_v2")
@@ -32,14 +32,19 @@ def upgrade(root: etree._Element) -> None:
     old = etree.QName(root).namespace
     for element in list(root.iter(f"{{{old}}}*")):
         name = etree.QName(element).localname
-        if name == "object" and (element.get("type") or "").startswith("image/"):
-            _picture(element)
-        elif name not in _HTML:
+        if name not in _HTML:
             element.tag = f"{{{_QTI3}}}qti-{_dashed(name)}"
             for key in list(element.attrib):
                 if not key.startswith("{") and _dashed(key) != key:
                     value = element.attrib.pop(key)
                     element.set(_dashed(key), value)
+
+
+def pictures(root: etree._Element) -> None:
+    """Turn every ``<object>`` that is a picture into ``<img>``, in place; files of QTI 3 hold some too."""
+    for element in list(root.iter("{*}object")):
+        if (element.get("type") or "").startswith("image/"):
+            _picture(element)
 
 
 def _dashed(name: str) -> str:
@@ -56,7 +61,7 @@ def _picture(element: etree._Element) -> None:
         element.remove(child)
     element.attrib.clear()
     element.text, element.tail = None, tail
-    element.tag = f"{{{_QTI3}}}img"
+    element.tag = f"{{{etree.QName(element).namespace or _QTI3}}}img"
     element.set("src", source)
     element.set("alt", alternative)
     for key, value in kept.items():

@@ -173,12 +173,28 @@ QTI3: dict[str, Case] = {
             correct("W G1", "S G2") + mapping(' default-value="-1" lower-bound="0"', W_G1="1", S_G2="2"),
             '<qti-gap-match-interaction response-identifier="RESPONSE" max-associations="0">'
             "<qti-prompt>Fill in.</qti-prompt>"
-            '<qti-gap-text identifier="W" match-max="1">winter</qti-gap-text><qti-gap-text identifier="S" match-max="1">summer</qti-gap-text><blockquote><p>Now is the '
+            '<qti-gap-text identifier="W" match-max="1">winter</qti-gap-text>'
+            '<qti-gap-text identifier="S" match-max="1">summer</qti-gap-text><blockquote><p>Now is the '
             '<qti-gap identifier="G1"/> made<br/>glorious <qti-gap identifier="G2"/> by</p></blockquote>'
             "</qti-gap-match-interaction>",
             template("map_response"),
         ),
         {"RESPONSE": ["S G2", "W G3"]},
+        1.0,
+    ),
+    "select point, the picture an object": (
+        qti3(
+            "single",
+            "point",
+            correct("102 113")
+            + '<qti-area-mapping default-value="0"><qti-area-map-entry shape="circle" coords="102,113,16" '
+            'mapped-value="1"/></qti-area-mapping>',
+            '<qti-select-point-interaction response-identifier="RESPONSE" max-choices="1">'
+            '<object type="image/png" width="196" height="280" data="uk.png">A map</object>'
+            "</qti-select-point-interaction>",
+            template("map_response_point"),
+        ),
+        {"RESPONSE": ["100 120"]},
         1.0,
     ),
     "match": (
@@ -209,6 +225,14 @@ def qti2(declaration: str, body: str, processing: str) -> bytes:
         f'{_QTI2_HEAD}{declaration}<outcomeDeclaration identifier="SCORE" cardinality="single" '
         f'baseType="float"/><itemBody>{body}</itemBody>{processing}</assessmentItem>'
     ).encode()
+
+
+def _sets(score: str, feedback: str) -> str:
+    return (
+        f'<setOutcomeValue identifier="S3"><baseValue baseType="float">{score}</baseValue></setOutcomeValue>'
+        '<setOutcomeValue identifier="FEEDBACK"><multiple><variable identifier="FEEDBACK"/>'
+        f'<baseValue baseType="identifier">{feedback}</baseValue></multiple></setOutcomeValue>'
+    )
 
 
 _V2 = '<responseProcessing template="http://www.imsglobal.org/question/qti_v2p2/rptemplates/{}"/>'
@@ -250,7 +274,8 @@ QTI2: dict[str, Case] = {
             '<p><textEntryInteraction responseIdentifier="R1"/> and '
             '<textEntryInteraction responseIdentifier="R2" expectedLength="9"/></p>',
             "<responseProcessing><responseCondition><responseIf><match>"
-            '<variable identifier="R1"/><correct identifier="R1"/></match><setOutcomeValue identifier="SCORE">'
+            '<variable identifier="R1"/><correct identifier="R1"/></match>'
+            '<setOutcomeValue identifier="SCORE">'
             '<sum><variable identifier="SCORE"/><baseValue baseType="float">1</baseValue></sum>'
             "</setOutcomeValue></responseIf></responseCondition>"
             '<setOutcomeValue identifier="SCORE"><sum><variable identifier="SCORE"/>'
@@ -258,5 +283,31 @@ QTI2: dict[str, Case] = {
         ),
         {"R1": ["4"], "R2": ["PARIS"]},
         3.0,
+    ),
+    "words in parts": (
+        qti2(
+            '<responseDeclaration identifier="R3" cardinality="single" baseType="string"><correctResponse>'
+            "<value>wicked king</value></correctResponse></responseDeclaration>"
+            '<outcomeDeclaration identifier="S3" cardinality="single" baseType="float"/>'
+            '<outcomeDeclaration identifier="FEEDBACK" cardinality="multiple" baseType="identifier"/>',
+            '<p>She was angry with the <textEntryInteraction responseIdentifier="R3"/>. '
+            '<feedbackInline outcomeIdentifier="FEEDBACK" showHide="show" identifier="OK">Yes.'
+            "</feedbackInline></p>",
+            "<responseProcessing><responseCondition><responseIf>"
+            '<match><variable identifier="R3"/><correct identifier="R3"/></match>'
+            + _sets("1.0", "OK")
+            + "</responseIf>"
+            '<responseElseIf><or><match><variable identifier="R3"/><baseValue baseType="string">bad king'
+            '</baseValue></match><match><variable identifier="R3"/><baseValue baseType="string">evil king'
+            "</baseValue></match></or>" + _sets("0.5", "ALMOST") + "</responseElseIf>"
+            '<responseElseIf><substring caseSensitive="false"><baseValue baseType="string">king</baseValue>'
+            '<variable identifier="R3"/></substring>'
+            + _sets("0.2", "NO")
+            + "</responseElseIf></responseCondition>"
+            '<setOutcomeValue identifier="SCORE"><sum><variable identifier="S3"/></sum></setOutcomeValue>'
+            "</responseProcessing>",
+        ),
+        {"R3": ["the KING"]},
+        0.2,
     ),
 }

@@ -265,6 +265,8 @@ def test_scores_become_categories() -> None:
     assert attainable(item.versions["fr"]) == (0.0, 0.5, 1.0, 1.5)
     assert attainable(ITEMS["rules"].versions["fr"]) == (0.0, 1.0, 2.0)
     assert attainable(ITEMS["single"].versions["fr"]) == (0.0, 1.0)
+    typed = import_item(QTI2["words in parts"][0], "x").bank.items[0]
+    assert typed.scores == (0.0, 0.2, 0.5, 1.0)
     fine = Mapped({k: 1.0 / (n + 2) for n, k in enumerate("ABCDEFGH")})
     many = samples.item(
         "y", control, Response("multiple", "identifier", ("A",), fine), processing="map_response"
