@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from item_bank.content import (
@@ -91,11 +91,15 @@ def read(view: View, sent: Sent) -> Reading:
     """
     response: dict[str, list[str]] = {}
     faults: list[Fault] = []
-    for part in view.parts:
-        if isinstance(part, Slot):
-            values, found = _READ[type(part.interaction)](part.interaction, part.response, sent)
-            response[part.response] = values
-            faults.extend(found)
+    slots = [part for part in view.parts if isinstance(part, Slot)]
+    blanks = [slot.response for slot in slots if isinstance(slot.interaction, InlineChoice)]
+    for slot in slots:
+        values, found = _READ[type(slot.interaction)](slot.interaction, slot.response, sent)
+        response[slot.response] = values
+        if len(blanks) > 1 and slot.response in blanks:  # say which one
+            number = {"n": blanks.index(slot.response) + 1}
+            found = [replace(fault, message="fault.choose_blank", values=number) for fault in found]
+        faults.extend(found)
     return Reading(response, tuple(faults))
 
 
@@ -172,7 +176,7 @@ def _match(match: Match, response: str, sent: Sent) -> _Answer:
         message: str = ""
         values: dict[str, Any] = {}
         if not chosen and not row_may_stay_empty(match, row):
-            message = "fault.row"
+            message, values = "fault.row", {"row": plain(row.html)}
         elif row.match_max and len(chosen) > row.match_max:
             message, values = "fault.too_many", {"n": row.match_max, "got": len(chosen)}
         for column in match.columns:

@@ -22,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.pages.controls import Fault, Sent, read
 from api.pages.item_markup import draw, image_named
-from api.pages.language import LANGUAGES, messages
+from api.pages.language import LANGUAGES, messages, typeset
 from api.pages.protection import HEADERS, accepted, sent_form
 from api.pages.result import result_context
 from api.pages.site import Visit, page, static, template
@@ -458,6 +458,7 @@ async def enlarged(request: Request, handle: str, name: str) -> Response:
         position=view.position,
         source=f"/question/image/{handle}/{name}",
         image=image,
+        lines=[typeset(line, view.item.language) for line in image.alt.splitlines() if line.strip()],
         item_language=view.item.language,
         demonstration=view.test.demonstration,
     )

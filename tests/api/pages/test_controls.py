@@ -92,6 +92,12 @@ def test_what_is_missing_is_said(interaction: Interaction, fields: Fields, messa
     assert answered(interaction, fields)[1] == [message]
 
 
+def test_of_several_blanks_the_missing_one_is_named() -> None:
+    slots = (Slot("A", "", InlineChoice(ABC)), Slot("B", "", InlineChoice(ABC)))
+    (fault,) = read(View("fr", "", slots, None), {"a.A": ["A"]}).faults
+    assert (fault.at, fault.message, fault.values) == ("a.B.0", "fault.choose_blank", {"n": 2})
+
+
 def test_every_row_that_is_missing_is_named() -> None:
     reading = read(View("fr", "", (Slot("R", "", Match(ROWS, FREE)),), None), {})
     assert [(fault.at, fault.group) for fault in reading.faults] == [
