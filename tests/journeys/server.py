@@ -45,7 +45,9 @@ class Server:
         try:
             document, blobs = demonstration.document()
             await runtime.write(publish, demonstration.CODE, document, blobs, 1)
-            await runtime.write(register, ORGANISATION, "Demo", "rh", "rh", "rh-secret", "results:read invitations:write")
+            await runtime.write(
+                register, ORGANISATION, "Demo", "rh", "rh", "rh-secret", "results:read invitations:write"
+            )
             codes = []
             for number in range(invitations):
                 code = new_code()
