@@ -55,6 +55,8 @@ class Start:
     """How many items are chosen there, before the running estimate takes over."""
     thetas: tuple[float, ...] = _bounded((), -6.0, 6.0)
     """One place for each of the first items instead, e.g. ``[-1.0, 0.0, 1.0]``."""
+    criterion: str = _bounded("", among=("", *CRITERIA))
+    """How the first items are chosen there; empty: like the others."""
     warmup: int = _bounded(0, 0)
     """How many first items are easy ones."""
     success: float = _bounded(0.8, 0.5, 0.99)

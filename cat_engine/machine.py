@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from cat_engine.kernels.ending import EXHAUSTED, GO_ON, Ending
 from cat_engine.kernels.seats import SERVED, STIMULUS, THETA, Seats, serve
 from cat_engine.pool import ItemPool
 from cat_engine.selection.blueprint import Blueprint
-from cat_engine.selection.criteria import CRITERIA, Judge, Material, Ranked, comfortable, judge
+from cat_engine.selection.criteria import CRITERIA, Exact, Material, Ranked, Selector, comfortable, judge
 from cat_engine.selection.exposure import RULES, Rule
 from cat_engine.selection.requirements import read
 from cat_engine.selection.shadow import Shadow, conflict, refuse
@@ -69,8 +70,8 @@ class Machine:
         What the test must contain; the assembler, where look-ahead does not suffice.
     ending
         Stopping rules.
-    selector, warmup, warmup_items
-        The criterion; that of the easy first items and their number.
+    selector, openings
+        The criterion; what replaces it up to a number of items served.
     rule, number, strengths
         The exposure rule and its parameters; `strengths` by the number of items served.
     starts
@@ -93,9 +94,8 @@ class Machine:
     shadow: Shadow | None
     ending: Ending
     material: Material
-    selector: Judge | Ranked
-    warmup: Judge | Ranked | None
-    warmup_items: int
+    selector: Selector
+    openings: tuple[tuple[int, Selector], ...]
     rule: Rule
     number: int
     strengths: np.ndarray
@@ -109,12 +109,12 @@ class Machine:
         """Return seats for `n` persons who begin."""
         return Seats(*(np.repeat(array, n, axis=0) for array in self.initial))
 
-    def serve(self, seats: Seats, s: int, item: int) -> None:
-        """Let seat `s` be served `item`, in place."""
-        serve(self.blueprint.tree, seats, s, item)
+    def serve(self, seats: Seats, active: np.ndarray, chosen: np.ndarray) -> None:
+        """Serve each active seat its item, in place."""
+        serve(self.blueprint.tree, seats, active, chosen)
 
-    def take(self, seats: Seats, s: int, item: int, category: int) -> None:
-        """Take the answer of seat `s` into its estimate, in place."""
+    def take(self, seats: Seats, active: np.ndarray, chosen: np.ndarray, categories: np.ndarray) -> None:
+        """Take answers into the active seats' estimates, in place; a negative category is no answer."""
         belief.take(
             self.method,
             self.evidence,
@@ -124,9 +124,9 @@ class Machine:
             self.grid.nodes,
             self.prior,
             seats,
-            s,
-            item,
-            category,
+            active,
+            chosen,
+            categories,
         )
 
     def step(
@@ -140,6 +140,7 @@ class Machine:
         control: np.ndarray,
         bounds: np.ndarray,
         served: Sequence[Sequence[int]] = (),
+        told: bool = True,
     ) -> Choice:
         """Decide for every active seat whether its sitting is over and, if not, which item comes next.
 
@@ -158,11 +159,12 @@ class Machine:
             Shape ``(n,)``: Sympson-Hetter parameters.
         served
             What each seat was served, for shadow tests.
+        told
+            Whether `worth` is wanted where the choice could do without it.
         """
         a, tree = len(active), self.blueprint.tree
         n, position = seats.usable.shape[1], int(seats.tally[active[0], SERVED])
-        aims = np.empty(a)
-        look.aim(seats, active, self.starts, firsts, aims)
+        aims, remaining = np.empty((2, a))
         masked = chances is not None or len(tree.member) > 0
         masks, rows = seats.usable, active
         if masked:
@@ -171,7 +173,6 @@ class Machine:
                 look.copy_usable(seats, active, masks)
             else:
                 look.eligible(seats, active, bounds, chances, sitting, masks)
-        remaining = np.zeros(a)
         if self.ending.information >= 0.0:
             self._remaining(seats, active, remaining)
         verdict, over, items, worth = np.empty((4, a), dtype=np.int64)
@@ -187,21 +188,25 @@ class Machine:
             masked,
             remaining,
             self.shadow is not None,
+            self.starts,
+            firsts,
+            aims,
             fits,
             over,
             verdict,
         )
         keys = sitting if self.rule.sitting else draw
         selector = self.selector
-        if self.warmup is not None and position < self.warmup_items:
-            selector = self.warmup
+        for before, opening in self.openings:
+            if position < before:
+                selector = opening
+                break
         if self.shadow is not None:
             values = self._values(selector, seats, active, aims, draw)
             choice = Choice(verdict, items, worth)
             return self._by_shadow(seats, active, values, keys, control, masks, rows, over, served, choice)
         several = len(self.blueprint) > 1
         common = (masks, rows, tree.group, fits, several)
-        work, scratch = np.empty(n, dtype=np.int64), np.empty(n)
         if isinstance(selector, Ranked) and self.rule.ordered:
             choose.choose_by_rank(
                 self.rule.code,
@@ -212,11 +217,11 @@ class Machine:
                 aims,
                 *common,
                 verdict,
-                work,
-                scratch,
                 items,
                 worth,
             )
+        elif isinstance(selector, Exact) and self.rule.code == pick.BEST:
+            self._by_bounds(selector, seats, active, aims, draw, told, common, verdict, items, worth)
         else:
             values = self._values(selector, seats, active, aims, draw)
             strength = self._strength(position)
@@ -229,12 +234,35 @@ class Machine:
                 values,
                 *common,
                 verdict,
-                work,
-                scratch,
                 items,
                 worth,
             )
         return Choice(verdict, items, worth)
+
+    def _by_bounds(
+        self,
+        selector: Exact,
+        seats: Seats,
+        active: np.ndarray,
+        aims: np.ndarray,
+        draw: np.ndarray,
+        told: bool,
+        common: tuple[Any, ...],
+        verdict: np.ndarray,
+        items: np.ndarray,
+        worth: np.ndarray,
+    ) -> None:
+        """Choose the item of greatest exact value, table by table."""
+        items[:] = -1
+        told = told or len(selector.tables) > 1
+        for table, row_of, bounded in selector.tables:
+            choose.choose_by_bounds(table, row_of, bounded, aims, *common, verdict, told, items, worth)
+        if (items == -2).any():  # so many items are closed that those ranked are used up
+            values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
+            selector.values(seats, active, aims, draw, values)
+            choose.choose_by_value(
+                pick.BEST, 0, 0.0, self.control, draw, values, *common, verdict, items, worth
+            )
 
     def _by_shadow(
         self,
@@ -251,7 +279,7 @@ class Machine:
     ) -> Choice:
         """Choose from a whole test assembled for each seat; `served` holds what each was served."""
         assert self.shadow is not None
-        tree, n = self.blueprint.tree, values.shape[1]
+        tree = self.blueprint.tree
         assembled: list[tuple[int, ...]] = []
         fits = np.ones((1, len(self.blueprint)), dtype=np.uint8)
         strength = self._strength(int(seats.tally[active[0], SERVED]))
@@ -289,8 +317,6 @@ class Machine:
                 fits,
                 False,
                 choice.verdict[a : a + 1],
-                np.empty(n, dtype=np.int64),
-                np.empty(n),
                 choice.items[a : a + 1],
                 choice.worth[a : a + 1],
             )
@@ -300,11 +326,13 @@ class Machine:
         return float(self.strengths[min(position, len(self.strengths) - 1)])
 
     def _values(
-        self, selector: Judge | Ranked, seats: Seats, active: np.ndarray, aims: np.ndarray, draw: np.ndarray
+        self, selector: Selector, seats: Seats, active: np.ndarray, aims: np.ndarray, draw: np.ndarray
     ) -> np.ndarray:
         values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
         if isinstance(selector, Ranked):
             choose.gather(selector, aims, values)
+        elif isinstance(selector, Exact):
+            selector.values(seats, active, aims, draw, values)
         else:
             selector(seats, active, aims, draw, values)
         return values
@@ -384,8 +412,7 @@ class Machine:
             ending(design),
             material,
             judge(material, design.select.criterion),
-            comfortable(material, start.success) if start.warmup else None,
-            start.warmup,
+            _openings(material, design),
             rule,
             design.exposure.among,
             _strengths(rule, design.exposure.power, requirements.length[1]),
@@ -414,6 +441,17 @@ def _trapezoid(design: Design) -> Grid:
     for weight in weights:
         total += float(weight)
     return Grid(plain.nodes, weights / total)
+
+
+def _openings(material: Material, design: Design) -> tuple[tuple[int, Selector], ...]:
+    """What chooses the first items, where the criterion itself does not."""
+    start = design.start
+    openings: list[tuple[int, Selector]] = []
+    if start.warmup:
+        openings.append((start.warmup, comfortable(material, start.success)))
+    if start.criterion:
+        openings.append((len(start.thetas) or start.items, judge(material, start.criterion)))
+    return tuple(openings)
 
 
 def _parts(blueprint: Blueprint, material: Material, number: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from cat_engine.grid import Grid, GridTables
 from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON, classify
 from cat_engine.kernels.look import eligible, interval_of
-from cat_engine.kernels.seats import SE, THETA, Seats, count_item
+from cat_engine.kernels.seats import SE, THETA, Seats, uncount
 from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
 from cat_engine.record import score_of_record
@@ -375,7 +375,7 @@ def served(test: AdaptiveTest, state: State, item: int) -> State:
         old.now.copy(),
         old.tally.copy(),
     )
-    test.machine.serve(seat, 0, item)
+    test.machine.serve(seat, _ONE, np.array([item]))
     return State(state.seed, state.first, (*state.items, int(item)), (*state.categories, _PENDING), seat)
 
 
@@ -414,7 +414,7 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
             seat.now.copy(),
             seat.tally.copy(),
         )
-        test.machine.take(seat, 0, item, scored)
+        test.machine.take(seat, _ONE, np.array([item]), np.array([scored]))
     elif category == NOT_REACHED:
         seat = _uncounted(test, seat, item)
     return State(state.seed, state.first, state.items, (*state.categories[:-1], int(category)), seat)
@@ -554,5 +554,5 @@ def _uncounted(test: AdaptiveTest, seat: Seats, item: int) -> Seats:
     seat = Seats(
         seat.belief, seat.points, seat.usable, seat.free, seat.counted.copy(), seat.now.copy(), seat.tally
     )
-    count_item(test.machine.blueprint.tree, seat, 0, item, -1)
+    uncount(test.machine.blueprint.tree, seat, 0, item)
     return seat

@@ -45,7 +45,9 @@ REASONS = {
 def ending(design: Design) -> Ending:
     """Return the stopping rules of a design as kernels read them."""
     stop, cuts = design.stop, design.cuts
+    rules = (stop.se, stop.change, stop.information)
     return Ending(
+        any(rule is not None for rule in rules) or (stop.classify != "none" and len(cuts.values) > 0),
         -1.0 if stop.se is None else stop.se,
         -1.0 if stop.change is None else stop.change,
         -1.0 if stop.information is None else stop.information,

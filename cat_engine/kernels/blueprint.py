@@ -17,19 +17,19 @@ from cat_engine.compile import jit
 
 
 @jit
-def feasible(tree, count, free, need, cap):
+def feasible(parent, low, high, count, free, need, cap):
     """Return how many sets cannot be completed; fills `need` and `cap` with the children's sums.
 
     ``need[v]`` and ``cap[v]`` hold what the children ask for and can take (`free` included), before the
-    set's own bounds: `bounded` applies these.
+    set's own bounds.
     """
-    parent = tree.parent
     for v in range(parent.size):
         need[v] = 0
         cap[v] = free[v]
     broken = 0
     for v in range(parent.size):
-        least, most = bounded(tree, count, need, cap, v, 0)
+        least = max(need[v], low[v] - count[v])
+        most = min(cap[v], high[v] - count[v])
         broken += 1 if least > most else 0
         if parent[v] >= 0:
             need[parent[v]] += least
@@ -38,24 +38,16 @@ def feasible(tree, count, free, need, cap):
 
 
 @jit
-def bounded(tree, count, need, cap, v, extra):
-    """Return the least and the greatest number of further items of set `v`, `extra` more counted."""
-    done = count[v] + extra
-    return max(need[v], tree.low[v] - done), min(cap[v], tree.high[v] - done)
-
-
-@jit
-def allowed(tree, count, free, finishing, need, cap, out):
+def allowed(parent, low, high, count, free, finishing, need, cap, broken, out):
     """Write into `out` whether one more item from each set leaves a completion possible.
 
     When `finishing`, the item must also bring the end nearer: the test has all it wants but the
-    blueprint's minima. Returns how many sets are open.
+    blueprint's minima. `need`, `cap` and `broken` come from `feasible`. Returns how many sets are open.
     """
-    root = tree.parent.size - 1
-    broken = feasible(tree, count, free, need, cap)
-    lacking, _ = bounded(tree, count, need, cap, root, 0)
+    root = parent.size - 1
+    lacking = max(need[root], low[root] - count[root])
     opened = 0
-    for v in range(tree.parent.size):
+    for v in range(parent.size):
         out[v] = 0
         if free[v] <= 0:
             continue
@@ -65,25 +57,18 @@ def allowed(tree, count, free, finishing, need, cap, out):
         u = v
         left = lacking
         while u >= 0:
-            least, most = bounded(tree, count, need, cap, u, 0)
+            done = count[u]
+            least = max(need[u], low[u] - done)
+            most = min(cap[u], high[u] - done)
             still -= 1 if least > most else 0
-            done = count[u] + 1
-            least_then = max(need[u] + more_need, tree.low[u] - done)
-            most_then = min(cap[u] + more_cap, tree.high[u] - done)
+            least_then = max(need[u] + more_need, low[u] - done - 1)
+            most_then = min(cap[u] + more_cap, high[u] - done - 1)
             still += 1 if least_then > most_then else 0
             more_need = least_then - least
             more_cap = most_then - most
             left = least_then
-            u = tree.parent[u]
+            u = parent[u]
         if still == 0 and (not finishing or left < lacking):
             out[v] = 1
             opened += 1
     return opened
-
-
-@jit
-def lacking(tree, count, free, need, cap):
-    """Return how many further items the test needs before it may stop."""
-    feasible(tree, count, free, need, cap)
-    least, _ = bounded(tree, count, need, cap, tree.parent.size - 1, 0)
-    return least

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cat_engine.compile import jit
+from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON
+from cat_engine.kernels.measures import information_at
 from cat_engine.kernels.pick import LOWEST, bar, pick, walk
 
 
@@ -29,7 +31,7 @@ class Ranked(NamedTuple):
     order: np.ndarray
 
 
-@jit
+@jit(nogil=True)
 def row_at(ranked, theta):
     """Return the row that serves the node nearest to theta."""
     last = ranked.row.size - 1
@@ -37,7 +39,85 @@ def row_at(ranked, theta):
     return ranked.row[np.int64(min(max(place + 0.5, 0.0), np.float64(last)))]
 
 
-@jit
+class Bounded(NamedTuple):
+    """Bounds of a criterion's value of record around tabled nodes, the items by their upper bound.
+
+    low, high, size
+        Theta of the first and the last node, and their number; nodes are equally spaced.
+    order
+        Shape ``(size, depth)``: positions in the pool.
+    upper, lower
+        Shape ``(size, depth)``: bounds that hold for any theta nearest to the node.
+    whole
+        Whether every item of the table is ranked.
+    """
+
+    low: float
+    high: float
+    size: int
+    order: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
+    whole: bool
+
+
+@jit(nogil=True)
+def choose_by_bounds(
+    items_table, row_of, bounded, thetas, masks, rows, group, fits, several, verdict, told, items, worth
+):
+    """Find the item of greatest exact information, evaluating only those that the bounds leave in doubt.
+
+    `items` and `worth` hold the best of other tables before (-1: none), and the best of all afterwards. Where
+    the ranked items are used up, the item is -2. Values are evaluated even without doubt when `told`.
+    """
+    width = 2
+    for i in range(items_table.n_cat.size):
+        width = max(width, items_table.n_cat[i])
+    lp = np.empty(width)
+    slope = np.empty(width)
+    for a in range(rows.size):
+        if verdict[a] != GO_ON or items[a] == -2:
+            continue
+        place = (thetas[a] - bounded.low) / (bounded.high - bounded.low) * (bounded.size - 1)
+        outside = place < -0.5 or place > bounded.size - 0.5
+        g = np.int64(min(max(place + 0.5, 0.0), bounded.size - 1.0))
+        best = items[a]
+        top = worth[a] if best >= 0 else np.int64(LOWEST)
+        held = np.int64(-1)  # the first candidate, not evaluated yet
+        least = np.int64(0)
+        done = False
+        for r in range(bounded.order.shape[1]):
+            i = np.int64(bounded.order[g, r])
+            if masks[rows[a], i] == 0 or (several and fits[a, group[i]] == 0):
+                continue
+            upper = np.int64(bounded.upper[g, r])
+            if held < 0 and best < 0:
+                held = i
+                least = np.int64(bounded.lower[g, r])
+                continue
+            if held >= 0:
+                if least > upper and not outside:
+                    done = True
+                    break
+                top = to_micro(information_at(items_table, row_of[held], thetas[a], lp, slope))
+                best = held
+                held = -1
+            if upper < top and not outside:
+                done = True
+                break
+            value = to_micro(information_at(items_table, row_of[i], thetas[a], lp, slope))
+            if value > top or (value == top and i < best):
+                top = value
+                best = i
+        if held >= 0:
+            best = held
+            if told:
+                top = to_micro(information_at(items_table, row_of[held], thetas[a], lp, slope))
+        items[a] = best if done or bounded.whole else -2
+        worth[a] = top
+
+
+@jit(nogil=True)
 def choose_by_value(
     rule,
     number,
@@ -51,12 +131,12 @@ def choose_by_value(
     fits,
     several,
     verdict,
-    work,
-    scratch,
     items,
     worth,
 ):
     """Choose from computed values, one row an active seat; writes items (-1: none) and their values."""
+    work = np.empty(values.shape[1], np.int64)
+    scratch = np.empty(values.shape[1])
     for a in range(rows.size):
         if verdict[a] != GO_ON:
             continue
@@ -67,7 +147,7 @@ def choose_by_value(
         worth[a] = values[a, items[a]] if items[a] >= 0 else LOWEST
 
 
-@jit
+@jit(nogil=True)
 def choose_by_rank(
     rule,
     number,
@@ -81,8 +161,6 @@ def choose_by_rank(
     fits,
     several,
     verdict,
-    work,
-    scratch,
     items,
     worth,
 ):
@@ -96,6 +174,8 @@ def choose_by_rank(
         usable = masks[rows[a]]
         item = walk(rule, number, control, keys[a], order[g], usable, group, fits[a], several)
         if item < 0 and order.shape[1] < usable.size:  # only the best items are ranked
+            work = np.empty(usable.size, np.int64)
+            scratch = np.empty(usable.size)
             for i in range(usable.size):
                 work[i] = table[g, i]
             bar(work, usable, group, fits[a], several)
@@ -104,7 +184,7 @@ def choose_by_rank(
         worth[a] = table[g, item] if item >= 0 else LOWEST
 
 
-@jit
+@jit(nogil=True)
 def most_information(ranked, thetas, usable, active, out):
     """Write the greatest information of an item still usable, at the node nearest to theta."""
     for a in range(active.size):
@@ -117,7 +197,7 @@ def most_information(ranked, thetas, usable, active, out):
                 break
 
 
-@jit
+@jit(nogil=True)
 def most_exact(values, usable, active, out):
     """Write the greatest of computed information values of an item still usable."""
     for a in range(active.size):
@@ -127,7 +207,7 @@ def most_exact(values, usable, active, out):
         out[a] = top * 1e-6
 
 
-@jit
+@jit(nogil=True)
 def gather(ranked, thetas, out):
     """Write the tabled values at the node nearest to each theta."""
     for a in range(thetas.size):

@@ -14,7 +14,7 @@ import numpy as np
 from cat_engine.arithmetic import log
 from cat_engine.compile import jit
 from cat_engine.kernels.belief import levels
-from cat_engine.kernels.seats import BEFORE, SCORED, SE, THETA, TIME
+from cat_engine.kernels.seats import BEFORE, SCORED, SE, THETA
 from cat_engine.scoring.levels import level_masses
 
 GO_ON, LENGTH, PRECISION, CHANGE, INFORMATION, CLASSIFIED, TIME_UP, EXHAUSTED, COMBINED = range(9)
@@ -28,6 +28,8 @@ NONE, POSTERIOR, SPRT, GLR, INTERVAL = range(5)
 class Ending(NamedTuple):
     """Stopping rules as kernels read them; a rule that is off holds a value that cannot be met.
 
+    ruled
+        Whether any rule beside length and time is on.
     se, change, information, time
         Thresholds; off: -1 (`time`: infinite).
     together
@@ -40,6 +42,7 @@ class Ending(NamedTuple):
         Cut scores and half the width of the indifference region.
     """
 
+    ruled: bool
     se: float
     change: float
     information: float
@@ -123,14 +126,15 @@ def classify(ending, weights, nodes, seats, s, masses):
 def satisfied(ending, weights, nodes, seats, s, remaining, masses):
     """Return which rule the estimate satisfies, or `GO_ON`; the blueprint is not asked here.
 
-    `remaining` is the greatest information of an item that may still be served.
+    `remaining` is the greatest information of an item that may still be served. At least one answer
+    counts.
     """
     on = 0
     met = 0
     which = GO_ON
     if ending.method != NONE and ending.cuts.size > 0:
         on += 1
-        if seats.tally[s, SCORED] > 0 and classify(ending, weights, nodes, seats, s, masses) >= 0:
+        if classify(ending, weights, nodes, seats, s, masses) >= 0:
             met += 1
             which = CLASSIFIED
     if ending.information >= 0.0:
@@ -146,15 +150,9 @@ def satisfied(ending, weights, nodes, seats, s, remaining, masses):
             which = CHANGE
     if ending.se >= 0.0:
         on += 1
-        if seats.tally[s, SCORED] > 0 and seats.now[s, SE] <= ending.se:
+        if seats.now[s, SE] <= ending.se:
             met += 1
             which = PRECISION
     if ending.together and on > 1:
         return COMBINED if met == on else GO_ON
     return which
-
-
-@jit
-def time_is_up(ending, seats, s):
-    """Whether the expected time of what was served has reached its limit."""
-    return seats.now[s, TIME] >= ending.time

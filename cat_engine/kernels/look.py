@@ -3,10 +3,10 @@
 import numpy as np
 
 from cat_engine.compile import jit
-from cat_engine.kernels.blueprint import allowed, lacking
-from cat_engine.kernels.ending import EXHAUSTED, GO_ON, LENGTH, TIME_UP, satisfied, time_is_up
+from cat_engine.kernels.blueprint import allowed, feasible
+from cat_engine.kernels.ending import EXHAUSTED, GO_ON, LENGTH, TIME_UP, satisfied
 from cat_engine.kernels.pick import uniform
-from cat_engine.kernels.seats import SCORED, SERVED, STIMULUS, THETA
+from cat_engine.kernels.seats import SCORED, SERVED, STIMULUS, THETA, TIME
 
 
 @jit
@@ -19,19 +19,15 @@ def interval_of(bounds, theta):
 
 
 @jit
-def aim(seats, active, starts, firsts, out):
-    """Write where each active seat's next item is judged: where it starts, then at its estimate."""
-    for a in range(active.size):
-        s = active[a]
-        served = seats.tally[s, SERVED]
-        if served < starts.size or seats.tally[s, SCORED] == 0:
-            place = starts[min(served, starts.size - 1)]
-            out[a] = firsts[a] if np.isnan(place) else place
-        else:
-            out[a] = seats.now[s, THETA]
+def aim(theta, served, scored, starts, first):
+    """Return where the next item is judged: where the sitting starts, then at the estimate."""
+    if served < starts.size or scored == 0:
+        place = starts[min(served, starts.size - 1)]
+        return first if place != place else place  # nan: the sitting's own start
+    return theta
 
 
-@jit
+@jit(nogil=True)
 def eligible(seats, active, bounds, chances, keys, out):
     """Write which usable items are eligible for each active seat: one lottery an item and sitting.
 
@@ -45,7 +41,7 @@ def eligible(seats, active, bounds, chances, keys, out):
             out[a, i] = 1 if seats.usable[s, i] != 0 and uniform(keys[a], i) < row[i] else 0
 
 
-@jit
+@jit(nogil=True)
 def copy_usable(seats, active, out):
     """Write the usable items of each active seat."""
     for a in range(active.size):
@@ -68,25 +64,40 @@ def stay_or_leave(tree, stimulus, count, mask, finishing, free, need, cap, fits,
 
     Leaving closes what is left of it. Writes the answer into `mask` and opens all sets.
     """
-    allowed(tree, count, free, finishing, need, cap, inside)
+    parent, low, high, group = tree.parent, tree.low, tree.high, tree.group
+    broken = feasible(parent, low, high, count, free, need, cap)
+    allowed(parent, low, high, count, free, finishing, need, cap, broken, inside)
     for m in range(tree.member_start[stimulus], tree.member_start[stimulus + 1]):
-        free[tree.group[tree.member[m]]] -= mask[tree.member[m]]
-    allowed(tree, count, free, finishing, need, cap, fits)
+        free[group[tree.member[m]]] -= mask[tree.member[m]]
+    broken = feasible(parent, low, high, count, free, need, cap)
+    allowed(parent, low, high, count, free, finishing, need, cap, broken, fits)
     opened = 0
     for i in range(mask.size):
-        if tree.stimulus[i] == stimulus:
-            mask[i] = mask[i] * inside[tree.group[i]]
-        else:
-            mask[i] = mask[i] * fits[tree.group[i]]
+        mask[i] = mask[i] * (inside[group[i]] if tree.stimulus[i] == stimulus else fits[group[i]])
         opened += mask[i]
     for v in range(fits.size):
         fits[v] = 1
     return opened
 
 
-@jit
+@jit(nogil=True)
 def ahead(
-    tree, ending, weights, nodes, seats, active, masks, masked, remaining, by_shadow, fits, over, verdict
+    tree,
+    ending,
+    weights,
+    nodes,
+    seats,
+    active,
+    masks,
+    masked,
+    remaining,
+    by_shadow,
+    starts,
+    firsts,
+    aims,
+    fits,
+    over,
+    verdict,
 ):
     """Decide for every active seat whether its sitting is over, and which sets are open.
 
@@ -99,6 +110,8 @@ def ahead(
         Shape ``(A,)``: greatest information of an item still usable.
     by_shadow
         Whether shadow tests decide what is open and whether the test may stop.
+    starts, firsts, aims
+        Where first items are chosen; where each sitting starts; written: where the next item is judged.
     fits
         Shape ``(A, V)``, written: whether an item may come from each set.
     over
@@ -106,46 +119,65 @@ def ahead(
     verdict
         Shape ``(A,)``, written: `GO_ON` or why the sitting is over.
     """
-    sets = tree.parent.size
+    parent, low, high = tree.parent, tree.low, tree.high
+    sets = parent.size
     root = sets - 1
     need = np.empty(sets, np.int64)
     cap = np.empty(sets, np.int64)
     free = np.empty(sets, np.int64)
     inside = np.empty(sets, np.uint8)
     masses = np.empty(ending.cuts.size + 1)
+    several = sets > 1
     for a in range(active.size):
         s = active[a]
+        aims[a] = aim(seats.now[s, THETA], seats.tally[s, SERVED], seats.tally[s, SCORED], starts, firsts[a])
         count = seats.counted[s]
-        for v in range(sets):
-            free[v] = seats.free[s, v]
-        wanted = lacking(tree, count, free, need, cap)
-        over[a] = satisfied(ending, weights, nodes, seats, s, remaining[a], masses)
-        if over[a] != GO_ON and wanted <= 0 and not by_shadow:
+        broken = 0
+        lacking = low[root] - count[root]
+        if several:
+            for v in range(sets):
+                free[v] = seats.free[s, v]
+            broken = feasible(parent, low, high, count, free, need, cap)
+            lacking = max(need[root], lacking)
+        over[a] = GO_ON
+        if ending.ruled and seats.tally[s, SCORED] > 0:
+            over[a] = satisfied(ending, weights, nodes, seats, s, remaining[a], masses)
+        if over[a] != GO_ON and lacking <= 0 and not by_shadow:
             verdict[a] = over[a]
             continue
-        if count[root] >= tree.high[root]:
+        if count[root] >= high[root]:
             verdict[a] = LENGTH
             continue
-        if time_is_up(ending, seats, s):
+        if seats.now[s, TIME] >= ending.time:
             verdict[a] = TIME_UP
             continue
         verdict[a] = GO_ON
         if by_shadow:
             continue
         finishing = over[a] != GO_ON
+        if not several and not masked:  # nothing but the length to look after
+            fits[a, 0] = 1
+            if seats.free[s, 0] <= 0:
+                verdict[a] = EXHAUSTED
+            continue
         opened = 0
-        for attempt in range(2):
-            if opened == 0 and (masked or attempt == 0):
+        if not masked:
+            opened = allowed(parent, low, high, count, free, finishing, need, cap, broken, fits[a])
+        else:
+            for attempt in range(2):
+                if opened > 0:
+                    break
                 if attempt == 1:
                     for i in range(masks.shape[1]):
                         masks[a, i] = seats.usable[s, i]
-                if masked:
-                    tally_free(tree.group, masks[a], free)
+                tally_free(tree.group, masks[a], free)
                 stimulus = seats.tally[s, STIMULUS]
                 if stimulus >= 0:
                     opened = stay_or_leave(
                         tree, stimulus, count, masks[a], finishing, free, need, cap, fits[a], inside
                     )
                 else:
-                    opened = allowed(tree, count, free, finishing, need, cap, fits[a])
-        verdict[a] = GO_ON if opened > 0 else EXHAUSTED
+                    broken = feasible(parent, low, high, count, free, need, cap)
+                    opened = allowed(parent, low, high, count, free, finishing, need, cap, broken, fits[a])
+        if opened == 0:
+            verdict[a] = EXHAUSTED

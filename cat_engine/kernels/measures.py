@@ -33,7 +33,7 @@ class Spread(NamedTuple):
     high: np.ndarray
 
 
-@jit
+@jit(nogil=True)
 def spread(where, seats, active, weights, rule, nodes, out):
     """Write the weights under which items are judged.
 
@@ -87,7 +87,7 @@ def micro_all(values, out):
         out[i] = to_micro(values[i])
 
 
-@jit
+@jit(nogil=True)
 def weighted(over, table, out):
     """Expected value of a table over the weights: MLWI and MPWI when it holds information."""
     scratch = np.empty((1, table.shape[1]))
@@ -96,7 +96,7 @@ def weighted(over, table, out):
         micro_all(scratch[0], out[a])
 
 
-@jit
+@jit(nogil=True)
 def chances_tabled(logp, nodes, thetas, out):
     """Write ``out[a, k, i]``, the log-probability of each category at theta, from the table.
 
@@ -125,7 +125,7 @@ def chances_tabled(logp, nodes, thetas, out):
                 )
 
 
-@jit
+@jit(nogil=True)
 def chances_exact(items, index, thetas, out):
     """Write ``out[a, k, i] = log P(X_i = k | theta_a)`` for the items of one table."""
     lp = np.empty(out.shape[1])
@@ -136,7 +136,7 @@ def chances_exact(items, index, thetas, out):
                 out[a, k, index[r]] = lp[k]
 
 
-@jit
+@jit(nogil=True)
 def divergence(over, logp, n_cat, at, out):
     """Kullback-Leibler information between the estimate and the grid (Chang & Ying, 1996).
 
@@ -155,7 +155,7 @@ def divergence(over, logp, n_cat, at, out):
         micro_all(scratch[1], out[a])
 
 
-@jit
+@jit(nogil=True)
 def expected_variance(over, nodes, probability, n_cat, at, predictive, out):
     """Minus the expected posterior variance after the item (van der Linden, 1998).
 
@@ -193,7 +193,7 @@ def expected_variance(over, nodes, probability, n_cat, at, predictive, out):
         micro_all(scratch[3], out[a])
 
 
-@jit
+@jit(nogil=True)
 def mutual(over, probability, minus_entropy, n_cat, out):
     """Expected fall of the posterior's entropy = mutual information of answer and theta.
 
@@ -211,7 +211,7 @@ def mutual(over, probability, minus_entropy, n_cat, out):
         micro_all(scratch[1], out[a])
 
 
-@jit
+@jit(nogil=True)
 def discrimination(over, score, score2, out):
     """Variance over the weights of the expected score (Kaplan, de la Torre & Barrada, 2015)."""
     scratch = np.empty((2, score.shape[1]))
@@ -224,7 +224,7 @@ def discrimination(over, score, score2, out):
         micro_all(scratch[1], out[a])
 
 
-@jit
+@jit(nogil=True)
 def information_exact(items, index, whole, thetas, buffer, out):
     """Write the information of one table's items at each active seat's theta."""
     for a in range(thetas.size):
@@ -238,7 +238,7 @@ def information_exact(items, index, whole, thetas, buffer, out):
                 row[index[r]] = to_micro(buffer[r])
 
 
-@jit
+@jit(nogil=True)
 def expected_information(
     items, index, method, observed, evidence, seats, active, weights, first, nodes, prior, at, out
 ):
@@ -276,7 +276,7 @@ def expected_information(
             out[a, i] = to_micro(total)
 
 
-@jit
+@jit(nogil=True)
 def nearness(places, thetas, out):
     """Write minus the distance between each item's place on the scale and theta."""
     for a in range(thetas.size):
@@ -284,7 +284,7 @@ def nearness(places, thetas, out):
             out[a, i] = to_micro(-abs(places[i] - thetas[a]))
 
 
-@jit
+@jit(nogil=True)
 def in_stratum(places, stratum, now, thetas, out):
     """Like `nearness`, items of other strata after those of the present one, nearer strata first."""
     for a in range(thetas.size):
@@ -293,7 +293,7 @@ def in_stratum(places, stratum, now, thetas, out):
             out[a, i] = to_micro(-abs(places[i] - thetas[a]) - 1e6 * away)
 
 
-@jit
+@jit(nogil=True)
 def lottery(keys, out):
     """Write random values: every item has the same chance to be the greatest."""
     for a in range(keys.size):

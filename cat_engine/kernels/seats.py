@@ -71,34 +71,59 @@ class Tree(NamedTuple):
     enemy: np.ndarray
 
 
-@jit
-def close(tree, seats, s, item):
-    """Make `item` unusable for seat `s`."""
-    if seats.usable[s, item] != 0:
-        seats.usable[s, item] = 0
-        seats.free[s, tree.group[item]] -= 1
+# Loops run inside these functions, over all seats: handing a dozen arrays to a function for each
+# seat would cost more than the work (every array is reference-counted).
+
+
+@jit(nogil=True)
+def serve(tree, seats, active, chosen):
+    """Serve each active seat its item: it counts; its enemies and a stimulus left behind are closed."""
+    parent, group, time = tree.parent, tree.group, tree.time
+    usable, free, counted = seats.usable, seats.free, seats.counted
+    now, tally = seats.now, seats.tally
+    enemies = tree.enemy.size > 0
+    stimuli = tree.member.size > 0
+    for a in range(active.size):
+        s = active[a]
+        item = chosen[a]
+        v = group[item]
+        free[s, v] -= usable[s, item]
+        usable[s, item] = 0
+        while v >= 0:
+            counted[s, v] += 1
+            v = parent[v]
+        now[s, TIME] += time[item]
+        tally[s, SERVED] += 1
+        if enemies:
+            for e in range(tree.enemy_start[item], tree.enemy_start[item + 1]):
+                i = tree.enemy[e]
+                free[s, group[i]] -= usable[s, i]
+                usable[s, i] = 0
+        if stimuli:
+            left = tally[s, STIMULUS]
+            if left >= 0 and left != tree.stimulus[item]:
+                for m in range(tree.member_start[left], tree.member_start[left + 1]):
+                    i = tree.member[m]
+                    free[s, group[i]] -= usable[s, i]
+                    usable[s, i] = 0
+            tally[s, STIMULUS] = tree.stimulus[item]
 
 
 @jit
-def count_item(tree, seats, s, item, by):
-    """Let `item` count (by = 1) or count no more (by = -1) for seat `s`."""
+def uncount(tree, seats, s, item):
+    """Let a served item of seat `s` count no more."""
     v = tree.group[item]
     while v >= 0:
-        seats.counted[s, v] += by
+        seats.counted[s, v] -= 1
         v = tree.parent[v]
-    seats.now[s, TIME] += by * tree.time[item]
+    seats.now[s, TIME] -= tree.time[item]
 
 
-@jit
-def serve(tree, seats, s, item):
-    """Serve `item` to seat `s`: it counts, and its enemies and a stimulus left behind are closed."""
-    close(tree, seats, s, item)
-    count_item(tree, seats, s, item, 1)
-    for e in range(tree.enemy_start[item], tree.enemy_start[item + 1]):
-        close(tree, seats, s, tree.enemy[e])
-    left = seats.tally[s, STIMULUS]
-    if left >= 0 and left != tree.stimulus[item]:
-        for m in range(tree.member_start[left], tree.member_start[left + 1]):
-            close(tree, seats, s, tree.member[m])
-    seats.tally[s, STIMULUS] = tree.stimulus[item]
-    seats.tally[s, SERVED] += 1
+@jit(nogil=True)
+def bar(tree, seats, barred):
+    """Close the items that `barred` (shape ``(N, n)``) marks, before sittings begin."""
+    for s in range(barred.shape[0]):
+        for i in range(barred.shape[1]):
+            if barred[s, i]:
+                seats.free[s, tree.group[i]] -= seats.usable[s, i]
+                seats.usable[s, i] = 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cat_engine.errors import InputError
-from cat_engine.kernels.blueprint import bounded, feasible
+from cat_engine.kernels.blueprint import feasible
 from cat_engine.kernels.seats import Tree
 from cat_engine.selection.requirements import Requirement, Requirements
 
@@ -72,10 +72,11 @@ class Blueprint:
         """Say why no test of the `usable` items meets the tree, or None where one does."""
         sets = len(self)
         need, cap, count = np.zeros((3, sets), dtype=np.int64)
-        if not feasible(self.tree, count, self.free(usable), need, cap):
+        low, high = self.tree.low, self.tree.high
+        if not feasible(self.tree.parent, low, high, count, self.free(usable), need, cap):
             return None
         for v in range(sets):
-            least, most = bounded(self.tree, count, need, cap, v, 0)
+            least, most = max(need[v], low[v]), min(cap[v], high[v])
             if least > most:
                 return f"at least {least} items asked of {self.names[v]} where {max(most, 0)} are possible"
         return None

@@ -19,7 +19,7 @@ import numpy as np
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, GridTables
 from cat_engine.kernels import measures
-from cat_engine.kernels.choose import Ranked
+from cat_engine.kernels.choose import Bounded, Ranked
 from cat_engine.kernels.seats import SERVED, Seats
 from cat_engine.pool import ItemPool
 
@@ -31,9 +31,11 @@ __all__ = [
     "MEASURES",
     "WHERE",
     "Composition",
+    "Exact",
     "Judge",
     "Material",
     "Ranked",
+    "Selector",
     "comfortable",
     "judge",
     "rank",
@@ -51,6 +53,8 @@ WHERE = {
 _SPREAD = {"likelihood": measures.LIKELIHOOD, "posterior": measures.POSTERIOR, "normal": measures.NORMAL}
 _FINE = 4
 _DEPTH = 4096
+_DEPTH_BOUNDED = 512
+_ROOM = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,25 @@ class Material:
         return out
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Exact:
+    """A point criterion evaluated at theta itself, and bounds that spare most evaluations.
+
+    Attributes
+    ----------
+    tables
+        For each table of the pool: its parameters, the row of each item of the pool (-1: not in it), bounds.
+    values
+        The criterion of every item.
+    """
+
+    tables: tuple[tuple[Any, np.ndarray, Bounded], ...]
+    values: Judge
+
+
+Selector = Judge | Ranked | Exact
+
+
 def rank(nodes: np.ndarray, table: np.ndarray, row: np.ndarray | None = None) -> Ranked:
     """Rank a table whose rows belong to `nodes`, or are shared by them as `row` says."""
     row = np.arange(len(nodes), dtype=np.int64) if row is None else row
@@ -214,7 +237,7 @@ def rank(nodes: np.ndarray, table: np.ndarray, row: np.ndarray | None = None) ->
     return Ranked(float(nodes[0]), float(nodes[-1]), row, table, order)
 
 
-def judge(material: Material, name: str) -> Judge | Ranked:
+def judge(material: Material, name: str) -> Selector:
     """Return what criterion `name` needs at run time: values computed each time, or ranked beforehand.
 
     Raises
@@ -241,20 +264,25 @@ def comfortable(material: Material, success: float) -> Ranked:
     return rank(material.fine, table)
 
 
-def _over(material: Material, where: str) -> Callable[[Seats, np.ndarray], Any]:
-    """Return a function that writes the weights over which items are judged."""
+def _over(material: Material, where: str, plain: bool = False) -> Callable[[Seats, np.ndarray], Any]:
+    """Return a function that writes the weights over which items are judged.
+
+    `plain`: the nodes are points of equal weight, without the trapezoid rule's halves at the ends.
+    """
     code, size = _SPREAD[where], len(material.grid)
+    rule = np.ones(size) if plain else material.rule
+    prior = material.grid.weights / material.rule if plain else material.grid.weights
 
     def weigh(seats: Seats, active: np.ndarray) -> Any:
         n = len(active)
         over = measures.Spread(np.empty((n, size)), np.empty(n, np.int64), np.empty(n, np.int64))
-        measures.spread(code, seats, active, material.grid.weights, material.rule, material.grid.nodes, over)
+        measures.spread(code, seats, active, prior, rule, material.grid.nodes, over)
         return over
 
     return weigh
 
 
-def _information(material: Material, where: str) -> Judge | Ranked:
+def _information(material: Material, where: str) -> Selector:
     if where == "cut":
         return _at_cuts(material)
     if where in _SPREAD:
@@ -264,7 +292,39 @@ def _information(material: Material, where: str) -> Judge | Ranked:
         return comfortable(material, material.options.comfort)
     if material.options.evaluate == "table":
         return material.ranked_information
-    return lambda seats, active, thetas, keys, out: material.information(thetas, out)
+    return Exact(
+        tuple(_bounded(material, b) for b in range(len(material.pool.blocks))),
+        lambda seats, active, thetas, keys, out: material.information(thetas, out),
+    )
+
+
+def _bounded(material: Material, b: int) -> tuple[Any, np.ndarray, Bounded]:
+    """Bound one table's information around dense nodes, by five places in each node's cell.
+
+    The step between two places is a fraction of the grid's; what a parabola could add between them,
+    eight times over, is added to the greatest value and taken off the least.
+    """
+    pool, grid = material.pool, material.grid
+    block = pool.blocks[b]
+    n = len(block.index)
+    depth = min(n, _DEPTH_BOUNDED)
+    finer = max(1, min(16, _ROOM // (n * len(grid))))
+    size = finer * (len(grid) - 1) + 1
+    low, high = float(grid.nodes[0]), float(grid.nodes[-1])
+    quarter = (high - low) / (size - 1) / 4.0
+    shape = (size, depth)
+    order, upper, lower = (np.empty(shape, dtype=kind) for kind in (np.int32, np.int64, np.int64))
+    rows = np.empty((5, n), dtype=np.int64)
+    for g, node in enumerate(Grid.uniform(low, high, size).nodes):
+        around = np.array([node + q * quarter for q in (-2, -1, 0, 1, 2)])
+        measures.information_exact(block.table, np.arange(n), True, around, np.empty(n), rows)
+        slack = np.abs(np.diff(rows, 2, axis=0)).max(axis=0) + 2
+        most, least = rows.max(axis=0) + slack, rows.min(axis=0) - slack
+        ranked = np.argsort(-most, kind="stable")[:depth]
+        order[g], upper[g], lower[g] = block.index[ranked], most[ranked], least[ranked]
+    row_of = np.full(len(pool), -1, dtype=np.int64)
+    row_of[block.index] = np.arange(n)
+    return block.table, row_of, Bounded(low, high, size, order, upper, lower, depth == n)
 
 
 def _at_cuts(material: Material) -> Ranked:
@@ -319,7 +379,7 @@ def _entropy(material: Material, where: str) -> Judge:
 
 
 def _discrimination(material: Material, where: str) -> Judge:
-    weigh = _over(material, where)
+    weigh = _over(material, where, plain=True)
     squared = material.score * material.score
     return lambda seats, active, thetas, keys, out: measures.discrimination(
         weigh(seats, active), material.score, squared, out
@@ -410,7 +470,7 @@ def _order(material: Material, where: str) -> Ranked:
     return rank(material.fine, table, np.zeros(len(material.fine), dtype=np.int64))
 
 
-MEASURES: dict[str, Callable[[Material, str], Judge | Ranked]] = {
+MEASURES: dict[str, Callable[[Material, str], Selector]] = {
     "information": _information,
     "variance": _variance,
     "divergence": _divergence,

@@ -1,0 +1,276 @@
+"""Whole sittings of many simulated people, by the engine that serves real ones.
+
+People sit in lockstep, a few hundred to a chunk: each step is the one that a live sitting calls for one
+person (:meth:`cat_engine.machine.Machine.step`). Chunks run on threads; a sitting depends on the seed,
+the person's number and the exposure counts alone, so that results do not depend on chunks or threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from cat_engine.errors import InputError
+from cat_engine.kernels import batch
+from cat_engine.kernels.ending import GO_ON
+from cat_engine.kernels.pick import mix
+from cat_engine.kernels.seats import SE, THETA, bar
+from cat_engine.selection.criteria import Exact, Ranked
+from cat_engine.selection.exposure import Snapshot
+from cat_engine.session import MISSING, AdaptiveTest
+
+__all__ = ["Sittings", "simulate"]
+
+_ANSWERS, _CHOICE, _SITTING, _ROTATION = range(4)
+"""What chance is for, each with a stream of its own."""
+
+_CHUNK = 512
+_VALUES = 1 << 17
+_DENSE = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sittings:
+    """Finished sittings.
+
+    Attributes
+    ----------
+    items
+        Shape ``(N, L)``, int32: positions in the pool in the order served, then -1.
+    categories
+        Shape ``(N, L)``, int8: the answers; negative codes as in :mod:`cat_engine.session`.
+    length
+        Shape ``(N,)``: how many items were served.
+    theta, se
+        Shape ``(N,)``: the running estimate at the end.
+    reason
+        Shape ``(N,)``: why each ended (keys of :data:`cat_engine.stopping.REASONS`).
+    """
+
+    items: np.ndarray
+    categories: np.ndarray
+    length: np.ndarray
+    theta: np.ndarray
+    se: np.ndarray
+    reason: np.ndarray
+
+    @classmethod
+    def empty(cls, n: int, length: int) -> Sittings:
+        """Return room for `n` sittings."""
+        return cls(
+            np.full((n, length), -1, dtype=np.int32),
+            np.full((n, length), -1, dtype=np.int8),
+            np.zeros(n, dtype=np.int64),
+            np.empty(n),
+            np.empty(n),
+            np.zeros(n, dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    def part(self, begin: int, end: int) -> Sittings:
+        """Return some of the sittings; the arrays are shared."""
+        return Sittings(
+            self.items[begin:end],
+            self.categories[begin:end],
+            self.length[begin:end],
+            self.theta[begin:end],
+            self.se[begin:end],
+            self.reason[begin:end],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """How simulated people answer: the probability of each category or above, over dense nodes.
+
+    Attributes
+    ----------
+    low, high, size
+        First and last node, and their number.
+    upper
+        Shape ``(n, K - 1, size)``.
+    """
+
+    low: float
+    high: float
+    size: int
+    upper: np.ndarray
+
+    @classmethod
+    def of(cls, test: AdaptiveTest, theta: np.ndarray) -> Truth:
+        """Tabulate the pool over a range that holds `theta`, 20 nodes to the unit."""
+        low, high = min(-4.0, float(theta.min(initial=0.0))), max(4.0, float(theta.max(initial=0.0)))
+        size = int(np.ceil((high - low) * _DENSE)) + 1 if len(theta) else 4
+        nodes = np.linspace(low, high, size)
+        upper = np.zeros((len(test.pool), int(test.pool.n_cat.max()) - 1, size))
+        for block in test.pool.blocks:
+            batch.upper_of(block.table, block.index, nodes, upper)
+        return cls(low, high, size, upper)
+
+
+def simulate(
+    test: AdaptiveTest,
+    theta: np.ndarray,
+    seed: int,
+    *,
+    number: int = 0,
+    snapshot: Snapshot | None = None,
+    responses: np.ndarray | None = None,
+    progress: Callable[[int], None] | None = None,
+    out: Sittings | None = None,
+) -> Sittings:
+    """Let people of known ability sit the test.
+
+    Parameters
+    ----------
+    test
+        The test.
+    theta
+        Shape ``(N,)``: true abilities.
+    seed
+        Of all chance.
+    number
+        The first person's number; person ``number + p`` sits the same in any batch.
+    snapshot
+        Exposure counts, the same for all; :func:`counted` lets counts follow the sittings.
+    responses
+        Shape ``(N, n)``: given answers, used instead of simulated ones; an item with a negative entry is
+        not available to that person.
+    progress
+        Called with the number of sittings that have just ended.
+    out
+        Where to write.
+    """
+    theta = np.ascontiguousarray(theta, dtype=np.float64)
+    machine, n = test.machine, len(test.pool)
+    if responses is not None and responses.shape != (len(theta), n):
+        raise InputError(
+            f"expected given responses of {len(theta)} persons to {n} items, got {responses.shape}; "
+            "give one column an item"
+        )
+    if snapshot is not None:
+        snapshot.check(n, len(test.bounds) + 1)
+    length = int(machine.blueprint.requirements.length[1])
+    out = Sittings.empty(len(theta), length) if out is None else out
+    truth = Truth.of(test, theta if responses is None else theta[:0])
+    ranked = isinstance(machine.selector, Ranked | Exact) and machine.rule.ordered and snapshot is None
+    chunk = _CHUNK if ranked else max(8, min(_CHUNK, _VALUES // n))
+
+    def run(begin: int) -> int:
+        end = min(begin + chunk, len(theta))
+        _sit(
+            test,
+            theta[begin:end],
+            seed,
+            number + begin,
+            snapshot,
+            None if responses is None else responses[begin:end],
+            truth,
+            out.part(begin, end),
+        )
+        return end - begin
+
+    starts = range(0, len(theta), chunk)
+    workers = min(int(numba.get_num_threads()), len(starts))
+    if workers < 2:
+        for begin in starts:
+            done = run(begin)
+            if progress:
+                progress(done)
+        return out
+    with ThreadPoolExecutor(workers) as pool:
+        for done in pool.map(run, starts):
+            if progress:
+                progress(done)
+    return out
+
+
+def _stream(seed: int, purpose: int) -> np.ndarray:
+    """The key of one purpose under the study's seed, in an array: numba types a bare integer by its size."""
+    return np.array([mix(np.uint64(seed), purpose)], dtype=np.uint64)
+
+
+def _sit(
+    test: AdaptiveTest,
+    theta: np.ndarray,
+    seed: int,
+    number: int,
+    snapshot: Snapshot | None,
+    responses: np.ndarray | None,
+    truth: Truth,
+    out: Sittings,
+) -> None:
+    machine, exposure = test.machine, test.design.exposure
+    n = len(theta)
+    seats = machine.seats(n)
+    persons = np.arange(number, number + n, dtype=np.uint64)
+    tree = machine.blueprint.tree
+    if exposure.rotation > 1:
+        parts = np.empty(n, dtype=np.uint64)
+        batch.keys_for(_stream(seed, _ROTATION), persons, 0, parts)
+        bar(tree, seats, machine.part[None, :] != (parts % exposure.rotation)[:, None])
+    if responses is not None:
+        bar(tree, seats, responses < 0)
+    sitting = np.empty(n, dtype=np.uint64)
+    batch.keys_for(_stream(seed, _SITTING), persons, 0, sitting)
+    answers = _stream(seed, _ANSWERS)
+    chances, control = None, machine.control
+    if snapshot is not None:
+        control = snapshot.control
+        if machine.rule.masks:
+            chances = snapshot.chances(exposure.method, exposure.rate)
+    firsts = np.full(n, test.design.start.theta)
+    absent = np.full(len(MISSING) + 1, -1, dtype=np.int64)
+    for code, name in MISSING.items():
+        absent[-code] = 0 if getattr(test.design.answers, name) == "lowest" else -1
+    first, shares = np.empty(n, dtype=np.int64), np.empty((n, 4))
+    batch.place(truth.low, truth.high, truth.size, theta, first, shares)
+    active = np.arange(n)
+    draw = np.zeros(n, dtype=np.uint64)
+    served: list[list[int]] = [[] for _ in range(n)] if machine.shadow is not None else []
+    for position in range(out.items.shape[1] + 1):
+        if machine.draws:
+            draw = np.empty(len(active), dtype=np.uint64)
+            batch.keys_for(_stream(seed, _CHOICE), persons[active], position, draw)
+        choice = machine.step(
+            seats,
+            active,
+            firsts[: len(active)],
+            draw[: len(active)],
+            sitting[active],
+            chances,
+            control,
+            test.bounds,
+            [served[s] for s in active] if served else (),
+            told=False,
+        )
+        going = choice.verdict == GO_ON
+        chosen = choice.items
+        if not going.all():
+            over = active[~going]
+            out.reason[over] = choice.verdict[~going]
+            out.length[over] = position
+            active, chosen = active[going], chosen[going]
+            if not len(active):
+                break
+        if responses is None:
+            categories = np.empty(len(active), dtype=np.int64)
+            batch.respond(truth.upper, answers, persons, active, first, shares, chosen, categories)
+        else:
+            categories = responses[active, chosen].astype(np.int64)
+        out.items[active, position] = chosen
+        out.categories[active, position] = categories
+        for a, s in enumerate(active) if served else ():
+            served[s].append(int(chosen[a]))
+        machine.serve(seats, active, chosen)
+        if responses is not None:
+            batch.scored_as(categories, absent, categories)
+        machine.take(seats, active, chosen, categories)
+    out.theta[:] = seats.now[:, THETA]
+    out.se[:] = seats.now[:, SE]
