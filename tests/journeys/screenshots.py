@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 
 from api.database.migrate import migrate
-from item_bank.content import Item, Order
+from item_bank.content import Item
 from item_bank.demo import load
+from tests.api.pages.right_answers import fields
 from tests.journeys.chromium import ROOT, Chromium
 from tests.journeys.server import Server
 from tests.journeys.sitting import QUICKLY, SUBMIT
@@ -27,20 +28,6 @@ for (const [name, value] of arguments[0]) {
   if (box) box.click(); else other.value = value;
 }
 """
-
-
-def fields(item: Item) -> list[tuple[str, str]]:
-    """Return the names and values of the form's fields that answer `item` rightly."""
-    content = item.versions["fr"]
-    found = []
-    for name, response in content.responses.items():
-        if isinstance(content.interactions[name], Order):
-            found += [(f"a.{name}.{id}", str(place)) for place, id in enumerate(response.correct, start=1)]
-        elif response.base_type == "directedPair":
-            found += [(f"a.{name}.{row}", column) for row, column in map(str.split, response.correct)]
-        else:
-            found += [(f"a.{name}", value) for value in response.correct]
-    return found
 
 
 class Photographer:
@@ -93,7 +80,7 @@ def _sit(photographer: Photographer, server: Server, bank: dict[str, Item]) -> N
         item = bank[server.log(sitting)[-1]["data"]["item"]]
         knows = (item.grade or 3) <= 3
         if knows:
-            chromium.script(KNOWS, fields(item))
+            chromium.script(KNOWS, fields(item, "fr"))
             _take_question(photographer, item)
         with chromium.next_page():
             chromium.script(f"document.querySelector('{SUBMIT}').click()" if knows else QUICKLY, 0)

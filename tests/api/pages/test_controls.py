@@ -19,7 +19,10 @@ from item_bank.content import (
     SelectPoint,
     TextEntry,
 )
-from item_bank.render import Slot, View
+from item_bank.demo import LANGUAGES, load
+from item_bank.render import Slot, View, present
+from item_bank.scoring import category
+from tests.api.pages.right_answers import fields
 
 Fields = Mapping[str, list[str]]
 
@@ -90,6 +93,17 @@ def test_an_answer_is_read(interaction: Interaction, fields: Fields, response: l
 )
 def test_what_is_missing_is_said(interaction: Interaction, fields: Fields, message: str) -> None:
     assert answered(interaction, fields)[1] == [message]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_right_answer_to_every_item_of_the_demonstration_bank_can_be_given(language: str) -> None:
+    for item in load().items:
+        sent: dict[str, list[str]] = {}
+        for name, value in fields(item, language):
+            sent.setdefault(name, []).append(value)
+        reading = read(present(item, language, b"seed"), sent)
+        assert reading.faults == (), item.id
+        assert category(item, reading.response, language) == item.n_cat - 1, item.id
 
 
 def test_of_several_blanks_the_missing_one_is_named() -> None:
