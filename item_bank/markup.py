@@ -16,7 +16,7 @@ from lxml import etree
 
 from cat_engine.errors import InputError
 
-__all__ = ["TAGS", "VOID", "active", "escape", "sanitise", "text", "to_html", "to_xml"]
+__all__ = ["TAGS", "VOID", "active", "escape", "printable", "sanitise", "text", "to_html", "to_xml"]
 
 TAGS = frozenset(
     "p br hr div span em strong b i u s small sub sup ul ol li dl dt dd blockquote q cite code pre kbd samp "  # noqa: SIM905
@@ -115,6 +115,11 @@ def _attribute(element: str, name: str, value: str) -> str | None:
     if name == "name":
         return value if re.fullmatch(r"[\w.\-]+", value) else None
     return " ".join(value.split())
+
+
+def printable(plain: str) -> str:
+    """Return `plain` without the control characters that no XML file can hold, its line ends as ``\\n``."""
+    return _NOT_XML.sub("", plain).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def escape(plain: str) -> str:

@@ -22,7 +22,7 @@ from item_bank import forms
 from item_bank.bank import Bank
 from item_bank.content import Choice, Content, Item, Match, Option, Order, Source, TextEntry
 from item_bank.forms import RESPONSE, Form
-from item_bank.markup import escape, sanitise, text
+from item_bank.markup import escape, printable, sanitise, text
 from item_bank.qti.package import Imported, Note
 
 __all__ = ["COLUMNS", "read_csv", "write_csv"]
@@ -264,7 +264,7 @@ def _rows(data: bytes, where: str) -> Iterator[tuple[Lines, dict[str, str]]]:
                 raise lines.fail(f"expected at most {_MOST_ROWS:,} rows; split the file")
             if None in row:
                 raise lines.fail(f"expected {len(names)} cells, got more; quote what holds '{delimiter}'")
-            yield lines, {name: _fused(value or "") for name, value in row.items()}
+            yield lines, {name: _fused(printable(value or "")) for name, value in row.items()}
     except csv.Error as error:
         raise InputError(f"{where}, line {reader.line_num}: expected CSV, got: {error}") from None
 

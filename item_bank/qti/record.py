@@ -15,6 +15,7 @@ from cat_engine.errors import InputError
 from item_bank.bank import Bank
 from item_bank.content import Content, Item, Source
 from item_bank.framework import Framework
+from item_bank.markup import printable
 
 __all__ = ["NAME", "SCHEMA", "Record", "item_of", "read_record", "write_record"]
 
@@ -76,6 +77,8 @@ def read_record(data: bytes, where: str) -> Record:
         content = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: expected JSON, got something else ({error}); write it anew") from None
+    if _unprintable(content):
+        raise InputError(f"{where}: expected texts without control characters; remove them")
     top = _Reader(where, "").mapping(content)
     schema = top.get("schema")
     if schema != SCHEMA:
@@ -204,6 +207,14 @@ def _parameters(top: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], 
             raise read.fail("each item once", name)
         seen.add(name)
     return tuple(rows)
+
+
+def _unprintable(value: Any) -> bool:
+    if isinstance(value, str):
+        return printable(value) != value
+    if isinstance(value, dict):
+        return any(_unprintable(key) or _unprintable(entry) for key, entry in value.items())
+    return isinstance(value, list) and any(_unprintable(entry) for entry in value)
 
 
 def _no_constant(name: str) -> Any:
