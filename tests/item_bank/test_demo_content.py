@@ -196,7 +196,6 @@ def test_the_adversarial_pass_met_every_item(bank: DemoBank) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="items mended after the readings wait for fresh ones")
 def test_every_item_was_read_twice_as_it_stands(bank: DemoBank, readings: list[Reading]) -> None:
     assert unread(bank, readings) == []
 
