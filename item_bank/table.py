@@ -219,6 +219,8 @@ def read_csv(data: bytes, where: str, language: str = "fr") -> Imported:
         if not name:
             raise lines.fail("expected an identifier in the column 'item', got none; write one")
         spoken = row.get("language", "").strip() or language
+        if not (spoken.isascii() and spoken.isalpha() and spoken.islower() and len(spoken) <= 8):
+            raise lines.fail(f"expected a language like 'fr', got '{spoken[:20]}'")
         item = _item(name, spoken, row, lines)
         before = found.get(name)
         if before is None:

@@ -7,6 +7,7 @@ package of anyone else gives the items that are supported; `Imported.notes` list
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from collections.abc import Callable, Iterable
@@ -78,7 +79,7 @@ def package(bank: Bank) -> bytes:
     for name, stimulus in bank.stimuli.items():
         stimulus_files[name] = {}
         for language, title in stimulus.title.items():
-            file = f"stimuli/{name}.{language}.xml"
+            file = f"stimuli/{_safe(name)}.{language}.xml"
             image = stimulus.image.get(language)
             files[file] = write_stimulus(name, language, title, stimulus.html.get(language, ""), image, path)
             stimulus_files[name][language] = file
@@ -87,7 +88,7 @@ def package(bank: Bank) -> bytes:
     for item in bank.items:
         item_files[item.id] = {}
         for language, content in item.versions.items():
-            file = f"items/{item.id}.{language}.xml"
+            file = f"items/{_safe(item.id)}.{language}.xml"
             shared = stimulus_files.get(item.stimulus, {}).get(language)
             refs = [(item.stimulus, f"../{shared}")] if shared else []
             files[file] = write_item(item.id, language, content, path, refs)
@@ -112,6 +113,12 @@ def package(bank: Bank) -> bytes:
     return write_archive({"imsmanifest.xml": _manifest(resources), **files})
 
 
+def _safe(name: str) -> str:
+    """Return `name` as a part of a file name; one that had to be changed gets a digest, to stay itself."""
+    plain = re.sub(r"[^A-Za-z0-9_.\-]|\.{2,}", "_", name).lstrip(".")[:80]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def _images(content: Content) -> list[Image]:
     drawn = [c.image for c in content.interactions.values() if isinstance(c, Hotspot | SelectPoint)]
     return list({image.name: image for image in drawn}.values())
@@ -124,12 +131,10 @@ def _cp(name: str) -> str:
 def _resource(
     name: str, kind: str, file: str, media: Iterable[str] = (), others: Iterable[str] = ()
 ) -> etree._Element:
-    safe = re.sub(r"[^A-Za-z0-9_.\-]", "_", name)
-    made = etree.Element(_cp("resource"), {"identifier": f"R-{safe}", "type": kind, "href": file})
+    made = etree.Element(_cp("resource"), {"identifier": f"R-{_safe(name)}", "type": kind, "href": file})
     etree.SubElement(made, _cp("file"), {"href": file})
     for needed in (*(f"media.{name}" for name in media), *others):
-        safe = re.sub(r"[^A-Za-z0-9_.\-]", "_", needed)
-        etree.SubElement(made, _cp("dependency"), {"identifierref": f"R-{safe}"})
+        etree.SubElement(made, _cp("dependency"), {"identifierref": f"R-{_safe(needed)}"})
     return made
 
 
@@ -340,9 +345,10 @@ class _Import:
         for entry in entries:
             if _STIMULUS.match(entry.kind):
                 self._shared(entry, stimuli, by_file)
-            elif _OTHER.match(entry.kind):
-                what = _OTHER.match(entry.kind)
-                self.notes.append(Note(entry.file, None, f"a {what[1] if what else ''} is not kept", False))
+            elif entry.kind.startswith("imsqti_") and not _ITEM.match(entry.kind):
+                other = _OTHER.match(entry.kind)
+                what = f"a {other[1]}" if other else f"'{entry.kind[:40]}'"
+                self.notes.append(Note(entry.file, None, f"{what} is not kept", False))
             elif entry.kind == _USAGE:
                 rows, said = read_usage(self._read(entry), entry.file)
                 parameters += rows
@@ -365,6 +371,8 @@ class _Import:
             same.append(read)
             for address in read.stimuli:
                 target = self._resolve(entry.file, address)
+                if target in self.archive and target not in by_file:
+                    self._shared(_Entry(target, "", target, None), stimuli, by_file)
                 if target in by_file:
                     shared[read.id] = by_file[target]
                 else:

@@ -173,6 +173,9 @@ def _item(read: _Reader, value: object) -> dict[str, Any]:
 
 def _files(read: _Reader, row: Mapping[str, Any]) -> dict[str, str]:
     files = read.mapping(row.get("files"))
+    for language in files:
+        if not (language.isascii() and language.isalpha() and language.islower() and len(language) <= 8):
+            raise read.fail("a language like 'fr' under 'files'", language)
     return {language: read.plain(name) for language, name in files.items()}
 
 

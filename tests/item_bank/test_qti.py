@@ -227,9 +227,12 @@ def test_pictures_of_others_come_along_under_plain_names() -> None:
 
 def test_a_test_is_listed_and_its_items_kept() -> None:
     head = '<resource identifier="t" type="imsqti_test_xmlv3p0" href="test.xml"/>'
+    head += '<resource identifier="o" type="imsqti_xmlv1p2" href="old.xml"/>'
     read = import_package(foreign({"i.xml": QTI3["choice"][0]}, head=head))
     assert len(read.bank.items) == 1
-    assert [note.message for note in read.notes] == ["a test is not kept"]
+    assert [note.message for note in read.notes] == [
+        *("a test is not kept", "'imsqti_xmlv1p2' is not kept"),
+    ]
 
 
 def test_two_languages_of_one_identifier_are_one_item() -> None:
@@ -242,6 +245,34 @@ def test_two_languages_of_one_identifier_are_one_item() -> None:
     other = french.replace(b"<qti-value>B</qti-value>", b"<qti-value>A</qti-value>")
     read = import_package(foreign({"en.xml": english, "fr.xml": other}))
     assert "no translation" in read.notes[0].message
+
+
+def test_a_shared_stimulus_of_others_comes_along() -> None:
+    item = QTI3["choice"][0].replace(
+        b"<qti-item-body>",
+        b'<qti-assessment-stimulus-ref identifier="s" href="../texts/s.xml"/><qti-item-body>',
+    )
+    text = (
+        b'<qti-assessment-stimulus xmlns="http://www.imsglobal.org/xsd/imsqtiasi_v3p0" identifier="s" '
+        b'title="Night" xml:lang="en"><qti-stimulus-body><p>Once.</p></qti-stimulus-body>'
+        b"</qti-assessment-stimulus>"
+    )
+    for head in ("imsqti_stimulus_xmlv3p0", "imsqti_test_xmlv3p0", ""):
+        resource = f'<resource identifier="s" type="{head}" href="texts/s.xml"/>' if head else ""
+        read = import_package(foreign({"a/i.xml": item}, {"texts/s.xml": text}, resource)).bank
+        assert read.items[0].stimulus == "s"
+        assert read.stimuli["s"].html == {"en": "<p>Once.</p>"}
+    alone = import_package(foreign({"a/i.xml": item}))
+    assert alone.bank.items[0].stimulus == ""
+    assert "its stimulus '../texts/s.xml' is not there" in alone.notes[0].message
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "é è", "x" * 300])
+def test_no_identifier_becomes_a_path(name: str) -> None:
+    bank = Bank((replace(samples.single(), id=name),))
+    names = zipfile.ZipFile(io.BytesIO(package(bank))).namelist()
+    assert all(file.count("/") <= 1 and ".." not in file and len(file) < 120 for file in names)
+    assert import_package(package(bank)).bank == bank
 
 
 def test_a_file_that_is_not_there_is_named_with_the_manifest_s_line() -> None:
