@@ -77,6 +77,8 @@ class SQLite:
         Whether to read alone, beside a server that writes.
     synchronous
         ``FULL``; only the tests' controls say otherwise.
+    readers
+        How many connections read beside the writer; with 0 the writer reads, too.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class SQLite:
         durable: bool = True,
         synchronous: str = "FULL",
         reading: bool = False,
+        readers: int = READERS,
     ) -> None:
         self.path = path
         self.dialect: Dialect = SQLiteDialect_pysqlite(paramstyle="named")
@@ -94,6 +97,7 @@ class SQLite:
         self._durable = durable
         self._synchronous = synchronous
         self._reading = reading
+        self._reader_count = readers
         self._jobs: queue.Queue[_Job | None] = queue.Queue(waiting)
         self._writer: threading.Thread | None = None
         self._readers: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -110,7 +114,7 @@ class SQLite:
             connection.close()
             self._unlock()
             raise
-        for _ in range(READERS):
+        for _ in range(self._reader_count):
             reader = self._connect()
             reader.execute("PRAGMA query_only = ON")
             self._readers.put(reader)
@@ -155,6 +159,8 @@ class SQLite:
 
     async def read(self, plan: _Start[T], /, *args: Any, **kwargs: Any) -> T:
         """Run a plan that writes nothing, in a reader's connection."""
+        if self._reader_count == 0:
+            return await self.write(plan, *args, **kwargs)
         return await asyncio.to_thread(self._read, plan, args, kwargs)
 
     def _read(self, plan: _Start[T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:

@@ -34,7 +34,7 @@ def item(n: int) -> content.Item:
     versions = {
         language: content.Content(
             title=f"BANK-ITEM-{n}",
-            body=f'<p>{language} question</p><slot name="RESPONSE"></slot>',
+            body=f'<p>{language} question {n}</p><slot name="RESPONSE"></slot>',
             interactions={"RESPONSE": content.Choice(options, maximum=0 if partial else 1, shuffle=True)},
             responses={
                 "RESPONSE": content.Response(
@@ -59,9 +59,9 @@ def item(n: int) -> content.Item:
     )
 
 
-def document(**changes: Any) -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
-    """A test document; `changes` replace its parts."""
-    items = [item(n) for n in range(1, 13)]
+def document(n_items: int = 12, **changes: Any) -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
+    """A test document with `n_items` items; `changes` replace its parts."""
+    items = [item(n) for n in range(1, n_items + 1)]
     name = hashlib.sha256(PICTURE).hexdigest()
     image = content.Image("picture-of-1.svg", 10, 10, "a picture")
     stimulus = content.Stimulus(
@@ -73,7 +73,7 @@ def document(**changes: Any) -> tuple[dict[str, Any], dict[str, tuple[str, bytes
     rows = [
         {"id": i.id, "model": "gpcm", "a": 0.8, "b": [-0.5, 0.5]}
         if i.n_cat == 3
-        else {"id": i.id, "model": "2pl", "a": 1.2, "b": (n - 6) / 3}
+        else {"id": i.id, "model": "2pl", "a": 1.2, "b": (n % 12 - 6) / 3}
         for n, i in enumerate(items)
     ]
     return {

@@ -1,0 +1,42 @@
+"""The long forms of the chaos tests, and their controls; status 1 when a promise or a control fails."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from tests.chaos.power import power_loss
+from tests.chaos.storm import CONTROLS, postgres, storm
+
+
+def main() -> int:
+    """Run everything and print what happened."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--answers", type=int, default=5000)
+    parser.add_argument("--kills", type=int, default=15)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    sound = True
+    with postgres() as server:
+        print("Storm: kill -9 of servers and database, cut, doubled and reordered requests")
+        report = asyncio.run(storm(server, args.answers, args.kills, args.seed))
+        print(report.told(), flush=True)
+        sound &= not report.bad and not report.without_retry_after
+        for control, victims in CONTROLS.items():
+            report = asyncio.run(storm(server, 400, 6, args.seed, control, victims))
+            caught = bool(report.bad)
+            print(f"Control, {control}: {'caught' if caught else 'NOT CAUGHT'}\n{report.told()}", flush=True)
+            sound &= caught
+    print("Power loss at every write, SQLite")
+    outcome = power_loss(sittings=12, points=0)
+    print(f"synchronous=FULL: {outcome.told()}", flush=True)
+    control_outcome = power_loss(sittings=12, points=0, synchronous="NORMAL")
+    print(f"Control, synchronous=NORMAL: {control_outcome.told()}")
+    sound &= not outcome.lost and not outcome.corrupt and bool(control_outcome.lost)
+    print("All promises held, all controls were caught." if sound else "A promise or a control FAILED.")
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

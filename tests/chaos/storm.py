@@ -1,0 +1,341 @@
+"""Two servers, one PostgreSQL, many candidates behind a proxy of faults, and something that kills."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from api.accounts.invitations import invite
+from api.catalogue.store import Tests
+from api.database.migrate import migrate
+from api.database.postgres import PostgreSQL
+from api.ids import new_code, new_id
+from api.results.claims import Person
+from api.runtime import Runtime
+from api.settings import Settings
+from api.sittings.replay import replay
+from tests.api.sample import CODE, ORGANISATION, prepare
+from tests.chaos.candidates import Diary, candidate
+from tests.chaos.proxy import FaultProxy
+from tests.databases import start_postgres, with_database
+
+__all__ = ["Report", "postgres", "storm"]
+
+ROOT = Path(__file__).absolute().parent.parent.parent
+ITEMS = 12
+
+WEAKEN = {
+    "no synchronous commit": "ALTER DATABASE {name} SET synchronous_commit = off",
+    "no unique keys": (
+        "ALTER TABLE event DROP CONSTRAINT event_pk; DROP INDEX event_served_key; "
+        "DROP INDEX event_answered_key; DROP INDEX event_idempotency_key"
+    ),
+}
+"""Controls that are made in the database."""
+
+CONTROLS = {
+    "no synchronous commit": ("database",),
+    "no unique keys": ("server",),
+    "redrawing": ("server",),
+}
+"""Builds that are broken on purpose, and what has to be killed for it to show."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a storm has shown."""
+
+    seconds: float = 0.0
+    acknowledged: int = 0
+    finished: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)
+    without_retry_after: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+
+    @property
+    def bad(self) -> list[str]:
+        """Everything that must not happen."""
+        return self.lost + self.doubled + self.different + self.broken + self.stuck
+
+    def told(self) -> str:
+        """Return it for people."""
+        return "\n".join(
+            [
+                f"{self.acknowledged} acknowledged answers in {self.finished} sittings, {self.seconds:.0f} s",
+                f"kills: {dict(self.kills)}",
+                f"faults: {dict(self.faults)}",
+                f"refusals: {self.refused}, without Retry-After: {self.without_retry_after}",
+                f"lost {len(self.lost)}, doubled {len(self.doubled)}, "
+                f"different item {len(self.different)}, broken logs {len(self.broken)}, "
+                f"stuck {len(self.stuck)}",
+                *self.bad[:10],
+            ]
+        )
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of our own, to kill."""
+    folder = Path(tempfile.mkdtemp(prefix="acquis-chaos-"))
+    server = start_postgres(folder)
+    try:
+        yield server
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def kill_postgres(server: Any) -> None:
+    """SIGKILL the whole server, as a machine that stops would."""
+    postmaster = psutil.Process(server.get_pid())
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, 10)
+
+
+class Server:
+    """One server process on a port of its own."""
+
+    def __init__(self, environment: dict[str, str], control: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._environment = environment
+        self._control = control
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it serves when it can."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.server", str(self.port), self._control],
+            cwd=ROOT,
+            env=os.environ | self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended by itself (it cannot start without its database)."""
+        return self._process is not None and self._process.poll() is not None
+
+
+async def ready(port: int, patience: float = 60.0) -> None:
+    """Wait until a server accepts connections."""
+    end = time.monotonic() + patience
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"no server on port {port} after {patience} s")
+        await asyncio.sleep(0.05)
+
+
+async def prepared(settings: Settings, sittings: int) -> list[str]:
+    """Publish the test and invite; return the codes."""
+    runtime = Runtime.of(settings)
+    await runtime.database.open()
+    try:
+        design = {
+            "schema": "acquis/design/1",
+            "stop": {"min": ITEMS, "max": ITEMS},
+            "cuts": {"values": [0.0]},
+        }
+        await prepare(runtime, n_items=2 * ITEMS, design=design)
+        codes = [new_code() for _ in range(sittings)]
+        await asyncio.gather(
+            *(runtime.write(invite, ORGANISATION, Person(new_id()), CODE, code) for code in codes)
+        )
+        return codes
+    finally:
+        await runtime.database.close()
+
+
+async def storm(
+    server: Any,
+    answers: int,
+    kills: int,
+    seed: int,
+    control: str = "sound",
+    victims: tuple[str, ...] = ("server", "server", "database"),
+) -> Report:
+    """Run a storm until there are `answers` acknowledged answers and `kills` kills; report."""
+    report, diary, draw = Report(), Diary(), random.Random(seed)
+    folder = Path(tempfile.mkdtemp(prefix="acquis-storm-"))
+    name = f"storm_{new_id().lower()}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    url = with_database(server.get_uri(), name)
+    migrate(url)
+    settings = Settings(url, keys=folder / "keys", connections=6)
+    codes = await prepared(settings, 3 * answers // ITEMS + 60)
+    if control in WEAKEN:
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(WEAKEN[control].format(name=name))
+    kind = {"no synchronous commit": "weak", "no unique keys": "sound"}.get(control, control)
+    servers = [Server(settings.environment(), kind) for _ in range(2)]
+    started = time.monotonic()
+    try:
+        for one in servers:
+            one.start()
+        for one in servers:
+            await ready(one.port)
+        async with FaultProxy([one.port for one in servers], seed) as proxy:
+            await _until_enough(
+                proxy, servers, server, url, codes, diary, report, answers, kills, victims, draw
+            )
+            report.faults = proxy.done
+    finally:
+        for one in servers:
+            if not one.died:
+                one.kill()
+    report.seconds = time.monotonic() - started
+    report.acknowledged, report.finished = len(diary.acknowledged), diary.finished
+    report.stuck = diary.stuck
+    report.refused, report.without_retry_after = diary.refused, diary.without_retry_after
+    await _compared(url, diary, report)
+    shutil.rmtree(folder, ignore_errors=True)
+    return report
+
+
+async def _until_enough(
+    proxy: FaultProxy,
+    servers: list[Server],
+    database: Any,
+    url: str,
+    codes: list[str],
+    diary: Diary,
+    report: Report,
+    answers: int,
+    kills: int,
+    victims: tuple[str, ...],
+    draw: random.Random,
+) -> None:
+    def enough() -> bool:
+        return bool(report.lost) or (len(diary.acknowledged) >= answers and report.kills.total() >= kills)
+
+    async def sitting_after_sitting(number: int) -> None:
+        own = random.Random(f"{draw.random()} {number}")
+        while codes and not enough():
+            await candidate(proxy.port, codes.pop(), diary, own)
+
+    async def killing() -> None:
+        while report.kills.total() < kills and not report.lost:
+            await asyncio.sleep(draw.uniform(0.8, 1.8))
+            victim = draw.choice(victims)
+            if victim == "database":
+                await asyncio.to_thread(kill_postgres, database)
+                await asyncio.sleep(draw.uniform(0.0, 0.3))
+                await asyncio.to_thread(database.ensure_postgres_running)
+                with psycopg.connect(url) as connection:
+                    report.lost = _lost(connection, diary)  # the end of a control
+            else:
+                one = draw.choice(servers)
+                if not one.died:
+                    one.kill()
+                one.start()
+            report.kills[victim] += 1
+
+    async def reviving() -> None:
+        """Start what could not start while the database was away."""
+        while True:
+            await asyncio.sleep(0.3)
+            for one in servers:
+                if one.died:
+                    one.start()
+
+    chores = [asyncio.create_task(killing()), asyncio.create_task(reviving())]
+    try:
+        people = [asyncio.create_task(sitting_after_sitting(n)) for n in range(16)]
+        done, _ = await asyncio.wait([chores[0], *people], return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        await asyncio.gather(chores[0], *people)
+    finally:
+        for task in chores:
+            task.cancel()
+
+
+async def _compared(url: str, diary: Diary, report: Report) -> None:
+    """Compare what candidates were told with what the database holds."""
+    answered: dict[tuple[str, int], int] = {}
+    handles: dict[tuple[str, int], set[str]] = {}
+    keys: Counter[tuple[str, str]] = Counter()
+    with psycopg.connect(url) as connection:
+        for session, position, kind, body in connection.execute(
+            "SELECT session_id, position, kind, body FROM event WHERE kind IN ('answered', 'item_served')"
+        ):
+            data = json.loads(body)["data"]
+            if kind == "answered":
+                answered[session, position] = answered.get((session, position), 0) + 1
+                keys[session, data["key"]] += 1
+            else:
+                handles.setdefault((session, position), set()).add(data["handle"])
+        report.lost = _lost(connection, diary)
+        sessions = [row[0] for row in connection.execute("SELECT id FROM session ORDER BY id")]
+    report.doubled += [f"{place} was answered {n} times" for place, n in answered.items() if n > 1]
+    report.doubled += [f"{place} was served {len(h)} times" for place, h in handles.items() if len(h) > 1]
+    report.doubled += [f"the key {key} acted {n} times" for key, n in keys.items() if n > 1]
+    acknowledged = Counter((told.session, told.position) for told in diary.acknowledged)
+    report.doubled += [f"{place} was acknowledged {n} times" for place, n in acknowledged.items() if n > 1]
+    report.different += [f"{place} showed several items" for place in diary.redrawn]
+    report.different += [
+        f"{place} showed a handle that is not stored"
+        for place, items in diary.shown.items()
+        if not {handle for handle, _ in items} <= handles.get(place, set())
+    ]
+    database, tests = PostgreSQL(url, durable=False), Tests()
+    await database.open()
+    for session in sessions:
+        found = await database.read(replay, tests, session)
+        report.broken += [f"{session}: {text}" for text in found.differences]
+    await database.close()
+
+
+def _lost(connection: psycopg.Connection[Any], diary: Diary) -> list[str]:
+    """Return the acknowledged answers that are not stored as they were given."""
+    stored = {
+        (session, position, key): json.loads(body)["data"]["response"]
+        for session, position, key, body in connection.execute(
+            "SELECT session_id, position, idempotency_key, body FROM event WHERE kind = 'answered'"
+        )
+    }
+    return [
+        f"{told} is not stored"
+        for told in diary.acknowledged
+        if stored.get((told.session, told.position, told.key)) != {"RESPONSE": [told.choice]}
+    ]

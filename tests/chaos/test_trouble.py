@@ -1,0 +1,180 @@
+"""A full disk, a failing disk, a database that goes away, far too many clients: 503, then all is well."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import psycopg
+import pytest
+
+from api.problems import Problem
+from api.runtime import Runtime
+from api.settings import Settings
+from api.sittings import service
+from api.sittings.replay import replay
+from api.sittings.view import View
+from tests.api.sample import invited, prepare
+from tests.chaos.recording import Disk, module_on
+from tests.chaos.storm import kill_postgres
+from tests.databases import with_database
+
+
+class Sitter:
+    """A candidate in this process who repeats what was refused for the moment, and notes how that was."""
+
+    def __init__(self, runtime: Runtime, refusals: Counter[str]) -> None:
+        self.runtime = runtime
+        self.refusals = refusals
+        self.acknowledged: list[tuple[str, str]] = []
+        self.token = ""
+
+    async def insist(self, act: Callable[[], Any]) -> Any:
+        """Do `act` until it is not refused with 503; anything else is a failure."""
+        while True:
+            try:
+                return await act()
+            except Problem as problem:
+                if problem.status != 503 or not problem.retry_after:
+                    raise
+                self.refusals[problem.code] += 1
+                await asyncio.sleep(random.uniform(0.01, 0.1))
+
+    async def sit(self, code: str) -> View:
+        """Sit the whole test."""
+        entry = await self.insist(lambda: service.enter(self.runtime, code))
+        self.token, view = entry.token, entry.view
+        while view.phase == "item":
+            view = await self.insist(lambda view=view: self.answer(view))
+        return view
+
+    async def answer(self, view: View) -> View:
+        """Answer once."""
+        key = view.handle or ""
+        after = await service.answer(
+            self.runtime, self.token, handle=key, response={"RESPONSE": ["B"]}, key=key
+        )
+        if (view.sitting, key) not in self.acknowledged:
+            self.acknowledged.append((view.sitting, key))
+        return after
+
+
+async def all_there(runtime: Runtime, sitters: list[Sitter]) -> None:
+    """Every acknowledged answer is in a log that holds."""
+    for sitter in sitters:
+        session = sitter.token.split(".")[0]
+        found = await runtime.database.read(replay, runtime.tests, session)
+        assert found.holds, found.differences
+        view = await service.current(runtime, sitter.token)
+        assert view.answered == len(sitter.acknowledged)
+
+
+@pytest.mark.parametrize("error", [apsw.FullError, apsw.IOError])
+@pytest.mark.parametrize("operation", ["write", "sync"])
+def test_a_disk_in_trouble_refuses_and_recovers(
+    sqlite_url: str, tmp_path: Path, error: type[Exception], operation: str
+) -> None:
+    from api.database.sqlite import SQLite
+
+    async def scenario() -> None:
+        disk = Disk()
+        runtime = Runtime.of(Settings(sqlite_url, keys=tmp_path / "keys"))
+        path = Path(sqlite_url.removeprefix("sqlite:///"))
+        runtime.database = SQLite(path, module=module_on(disk), readers=0)
+        await runtime.database.open()
+        refusals: Counter[str] = Counter()
+        sitters = [Sitter(runtime, refusals) for _ in range(8)]
+        try:
+            await prepare(runtime)
+            codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(8)]
+            people = [asyncio.create_task(s.sit(c)) for s, c in zip(sitters, codes, strict=True)]
+            while sum(len(s.acknowledged) for s in sitters) < 10:
+                await asyncio.sleep(0.001)
+
+            def trouble(kind: str) -> None:
+                if kind == operation:
+                    raise error("no")
+
+            disk.trouble = trouble
+            await asyncio.sleep(0.3)
+            before = sum(len(s.acknowledged) for s in sitters)
+            await asyncio.sleep(0.1)
+            assert sum(len(s.acknowledged) for s in sitters) == before
+            assert set(refusals) == {"unavailable"}
+            disk.trouble = lambda kind: None
+            async with asyncio.timeout(5.0):
+                await asyncio.gather(*people)
+            await all_there(runtime, sitters)
+        finally:
+            disk.trouble = lambda kind: None
+            await runtime.database.close()
+
+    asyncio.run(scenario())
+
+
+def test_two_connections_and_two_hundred_clients(postgres_url: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        runtime = Runtime.of(Settings(postgres_url, keys=tmp_path / "keys", connections=2, waiting=30))
+        await runtime.database.open()
+        try:
+            await prepare(runtime, design=_short())
+            codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(200)]
+            refusals: Counter[str] = Counter()
+            sitters = [Sitter(runtime, refusals) for _ in codes]
+            views = await asyncio.gather(*(s.sit(c) for s, c in zip(sitters, codes, strict=True)))
+            assert {view.phase for view in views} == {"finished"}
+            assert set(refusals) == {"busy"}
+            await all_there(runtime, sitters)
+        finally:
+            await runtime.database.close()
+
+    asyncio.run(scenario())
+
+
+def _short() -> dict[str, Any]:
+    return {"schema": "acquis/design/1", "stop": {"min": 2, "max": 2}, "cuts": {"values": [0.0]}}
+
+
+def test_a_database_that_comes_back_is_found_within_five_seconds(
+    mortal_postgres: Any, tmp_path: Path
+) -> None:
+    name = "acquis_comes_back"
+    with psycopg.connect(mortal_postgres.get_uri(), autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        admin.execute(f'CREATE DATABASE "{name}"')
+    url = with_database(mortal_postgres.get_uri(), name)
+
+    async def scenario() -> None:
+        from api.database.migrate import migrate
+
+        await asyncio.to_thread(migrate, url)
+        runtime = Runtime.of(Settings(url, keys=tmp_path / "keys", connections=4))
+        await runtime.database.open()
+        try:
+            await prepare(runtime)
+            refusals: Counter[str] = Counter()
+            sitter = Sitter(runtime, refusals)
+            code = (await invited(runtime)).code
+            entry = await service.enter(runtime, code)
+            sitter.token = entry.token
+            view = await sitter.answer(entry.view)
+            await asyncio.to_thread(kill_postgres, mortal_postgres)
+            with pytest.raises(Problem, match="unavailable"):
+                await sitter.answer(view)
+            await asyncio.to_thread(mortal_postgres.ensure_postgres_running)
+            back = time.monotonic()
+            view = await sitter.insist(lambda: sitter.answer(view))
+            assert time.monotonic() - back < 5.0
+            while view.phase == "item":
+                view = await sitter.answer(view)
+            await all_there(runtime, [sitter])
+        finally:
+            await runtime.database.close()
+
+    asyncio.run(scenario())
