@@ -11,14 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, sparse
 
-from cat_engine.design import Constraint, Design
 from cat_engine.errors import InputError
-from cat_engine.pool import ItemPool
 from item_bank.bank import Bank
 from item_bank.canonical import canonical
 from item_bank.check import Finding, check
@@ -26,6 +23,9 @@ from item_bank.content import Item
 from item_bank.log import Event, Log, append
 from item_bank.mapping import number
 from item_bank.workflow import same_person
+
+if TYPE_CHECKING:  # importing the engine costs a second, and only judging needs it
+    from cat_engine.design import Constraint, Design
 
 __all__ = [
     "Targets",
@@ -100,6 +100,8 @@ def _error(rule: str, item: str, message: str) -> Finding:
 
 
 def _parameters(bank: Bank, items: tuple[Item, ...], demonstration: bool) -> list[Finding]:
+    from cat_engine.pool import ItemPool
+
     found: list[Finding] = []
     for item in items:
         row = bank.rows.get(item.id)
@@ -127,6 +129,8 @@ def _parameters(bank: Bank, items: tuple[Item, ...], demonstration: bool) -> lis
 
 def _feasibility(items: tuple[Item, ...], targets: Targets) -> list[Finding]:
     """Ask whether one test exists: so many items, within every constraint, no two enemies (a MIP)."""
+    from scipy import optimize, sparse
+
     n = len(items)
     if n < targets.length:
         return [_error("blueprint", "", f"a test of {targets.length} items from {n} that may be served")]

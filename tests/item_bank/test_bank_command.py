@@ -1,0 +1,153 @@
+"""``acquis bank`` from import to a published version, as people type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api.command import main
+from item_bank.qti.package import package
+from item_bank.sources import open_bank
+from item_bank.store import Store
+from tests.item_bank import samples
+from tests.item_bank.foreign import QTI3, wrapped
+from tests.item_bank.test_publication import provisional, ready
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bank's folder with four sound items."""
+    Store.create(tmp_path / "bank", ready())
+    return tmp_path / "bank"
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    assert main(["bank", *words]) == status
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def test_the_demonstration_bank_passes_the_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "check", "demo").startswith("224 items: 0 errors")
+    listed = json.loads(said(capsys, "check", "demo", "--json"))
+    assert listed == {"items": 224, "findings": []}
+
+
+def test_a_check_that_does_not_hold_ends_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = samples.bank(samples.single(source=None))
+    (tmp_path / "bad.zip").write_bytes(package(bad))
+    out = said(capsys, "check", str(tmp_path / "bad.zip"), status=3)
+    assert "error   grounds       single      it names no source" in out
+    assert "1 items: 1 errors, 0 warnings" in out
+    late = samples.bank(samples.single(status="operational", expires="2026-01-01"))
+    (tmp_path / "late.zip").write_bytes(package(late))
+    path = str(tmp_path / "late.zip")
+    assert "out of the pool" in said(capsys, "check", path, "--today", "2026-01-02")
+    said(capsys, "check", path, "--today", "2026-01-02", "--strict", status=3)
+    assert "expected a date" in said(capsys, "check", path, "--today", "soon", status=2)
+
+
+def test_items_come_in_from_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = str(tmp_path / "bank")
+    (tmp_path / "item.xml").write_bytes(QTI3["choice"][0])
+    (tmp_path / "essay.xml").write_bytes(wrapped("<p>no control</p>"))
+    (tmp_path / "quiz.xml").write_text(
+        '<quiz><question type="truefalse"><name><text>V</text></name><questiontext><text>Vrai ?</text>'
+        '</questiontext><answer fraction="100"><text>true</text></answer><answer fraction="0"><text>false'
+        "</text></answer></question></quiz>"
+    )
+    (tmp_path / "q.gift").write_text("::G:: Qui ? {=Ada ~Bob}")
+    (tmp_path / "t.csv").write_text("item;form;key;stem;option_A;option_B\nc1;single;B;Quoi ?;Un;Deux\n")
+    for name in ("item.xml", "quiz.xml", "q.gift", "t.csv"):
+        assert "1 items brought" in said(capsys, "import", str(tmp_path / name), "--to", to, "--by", "Ada")
+    out = said(capsys, "import", str(tmp_path / "essay.xml"), "--to", to)
+    assert "essay.xml, line 5: it has no control to answer with (left out)" in out
+    assert "0 items brought" in out
+    assert [item.id for item in open_bank(to).bank.items] == ["X", "V", "G", "c1"]
+    assert "1 of them replaced" in said(capsys, "import", str(tmp_path / "q.gift"), "--to", to)
+
+
+def test_parameters_are_attached(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = tmp_path / "params.json"
+    said(capsys, "export", str(folder), str(params))
+    content = json.loads(params.read_text())
+    assert [row["id"] for row in content["items"]] == [item.id for item in ready().items]
+    content["items"][0]["b"] = 1.5
+    params.write_text(json.dumps(content))
+    said(capsys, "import", str(folder), "--to", str(tmp_path / "new"), "--parameters", str(params))
+    out = said(capsys, "diff", str(folder), str(tmp_path / "new"))
+    assert out == "~ parameters of single: b 0.25 -> 1.5\n"
+
+
+def test_banks_go_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("out.zip", "out.csv", "usage.xml"):
+        assert "items written" in said(capsys, "export", str(folder), str(tmp_path / name))
+    assert said(capsys, "diff", str(folder), str(tmp_path / "out.zip")) == "no difference\n"
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfitem;language;form")
+    assert "A-Parm" in (tmp_path / "usage.xml").read_text()
+    assert "expected a file with" in said(capsys, "export", str(folder), "x.doc", status=2)
+
+
+def test_two_people_publish(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bank = str(folder)
+    design = tmp_path / "design.toml"
+    design.write_text('schema = "acquis/design/1"\n[stop]\nmax = 9\n')
+    out = said(capsys, "publish", bank, "--request", "--by", "Ada", "--design", str(design), status=2)
+    assert "a test of 9 items from 4" in out
+    assert "another person approves" in said(capsys, "publish", bank, "--request", "--by", "Ada")
+    assert "another person must approve" in said(
+        capsys, "publish", bank, "--approve", "--by", "Ada", status=2
+    )
+    assert "version 1: " in said(capsys, "publish", bank, "--approve", "--by", "Bob")
+    assert said(capsys, "diff", bank, f"{bank}@1") == "no difference\n"
+    out = said(capsys, "log", bank)
+    assert "Ada: publication_requested" in out
+    assert "Bob: published" in out
+
+
+def test_provisional_banks_are_for_demonstration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "bank")
+    Store.create(folder, provisional(ready()))
+    out = said(capsys, "publish", folder, "--request", "--by", "Ada", status=2)
+    assert "provisional: publish as demonstration" in out
+    said(capsys, "publish", folder, "--request", "--by", "Ada", "--demonstration")
+    assert "for demonstration only" in said(capsys, "publish", folder, "--approve", "--by", "Bob")
+
+
+def test_an_item_earns_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "bank")
+    Store.create(folder, samples.bank(samples.single()))
+    say = ("--by", "Bob")
+    said(capsys, "move", folder, "single", "--to", "in_review", *say)
+    assert "nobody but its authors" in said(capsys, "move", folder, "single", "--to", "pilot", *say, status=2)
+    said(capsys, "review", folder, "single", "--accept", *say)
+    assert "single is pilot" in said(capsys, "move", folder, "single", "--to", "pilot", *say)
+    shown = said(capsys, "answer", folder, "single", *say)
+    assert "B: Le second" in shown
+    assert "Parce que" not in shown
+    told = said(capsys, "answer", folder, "single", *say, "--response", '{"RESPONSE": ["B"]}')
+    assert told == "recorded\n"
+    assert "single is operational" in said(capsys, "move", folder, "single", "--to", "operational", *say)
+    out = said(capsys, "answer", folder, "single", *say, "--response", "B", status=2)
+    assert "expected a response" in out
+    assert "requested" in said(
+        capsys, "neutralise", folder, "single", "--request", "law changed", "--by", "Ada"
+    )
+    assert "is neutralised" in said(capsys, "neutralise", folder, "single", "--approve", *say)
+
+
+@pytest.mark.parametrize(
+    ("words", "said_"),
+    [
+        (("check", "nowhere.zip"), "check the path"),
+        (("check", "nowhere"), "expected 'demo', a bank's folder, or a file"),
+        (("publish", "nowhere", "--request", "--by", "A"), "expected a bank"),
+        (("diff", "demo", "nowhere.csv"), "No such file"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    words: tuple[str, ...], said_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said_ in said(capsys, *words, status=2)
