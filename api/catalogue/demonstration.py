@@ -60,7 +60,7 @@ def document() -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
         "domains": {code: dict(domain) for code, domain in bank.domains.items()},
         "items": plain(bank.items),
         "stimuli": plain(bank.stimuli),
-        "parameters": [demo.provisional(item) for item in bank.items],
+        "parameters": list(bank.parameters()),
         "attributes": {
             "domain": [item.domain for item in bank.items],
             "skill": [item.skill for item in bank.items],
