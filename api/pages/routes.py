@@ -28,7 +28,7 @@ from api.pages.result import result_context
 from api.pages.site import Visit, page, static, template
 from api.problems import Problem
 from api.sittings import service
-from api.sittings.cookie import set_token, token_of
+from api.sittings.cookie import clear_token, set_token, token_of
 from api.sittings.view import View
 
 __all__ = ["problem_page", "router", "wants_page"]
@@ -268,7 +268,7 @@ async def welcome(request: Request) -> Response:
         most=card.test.most,
         minutes=None if minutes is None else minutes * (100 + card.extra_time_percent) // 100,
         extra=card.extra_time_percent if minutes is not None else 0,
-        started=card.state != "new",
+        state=card.state,
         code=grouped(code) if visit.runtime.settings.walk_in else "",
         demonstration=card.test.demonstration,
     )
@@ -478,6 +478,16 @@ async def resume(request: Request) -> Response:
     visit, _ = await received(request)
     await service.resume(visit.runtime, sitting_token(visit))
     return to("/question")
+
+
+@router.post("/quitter")
+async def leave(request: Request) -> Response:
+    """Make this browser forget the sitting: wards share computers. The invitation opens it again."""
+    visit, _ = await received(request)
+    response = to("/")
+    clear_token(response, visit.runtime.settings)
+    response.delete_cookie(CODE_COOKIE)
+    return response
 
 
 # The result

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api.settings import Settings
 
-__all__ = ["COOKIE", "same_origin", "set_token", "token_of"]
+__all__ = ["COOKIE", "clear_token", "same_origin", "set_token", "token_of"]
 
 COOKIE = "acquis_sitting"
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -16,6 +16,11 @@ _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 def set_token(response: Response, token: str, settings: Settings) -> None:
     """Give the browser the secret of its sitting, until it is closed."""
     response.set_cookie(COOKIE, token, path="/", httponly=True, secure=settings.secure, samesite="lax")
+
+
+def clear_token(response: Response, settings: Settings) -> None:
+    """Make the browser forget it."""
+    response.delete_cookie(COOKIE, path="/", httponly=True, secure=settings.secure, samesite="lax")
 
 
 def token_of(request: Request) -> str:

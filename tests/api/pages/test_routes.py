@@ -31,6 +31,10 @@ def test_from_the_code_to_the_signed_result(site: Site) -> None:
     result = site.get("/resultat").text
     assert "chances sur 100" in result
     assert "de 0 à 1\u202f000" in result
+    site.get(f"/i/{site.codes[0]}")
+    assert "Voir le résultat" in site.get("/bienvenue").text
+    site.post("/bienvenue")
+    assert site.get("/resultat").text == result
     file = site.get("/resultat/attestation.json")
     assert file.json()["result"]["score"]["cuts"] == [500]
     assert re.fullmatch(r'attachment; filename="attestation-\w+\.json"', file.headers["content-disposition"])
@@ -73,6 +77,7 @@ def test_a_form_from_elsewhere_changes_nothing(site: Site) -> None:
         site.post("/question", fields, **{"sec-fetch-site": "cross-site"}),
         site.post("/question", fields, **{"sec-fetch-site": "same-site"}),
         site.post("/pause", {"jeton": "é"}),
+        site.post("/quitter", {"jeton": ""}),
         site.post("/bienvenue", {"jeton": ""}),
         site.post("/essai", {"jeton": ""}),
         site.post("/", {"jeton": "", "code": site.codes[0]}),
@@ -178,6 +183,15 @@ def test_a_pause_and_on(site: Site) -> None:
     assert site.post("/question", VALID | {"question": handle(page)}).headers["location"] == "/question"
     site.post("/reprendre")
     assert handle(site.get("/question").text) == handle(page)
+
+
+def test_leaving_a_shared_computer_and_coming_back(site: Site) -> None:
+    page = site.enter()
+    site.post("/pause")
+    assert site.post("/quitter").headers["location"] == "/"
+    assert "acquis_sitting" not in site.client.cookies
+    assert site.get("/question").headers["location"] == "/?avis=inconnu"
+    assert handle(site.enter()) == handle(page)
 
 
 def test_another_device_takes_over_and_the_first_one_is_told(site: Site) -> None:
