@@ -1,0 +1,300 @@
+"""Hypothesis drives the real application through everything that can happen to a sitting.
+
+A model that knows only what the candidate was told predicts every reply; at the end the log is replayed.
+Every edge of the automaton in `api.sittings.fold` has to be walked, or the test fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from api.accounts.clients import Client
+from api.catalogue import store
+from api.problems import Problem
+from api.runtime import Runtime
+from api.settings import Settings
+from api.sittings import fold, service, supervision
+from api.sittings.replay import replay
+from api.sittings.view import View
+from tests.api.sample import CODE, ORGANISATION, invited, prepare
+
+SECOND = 1_000_000
+TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120}
+DESIGN = {
+    "schema": "acquis/design/1",
+    "stop": {"min": 4, "max": 4},
+    "cuts": {"values": [0.0]},
+}
+SUPERVISOR = Client("supervisor", ORGANISATION, frozenset({"sittings:supervise"}))
+
+
+class Walked:
+    """Which edges were walked, over all examples."""
+
+    edges: ClassVar[Counter[tuple[str, str]]] = Counter()
+
+
+@pytest.fixture
+def walked(monkeypatch: pytest.MonkeyPatch) -> type[Walked]:
+    Walked.edges.clear()
+    for kind, (step, phases) in fold._STEPS.items():
+
+        def noted(test: Any, sitting: Any, event: Any, step: Any = step, kind: str = kind) -> Any:
+            Walked.edges[sitting.phase, kind] += 1
+            return step(test, sitting, event)
+
+        monkeypatch.setitem(fold._STEPS, kind, (noted, phases))  # type: ignore[arg-type]
+    return Walked
+
+
+@pytest.fixture
+def published(sqlite_template: Path, tmp_path: Path) -> Path:
+    """A database with a test without and one with a time limit, to copy."""
+    path = tmp_path / "published.db"
+    shutil.copy(sqlite_template, path)
+
+    async def publish() -> None:
+        runtime = Runtime.of(Settings(f"sqlite:///{path}", keys=tmp_path / "keys"))
+        await runtime.database.open()
+        await prepare(runtime, design=DESIGN)
+        await prepare(runtime, "TIMED", design=DESIGN, time=TIMES)
+        await runtime.database.close()
+
+    asyncio.run(publish())
+    return path
+
+
+def machine(published: Path) -> type[RuleBasedStateMachine]:
+    """The state machine over copies of a database with published tests."""
+    keys, tests = published.parent / "keys", store.Tests()
+
+    class Sitting(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.folder = Path(tempfile.mkdtemp(prefix="acquis-automaton-"))
+            shutil.copy(published, self.folder / "acquis.db")
+            self.loop = asyncio.new_event_loop()
+            url = f"sqlite:///{self.folder / 'acquis.db'}"
+            self.runtime = Runtime.of(Settings(url, keys=keys))
+            self.runtime.tests = tests
+            self.do(self.runtime.database.open())
+            self.sent: list[tuple[str, list[str], str, View]] = []
+            self.former: list[str] = []
+            self.now = 0
+
+        def do(self, act: Any) -> Any:
+            return self.loop.run_until_complete(act)
+
+        def told(self, act: Any) -> Any:
+            """What an act gives, or the code of its refusal."""
+            try:
+                return self.do(act)
+            except Problem as problem:
+                return problem.code
+
+        def refused(self, act: Any) -> str:
+            told = self.told(act)
+            return told if isinstance(told, str) else ""
+
+        def teardown(self) -> None:
+            try:
+                if hasattr(self, "view"):
+                    session = self.view.sitting
+                    self.runtime.sittings.forget(session)
+                    found = self.do(self.runtime.database.read(replay, self.runtime.tests, session))
+                    assert found.holds, found.differences
+            finally:
+                self.do(self.runtime.database.close())
+                self.loop.close()
+                shutil.rmtree(self.folder)
+
+        def saw(self, view: View) -> None:
+            """What was shown at a position stays the same; positions and events only grow."""
+            last = self.view
+            assert view.seq >= last.seq
+            if view.phase == "item" and view.position == self.position:
+                assert view.handle == self.handle
+            if view.phase == "item":
+                self.position, self.handle = view.position, view.handle
+            self.view = view
+
+        @initialize(timed=st.booleans())
+        def start(self, timed: bool) -> None:
+            self.code = self.do(invited(self.runtime, "TIMED" if timed else CODE)).code
+            entry = self.do(service.enter(self.runtime, self.code))
+            self.token, self.view = entry.token, entry.view
+            self.position, self.handle = entry.view.position, entry.view.handle
+
+        def answered(self, choice: list[str], key: str) -> Any:
+            return service.answer(
+                self.runtime,
+                self.token,
+                handle=self.handle or "",
+                response={"RESPONSE": choice},
+                key=key,
+            )
+
+        @rule(choice=st.sampled_from([["A"], ["B"], []]))
+        def answer(self, choice: list[str]) -> None:
+            before = self.do(self.looked())
+            self.saw(before)
+            key = f"key {len(self.sent)} of {self.handle}"
+            view = self.told(self.answered(choice, key))
+            code = view if isinstance(view, str) else ""
+            if before.phase == "finished":
+                assert code in ("finished", "unauthenticated")
+            elif before.phase == "awaiting_decision":
+                assert code in ("awaiting_decision", "unauthenticated")
+            elif before.phase == "item":
+                assert code == ""
+                assert view.answered == before.answered + 1
+                self.sent.append((self.handle or "", choice, key, view))
+                self.saw(view)
+            elif code == "":  # silent for long, but in time
+                self.sent.append((self.handle or "", choice, key, view))
+                self.saw(view)
+            else:
+                assert code == "interrupted"
+
+        def looked(self) -> Any:
+            return service.current(self.runtime, self.token)
+
+        @rule()
+        def reload(self) -> None:
+            self.saw(self.do(self.looked()))
+
+        @precondition(lambda self: self.sent)
+        @rule(data=st.data())
+        def repeat(self, data: st.DataObject) -> None:
+            """A copy of an earlier request, now or long after."""
+            handle, choice, key, view = data.draw(st.sampled_from(self.sent))
+            again = service.answer(
+                self.runtime, self.token, handle=handle, response={"RESPONSE": choice}, key=key
+            )
+            told = self.told(again)
+            assert told in (view, "unauthenticated")  # the latter where it can only be read by now
+            other = service.answer(
+                self.runtime, self.token, handle=handle, response={"RESPONSE": ["D"]}, key=key
+            )
+            assert self.refused(other) in ("key_reused", "unauthenticated")
+            fresh = service.answer(
+                self.runtime, self.token, handle=handle, response={"RESPONSE": choice}, key="another key"
+            )
+            assert self.refused(fresh) in (
+                "already_answered",
+                "finished",
+                "interrupted",
+                "awaiting_decision",
+                "unauthenticated",
+            )
+
+        @rule()
+        def other_tab_with_an_old_page(self) -> None:
+            code = self.refused(
+                service.answer(
+                    self.runtime,
+                    self.token,
+                    handle=self.handle or "",
+                    response={"RESPONSE": ["C"]},
+                    key="old page",
+                    expected_seq=1,
+                )
+            )
+            assert code in ("stale", "already_answered", "finished", "interrupted", "awaiting_decision") or (
+                code == "unauthenticated" and self.view.phase in ("finished", "awaiting_decision")
+            )
+
+        @rule()
+        def take_over(self) -> None:
+            entry = self.do(service.enter(self.runtime, self.code))
+            if entry.view.phase == "item":
+                self.former.append(self.token)
+            self.token = entry.token
+            self.saw(entry.view)
+
+        @precondition(lambda self: self.former)
+        @rule(data=st.data())
+        def former_browser(self, data: st.DataObject) -> None:
+            token = data.draw(st.sampled_from(self.former))
+            assert self.refused(service.current(self.runtime, token)) == "taken_over"
+
+        @rule()
+        def pause(self) -> None:
+            told = self.told(service.interrupt(self.runtime, self.token))
+            if told != "unauthenticated":
+                assert told.phase != "item"
+                self.saw(told)
+
+        @rule()
+        def go_on(self) -> None:
+            told = self.told(service.resume(self.runtime, self.token))
+            if told != "unauthenticated":
+                assert told.phase != "interrupted"
+                self.saw(told)
+
+        @rule(seconds=st.sampled_from([1, 30, 99, 150, 400, 620, 5000, -300, -100_000]))
+        def clock_jumps(self, seconds: int) -> None:
+            self.runtime.skew += seconds * SECOND
+
+        @rule()
+        def cut_off_for_long(self) -> None:
+            self.pause()
+            self.clock_jumps(5000)
+            self.go_on()
+
+        @rule()
+        def supervisor_sets_aside(self) -> None:
+            session = self.view.sitting
+            act = supervision.set_aside(self.runtime, SUPERVISOR, session, self.position or 0, "smudged")
+            code = self.refused(act)
+            assert code in ("", "stale", "finished", "interrupted")
+
+        @rule(give_back=st.sampled_from([None, 0, 60 * SECOND]))
+        def supervisor_decides(self, give_back: int | None) -> None:
+            before = self.do(supervision.read(self.runtime, SUPERVISOR, self.view.sitting))
+            act = supervision.decide(self.runtime, SUPERVISOR, self.view.sitting, give_back, "why")
+            code = self.refused(act)
+            assert code == ("" if before.phase == "awaiting_decision" else "conflict")
+
+        @precondition(lambda self: self.sent or self.view.phase != "item")
+        @rule()
+        def supervisor_ends(self) -> None:
+            ended = self.do(supervision.end(self.runtime, SUPERVISOR, self.view.sitting, "over"))
+            assert ended.phase == "finished"
+
+        @rule()
+        def worker_forgets(self) -> None:
+            self.runtime.sittings.forget(self.view.sitting)
+
+    return Sitting
+
+
+def test_every_edge_of_the_automaton(published: Path, walked: type[Walked]) -> None:
+    run_state_machine_as_test(
+        machine(published),
+        settings=settings(
+            max_examples=45,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    edges = {(phase, kind) for kind, (_, phases) in fold._STEPS.items() for phase in phases}
+    assert edges - set(walked.edges) == set(), walked.edges
