@@ -289,7 +289,7 @@ def test_every_edge_of_the_automaton(published: Path, walked: type[Walked]) -> N
     run_state_machine_as_test(
         machine(published),
         settings=settings(
-            max_examples=45,
+            max_examples=80,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
