@@ -10,8 +10,8 @@ import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
 from calibration.em.estimate import Estimate, Progress, estimate
-from calibration.em.latent import Normal
-from calibration.em.likelihood import Likelihood
+from calibration.em.latent import LEAST_SD, Normal
+from calibration.em.likelihood import Likelihood, Point
 from calibration.em.packing import pack_responses
 from calibration.em.priors import Priors
 from calibration.em.start import starting_values
@@ -211,7 +211,7 @@ def _held(
         return held, fixed_items
     for row in fixed.items:
         item = str(row.get("id"))
-        if item not in known or row.get("calibrated") is False:
+        if item not in known or row.get("status") == "left-out":
             continue
         model = known[item]
         n_cat = int(responses.n_cat[responses.items.index(item)])
@@ -320,13 +320,16 @@ def _covariance(found: Estimate, errors: str) -> np.ndarray:
     if found.information is None:
         return np.empty((0, 0))
     observed, meat = found.information.observed, found.information.meat
-    inverse = _inverse(meat if errors == "crossproduct" and meat is not None else observed)
+    free = np.flatnonzero(~found.problem.at_bound(found.point.free))
+    chosen = meat if errors == "crossproduct" and meat is not None else observed
+    covariance = np.full(observed.shape, np.nan)
+    covariance[np.ix_(free, free)] = _inverse(chosen[np.ix_(free, free)])
     if errors == "sandwich":
-        lost = np.isnan(np.diag(inverse))
-        kept = np.ix_(~lost, ~lost)
+        sound = np.flatnonzero(~np.isnan(np.diag(covariance)))
+        kept = np.ix_(sound, sound)
         assert meat is not None
-        inverse[kept] = inverse[kept] @ meat[kept] @ inverse[kept]
-    return inverse
+        covariance[kept] = covariance[kept] @ meat[kept] @ covariance[kept]
+    return covariance
 
 
 def _inverse(matrix: np.ndarray) -> np.ndarray:
@@ -366,6 +369,7 @@ def _result(
     n = responses.counts.sum(axis=1)
     by_group: dict[str, list[dict[str, Any]]] = {}
     done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    bounded, doubtful = _bounded(problem, point), _unsettled(found)
     for g, group in enumerate(structure.groups):
         rows = []
         for j, item in enumerate(responses.items):
@@ -373,35 +377,34 @@ def _result(
             flags = list(screening.flags[j])
             if j not in position:
                 names = _field_names(models[j], int(responses.n_cat[j]))
-                row |= dict.fromkeys(names) | {"calibrated": False, "se": {}}
+                row |= dict.fromkeys(names) | {"se": {}}
             else:
                 r = int(structure.row_of[g, position[j]])
                 if r not in done:
                     done[r] = row_fields(structure, r, point.working, part)
                 fields, spread = done[r]
                 row |= fields | {"se": spread}
-                flags += item_verdicts(models[j], fields, spread, problem.nodes)
+                flags += item_verdicts(models[j], fields, spread, bounded.get(r, []), doubtful.get(r))
                 if item in fixed_items:
                     flags.append("fixed: held at the value given")
             if item in responses.recoded:
                 row["codes"] = responses.recoded[item]
             if models[j].linear is not None:
                 row["set"] = structure.restrictions.sets.get(item, f"{models[j].code}{responses.n_cat[j]}")
-            row |= {"n": int(n[j]), "flags": flags}
+            row |= {"n": int(n[j]), "status": _status(flags), "flags": flags}
             rows.append(row)
         by_group[group] = rows
     first = [dict(row) for row in by_group[structure.groups[0]]]
     for row, *others in zip(first, *(by_group[g] for g in structure.groups[1:]), strict=True):
         if any(other.get("slope_intercept") != row.get("slope_intercept") for other in others):
             row["groups"] = {
-                group: {
-                    k: v for k, v in other.items() if k not in ("id", "model", "n", "flags", "set", "codes")
-                }
+                group: {k: v for k, v in other.items() if k not in _COMMON}
                 for group, other in zip(structure.groups[1:], others, strict=True)
             }
     fit = _fit(found, responses)
-    if screening.notes:
-        fit["notes"] = list(screening.notes)
+    notes = [*screening.notes, *_notes(found)]
+    if notes:
+        fit["notes"] = notes
     labels: list[tuple[str, str, str | None]] = [*structure.names]
     for group, latent in zip(structure.groups, problem.latents, strict=True):
         labels += [("population", name, group) for name in latent.names]
@@ -412,8 +415,65 @@ def _result(
         point.free,
         point.gradient,
         by_group,
-        list(screening.notes),
+        notes,
     )
+
+
+_COMMON = ("id", "model", "n", "status", "flags", "set", "codes")
+
+
+def _status(flags: list[str]) -> str:
+    """Return one word on an item: ``left-out``, ``fixed``, ``doubtful`` or ``calibrated``."""
+    codes = {flag.split(":", 1)[0] for flag in flags}
+    if codes & {"constant", "no-responses"}:
+        return "left-out"
+    if "fixed" in codes:
+        return "fixed"
+    return "doubtful" if codes - {"few-responses", "rare-category"} else "calibrated"
+
+
+def _bounded(problem: Likelihood, point: Point) -> dict[int, list[str]]:
+    """Return the names of free parameters at their bounds, by row."""
+    at = problem.at_bound(point.free)
+    out: dict[int, list[str]] = {}
+    for block in problem.structure.blocks:
+        index = np.concatenate([block.own, block.common], axis=1)
+        for r, row in enumerate(block.rows.tolist()):
+            names = [problem.structure.names[k][1] for k in index[r] if k >= 0 and at[k]]
+            if names:
+                out[row] = names
+    return out
+
+
+def _unsettled(found: Estimate) -> dict[int, float]:
+    """Return, by row, what the item's own parameters could still gain, where estimation did not converge."""
+    if found.trace.converged:
+        return {}
+    out: dict[int, float] = {}
+    for block, information in zip(found.problem.structure.blocks, found.point.information, strict=True):
+        diagonal = np.einsum("rmm->rm", np.swapaxes(block.own_map, 1, 2) @ information @ block.own_map)
+        slope = np.where(block.own >= 0, found.point.gradient[block.own], 0.0)
+        gains = 0.5 * (slope**2 / np.maximum(diagonal, 1e-12)).sum(axis=1)
+        out |= {row: float(g) for row, g in zip(block.rows.tolist(), gains, strict=True) if g > found.tol}
+    return out
+
+
+def _notes(found: Estimate) -> list[str]:
+    notes = []
+    if not found.trace.converged:
+        notes.append(
+            f"not converged after {found.trace.iterations} steps: about {found.trace.gain:.2g} of "
+            "log-likelihood is left to gain; the data do not determine some parameters (priors would)"
+        )
+    moments = found.problem.moments(found.point.free)
+    for group, latent, (_, sd) in zip(
+        found.problem.structure.groups, found.problem.latents, moments, strict=True
+    ):
+        if latent.free_sd and sd <= 2.0 * LEAST_SD:
+            notes.append(
+                f"the variance of group '{group}' is estimated as 0: the items do not tell people apart"
+            )
+    return notes
 
 
 def _field_names(model: ItemModel, n_cat: int) -> list[str]:

@@ -134,7 +134,7 @@ _NOT_PARAMETERS = (
     "flags",
     "set",
     "codes",
-    "calibrated",
+    "status",
     "groups",
     "slope_intercept",
 )

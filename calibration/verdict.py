@@ -18,10 +18,30 @@ FAR = 5.0
 
 
 def item_verdicts(
-    model: ItemModel, fields: dict[str, Any], errors: dict[str, Any], nodes: np.ndarray
+    model: ItemModel,
+    fields: dict[str, Any],
+    errors: dict[str, Any],
+    bounded: list[str],
+    left: float | None,
 ) -> list[str]:
-    """Return the flags that an item's estimates deserve."""
+    """Return the flags that an item's estimates deserve.
+
+    Parameters
+    ----------
+    model, fields, errors
+        The item's model, its fields and their standard errors.
+    bounded
+        Parameters that ran to a bound.
+    left
+        What the item's parameters could still gain in log-likelihood; None when they are settled.
+    """
     flags = []
+    if left is not None:
+        flags.append(f"not-converged: its parameters could still gain {left:.2g} in log-likelihood")
+    flags += [
+        f"at-bound: {name} ran to its bound, the responses set no limit; it has no standard error"
+        for name in bounded
+    ]
     a = fields.get("a")
     if a is not None and model.fixed.get("a") is None:
         if a < 0.0:

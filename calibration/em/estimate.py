@@ -28,6 +28,9 @@ which the full data need few steps."""
 PATIENCE = (25, 400)
 """Fewest and most quasi-Newton steps before the exact information is asked."""
 
+NEWTONS = 150
+"""Most Newton steps: what has not converged by then has no maximum worth the name."""
+
 POLISH = 1e-5
 """The last Newton step is taken as long as it gains this share of the tolerance."""
 
@@ -68,6 +71,8 @@ class Estimate:
         How it was reached.
     information
         Observed information and cross-product; None when not asked for.
+    tol
+        Bound on the remaining gain that was asked for.
     seconds, seconds_se
         Time for the maximum, and for the standard errors.
     """
@@ -76,6 +81,7 @@ class Estimate:
     point: Point
     trace: Trace
     information: Information | None
+    tol: float
     seconds: float
     seconds_se: float
 
@@ -123,6 +129,7 @@ def estimate(
     if point is None:
         raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
     information = None
+    newtons = 0
     seconds, patience = 0.0, _patience(problem) if errors else limit
     while True:
         patience = min(patience, limit - trace.iterations)
@@ -140,13 +147,14 @@ def estimate(
         better = newton(problem, point, information.observed, trace, tol=tol, polish=POLISH * tol)
         point = better or point
         patience = 0  # where the quasi-Newton matrix was deceived once, the exact one takes over
-        if trace.converged or better is None or trace.iterations >= limit:
+        newtons += 1
+        if trace.converged or better is None or trace.iterations >= limit or newtons >= NEWTONS:
             # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
             seconds += time.perf_counter() - asked
             break
         if watch:
             watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))
-    return Estimate(problem, point, trace, information, seconds, time.perf_counter() - began - seconds)
+    return Estimate(problem, point, trace, information, tol, seconds, time.perf_counter() - began - seconds)
 
 
 def _rehearse(

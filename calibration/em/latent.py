@@ -12,8 +12,9 @@ import numpy as np
 
 __all__ = ["Normal", "Weights", "grid_for"]
 
-LEAST_SD = 0.02
-"""A latent standard deviation is not let fall below this; there the variance is flagged as 0."""
+LEAST_SD = 0.005
+MOST_SD = 50.0
+"""A latent standard deviation stays between these; at the lower one the variance is flagged as 0."""
 
 HALF_WIDTH = 6.0
 MOST_NODES = 241

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.em.latent import LEAST_SD, Normal, grid_for
+from calibration.em.latent import LEAST_SD, MOST_SD, Normal, grid_for
 from calibration.em.packing import Packed
 from calibration.em.preconditioner import Arrow
 from calibration.em.priors import Priors
@@ -35,8 +35,11 @@ __all__ = ["Likelihood", "Point"]
 
 ROWS_A_THREAD = 24
 
-STEEPEST = 15.0
-"""Bound on slopes: with nodes 0.2 apart a steeper curve is a step between two nodes."""
+STEEPEST = 10.0
+"""Bound on slopes: with nodes 0.2 apart a steeper curve would be a step between two nodes."""
+
+REMOTEST = 50.0
+"""Bound on intercepts: five standard deviations at the steepest slope."""
 
 FLATTEST = 15.0
 """Bound on the logits of asymptotes: beyond it they are 0 or 1 to seven digits."""
@@ -46,12 +49,14 @@ def _box(name: str) -> tuple[float, float]:
     if name == "a":
         return -STEEPEST, STEEPEST
     if name.startswith("alpha"):
-        return -2.0 * STEEPEST, 2.0 * STEEPEST
+        return -STEEPEST, STEEPEST
     if name == "logit(c)":
         return -FLATTEST, 3.0
     if name == "logit(u)":
         return -3.0, FLATTEST
-    return -np.inf, np.inf
+    if name == "log_sd":
+        return float(np.log(LEAST_SD)), float(np.log(MOST_SD))
+    return -REMOTEST, REMOTEST
 
 
 @dataclass(eq=False)
@@ -146,7 +151,7 @@ class Likelihood:
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
         limits = [_box(name) for _, name, _ in self.structure.names]
-        latent = [(-np.inf, np.inf)] * sum(self.n_latent)
+        latent = [_box(name) for part in self.latents for name in part.names]
         box = np.array([*limits, *latent]).reshape(-1, 2)
         return box[:, 0], box[:, 1]
 
@@ -155,6 +160,10 @@ class Likelihood:
         low = (point.free <= self.lower) & (point.gradient < 0.0)
         high = (point.free >= self.upper) & (point.gradient > 0.0)
         return low | high
+
+    def at_bound(self, free: np.ndarray) -> np.ndarray:
+        """Return which free parameters sit at a bound."""
+        return np.asarray((free <= self.lower) | (free >= self.upper))
 
     def split(self, free: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the items' and each group's free parameters."""

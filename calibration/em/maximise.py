@@ -77,12 +77,18 @@ class Trace:
         Estimated remaining gain in log-likelihood at the end.
     converged
         Whether that is within the tolerance.
+    damping
+        Damping with which the next Newton step begins.
     """
 
     iterations: int = 0
     gain: float = np.inf
     converged: bool = False
+    damping: float = 0.0
 
+
+FARTHEST = 5.0
+"""Longest move of a parameter in one Newton step."""
 
 Watch = Callable[[int, float, float], None]
 
@@ -198,31 +204,104 @@ def newton(
         The better point; None when nothing is left to gain or the step finds nothing better.
     """
     free = np.flatnonzero(~problem.held(point))
-    step = np.zeros_like(point.gradient)
-    step[free], definite = _newton_step(observed[np.ix_(free, free)], point.gradient[free])
-    gain = 0.5 * float(point.gradient @ step)
-    trace.gain = gain
-    trace.converged = gain <= tol and definite
-    if gain <= polish:
-        return None
-    found = _advance(problem, point, step, 1e-12 * abs(point.loglik), True)
-    if found is None:
-        trace.converged = gain <= 100.0 * tol and definite
-        return None
-    trace.iterations += 1
+    gradient = point.gradient[free]
+    damped = _Damped(observed[np.ix_(free, free)], gradient)
+    trace.gain = 0.5 * float(gradient @ damped.step(0.0))
+    trace.converged = trace.gain <= tol and damped.downhill is None
+    found = None
+    if trace.gain > polish:
+        found = _damped_advance(problem, point, free, damped, trace)
+        if found is None:
+            trace.converged = trace.gain <= 100.0 * tol and damped.downhill is None
+    if damped.downhill is not None and (found is None or found.value - point.value <= tol):
+        found = _leave_saddle(problem, point, free, damped.downhill, tol)
+        trace.converged = found is None and trace.gain <= tol
+    if found is not None:
+        trace.iterations += 1
     return found
 
 
-def _newton_step(observed: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the Newton step and whether the matrix is positive definite."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(observed)), 1e-12))
-    scaled = observed * scale[:, None] * scale
-    try:
-        factor = np.linalg.cholesky(scaled)
-        step = np.linalg.solve(factor.T, np.linalg.solve(factor, gradient * scale))
-        return scale * step, True
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(scaled)
-        size = np.maximum(np.abs(values), 1e-8 * values[-1])
-        step = vectors @ ((vectors.T @ (gradient * scale)) / size)
-        return scale * step, bool(values[0] > -1e-8 * values[-1])
+class _Damped:
+    """Newton steps from one information matrix, shortened by damping.
+
+    Attributes
+    ----------
+    downhill
+        Direction of the most negative curvature, largest entry 1; None for a matrix that is not indefinite.
+    """
+
+    def __init__(self, observed: np.ndarray, gradient: np.ndarray) -> None:
+        self._scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(observed)), 1e-12))
+        self._matrix = observed * self._scale[:, None] * self._scale
+        self._gradient = gradient * self._scale
+        self._spectrum: tuple[np.ndarray, np.ndarray] | None = None
+        self.downhill: np.ndarray | None = None
+        try:
+            factor = np.linalg.cholesky(self._matrix)
+            self._whole = np.linalg.solve(factor.T, np.linalg.solve(factor, self._gradient))
+        except np.linalg.LinAlgError:
+            values, vectors = self._eigen()
+            self._whole = self._solved(0.0)
+            if values[0] < -1e-8 * values[-1]:
+                direction = self._scale * vectors[:, 0]
+                self.downhill = direction / np.abs(direction).max()
+
+    def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._spectrum is None:
+            values, vectors = np.linalg.eigh(self._matrix)
+            self._spectrum = values, vectors
+        return self._spectrum
+
+    def _solved(self, damping: float) -> np.ndarray:
+        values, vectors = self._eigen()
+        size = np.maximum(np.abs(values), 1e-8 * values[-1]) + damping
+        return np.asarray(vectors @ ((vectors.T @ self._gradient) / size))
+
+    def step(self, damping: float) -> np.ndarray:
+        """Return the step with `damping` added to every eigenvalue of the scaled matrix."""
+        return self._scale * (self._whole if damping == 0.0 else self._solved(damping))
+
+
+def _damped_advance(
+    problem: Likelihood, point: Point, free: np.ndarray, damped: _Damped, trace: Trace
+) -> Point | None:
+    """Return a better point along damped Newton steps (Levenberg, 1944), or None."""
+    gradient = point.gradient[free]
+
+    def at(step: np.ndarray) -> Point | None:
+        moved = point.free.copy()
+        moved[free] += step
+        return problem.evaluate(np.clip(moved, problem.lower, problem.upper))
+
+    damping = trace.damping
+    for _ in range(14):
+        step = damped.step(damping)
+        promised = float(gradient @ step) * 0.5
+        if np.abs(step).max() <= FARTHEST:
+            found = at(step)
+            if found is not None and found.value - point.value >= 0.1 * promised - 1e-12 * abs(point.loglik):
+                trace.damping = 0.0 if damping < 1e-3 else 0.2 * damping
+                for _ in range(5):  # where the promise was too modest, go on
+                    if found.value - point.value < 0.9 * promised or promised < 1e-9 * abs(point.loglik):
+                        break
+                    step, promised = 2.0 * step, 2.0 * promised
+                    farther = at(step) if np.abs(step).max() <= FARTHEST else None
+                    if farther is None or farther.value <= found.value:
+                        break
+                    found = farther
+                return found
+        damping = max(4.0 * damping, 1e-4)
+    return None
+
+
+def _leave_saddle(
+    problem: Likelihood, point: Point, free: np.ndarray, direction: np.ndarray, tol: float
+) -> Point | None:
+    """Return a better point along a direction of negative curvature; None where the likelihood is flat."""
+    for length in (1.0, 0.3, 0.1, -1.0, -0.3, -0.1):
+        moved = point.free.copy()
+        moved[free] += length * direction
+        found = problem.evaluate(np.clip(moved, problem.lower, problem.upper))
+        if found is not None and found.value > point.value + tol:
+            return found
+    return None
