@@ -12,26 +12,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from cat_engine.errors import InputError
+from item_bank import forms
 from item_bank.bank import Bank
-from item_bank.content import (
-    Area,
-    Choice,
-    Content,
-    Hotspot,
-    Image,
-    InlineChoice,
-    Interaction,
-    Item,
-    Mapped,
-    Match,
-    Option,
-    Order,
-    Response,
-    Source,
-    Stimulus,
-    TextEntry,
-)
+from item_bank.content import Area, Content, Hotspot, Image, Item, Option, Response, Source, Stimulus
 from item_bank.demo.ratings import disagreement, location, read_grades
+from item_bank.forms import RESPONSE, Form
 from item_bank.framework import Framework
 
 __all__ = ["FOLDER", "FRAMEWORK", "LANGUAGES", "DemoBank", "load", "provisional"]
@@ -40,7 +25,6 @@ FOLDER = Path(__file__).resolve().parent
 FRAMEWORK = ("socle-numerique-sante", "2022-11-10")
 """Identifier and version of the framework: the common *socle* by the date of its arrêté."""
 LANGUAGES = ("fr", "en")
-RESPONSE = "RESPONSE"
 SLOPE = 0.33
 """Assumed standard error of a slope of 1."""
 STEP = 0.5
@@ -128,7 +112,7 @@ def provisional(item: Item, ratings: Sequence[int] = (), between: float = 1.0) -
     between
         The variance between raters over the bank.
     """
-    b, error = location(ratings or (item.grade or 3,), between)
+    b, error = (round(x, 4) for x in location(ratings or (item.grade or 3,), between))
     row: dict[str, Any] = {
         "id": item.id,
         "n": 0,
@@ -137,19 +121,19 @@ def provisional(item: Item, ratings: Sequence[int] = (), between: float = 1.0) -
         "scale": "demonstration",
     }
     if item.n_cat == 2:
-        cov = [[SLOPE**2, 0.0], [0.0, error**2]]
+        cov = [[round(SLOPE**2, 6), 0.0], [0.0, round(error**2, 6)]]
         return {**row, "model": "2pl", "a": 1.0, "b": b, "se": {"a": SLOPE, "b": error}, "cov": cov}
     steps = item.n_cat - 1
     spread = [b + 1.5 * (k - (steps - 1) / 2) / steps for k in range(steps)]
-    cov = [[(SLOPE / steps) ** 2] + [0.0] * steps]
+    cov = [[round((SLOPE / steps) ** 2, 6)] + [0.0] * steps]
     for k in range(steps):
-        cov.append([0.0] + [error**2 + (STEP**2 if j == k else 0.0) for j in range(steps)])
+        cov.append([0.0] + [round(error**2 + (STEP**2 if j == k else 0.0), 6) for j in range(steps)])
     return {
         **row,
         "model": "gpcm",
         "a": 1.0 / steps,
         "b": spread,
-        "se": {"a": SLOPE / steps, "b": [(error**2 + STEP**2) ** 0.5] * steps},
+        "se": {"a": round(SLOPE / steps, 4), "b": [round((error**2 + STEP**2) ** 0.5, 4)] * steps},
         "cov": cov,
     }
 
@@ -194,11 +178,12 @@ def _item(row: Mapping[str, Any], skill: str, stimuli: Mapping[str, Stimulus]) -
     stimulus = stimuli.get(row.get("stimulus", ""))
     if row.get("stimulus") and stimulus is None:
         raise ValueError(f"there is no stimulus '{row['stimulus']}' in this file")
-    versions = {language: _content(row, language, stimulus) for language in LANGUAGES}
+    asked = {language: _form(row, language, stimulus) for language in LANGUAGES}
+    versions = {language: _content(row, asked[language], language) for language in LANGUAGES}
     return Item(
         id=row["id"],
         versions=versions,
-        scores=_scores(row),
+        scores=asked[LANGUAGES[0]].scores,
         domain=skill.split(".")[0],
         skill=skill,
         stimulus=row.get("stimulus", ""),
@@ -212,95 +197,65 @@ def _item(row: Mapping[str, Any], skill: str, stimuli: Mapping[str, Stimulus]) -
     )
 
 
-def _scores(row: Mapping[str, Any]) -> tuple[float, ...]:
-    if row.get("scoring", "all") == "all":
-        return (0.0, 1.0)
-    return tuple(float(k) for k in range(len(row["key"]) + 1))
-
-
 def _options(texts: Mapping[str, str], uses: int = 1) -> tuple[Option, ...]:
     return tuple(
         Option(name, html.escape(text.strip(), quote=False), match_max=uses) for name, text in texts.items()
     )
 
 
-def _content(row: Mapping[str, Any], language: str, stimulus: Stimulus | None) -> Content:
+def _content(row: Mapping[str, Any], form: Form, language: str) -> Content:
     text = row[language]
-    interactions, responses = _interactions(row, text, language, stimulus)
-    body = _paragraphs(text["stem"])
-    if row["form"] == "inline":
-        for name in interactions:
-            body = body.replace(f"[[{name}]]", f'<slot name="{name}"></slot>')
-    else:
-        body += f'<slot name="{RESPONSE}"></slot>'
-    return Content(
-        title=row["id"],
-        body=body,
-        interactions=interactions,
-        responses=responses,
-        processing="map_response" if row.get("scoring") == "partial" else "match_correct",
-        rationale=_paragraphs(text["rationale"]),
-    )
+    stem = _paragraphs(text["stem"])
+    for name in form.interactions:
+        stem = stem.replace(f"[[{name}]]", f'<slot name="{name}"></slot>')
+    return forms.assemble(form, row["id"], stem, _paragraphs(text["rationale"]))
 
 
-def _interactions(
-    row: Mapping[str, Any], text: Mapping[str, Any], language: str, stimulus: Stimulus | None
-) -> tuple[dict[str, Interaction], dict[str, Response]]:
+def _form(row: Mapping[str, Any], language: str, stimulus: Stimulus | None) -> Form:
+    text = row[language]
     key = row["key"]
     partial = row.get("scoring") == "partial"
     match row["form"]:
         case "single":
             _known([key], text["options"])
-            return _one(Choice(_options(text["options"])), Response("single", "identifier", (key,)))
+            return forms.single(_options(text["options"]), key)
         case "multiple":
             _known(key, text["options"])
-            worth = {name: 1.0 if name in key else -1.0 for name in text["options"]}
-            mapping = Mapped(worth, lower=0.0) if partial else None
-            return _one(
-                Choice(_options(text["options"]), maximum=0),
-                Response("multiple", "identifier", tuple(key), mapping),
-            )
+            return forms.multiple(_options(text["options"]), key, partial)
         case "order":
             _known(key, text["options"])
-            return _one(Order(_options(text["options"])), Response("ordered", "identifier", tuple(key)))
+            return forms.order(_options(text["options"]), key)
         case "match":
             _known(key, text["rows"])
             _known(key.values(), text["columns"])
-            pairs = tuple(f"{name} {column}" for name, column in key.items())
-            mapping = Mapped(dict.fromkeys(pairs, 1.0)) if partial else None
-            return _one(
-                Match(_options(text["rows"]), _options(text["columns"], uses=0)),
-                Response("multiple", "directedPair", pairs, mapping),
-            )
+            rows, columns = _options(text["rows"]), _options(text["columns"], uses=0)
+            return forms.match(rows, columns, key, partial)
         case "inline":
             for name, right in key.items():
                 _known([right], text["gaps"][name])
                 if f"[[{name}]]" not in text["stem"]:
                     raise ValueError(f"the stem ({language}) has no [[{name}]]")
-            return (
-                {name: InlineChoice(_options(text["gaps"][name])) for name in key},
-                {name: Response("single", "identifier", (right,)) for name, right in key.items()},
-            )
+            return forms.inline({name: _options(text["gaps"][name]) for name in key}, key)
         case "number":
-            return _one(
-                TextEntry(length=8, unit=text.get("unit", ""), pattern=r"[0-9]+"),
-                Response("single", "integer", (str(key),)),
-            )
+            return forms.numeric(str(key), text.get("unit", ""))
         case "hotspot":
-            if stimulus is None or language not in stimulus.image:
-                raise ValueError("a hotspot needs a stimulus with a picture")
-            _known([key], row["areas"])
-            areas = tuple(
-                Area(name, "rect", (x, y, x + width, y + height), text["options"][name])
-                for name, (x, y, width, height) in row["areas"].items()
-            )
-            return _one(Hotspot(stimulus.image[language], areas), Response("single", "identifier", (key,)))
+            return _hotspot(row, language, stimulus)
         case form:
             raise ValueError(f"the form '{form}' is not in the table of forms")
 
 
-def _one(interaction: Interaction, response: Response) -> tuple[dict[str, Interaction], dict[str, Response]]:
-    return {RESPONSE: interaction}, {RESPONSE: response}
+def _hotspot(row: Mapping[str, Any], language: str, stimulus: Stimulus | None) -> Form:
+    if stimulus is None or language not in stimulus.image:
+        raise ValueError("a hotspot needs a stimulus with a picture")
+    _known([row["key"]], row["areas"])
+    areas = tuple(
+        Area(name, "rect", (x, y, x + width, y + height), row[language]["options"][name])
+        for name, (x, y, width, height) in row["areas"].items()
+    )
+    return Form(
+        {RESPONSE: Hotspot(stimulus.image[language], areas)},
+        {RESPONSE: Response("single", "identifier", (row["key"],))},
+    )
 
 
 def _known(names: Any, among: Mapping[str, Any]) -> None:
