@@ -72,7 +72,7 @@ def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
             continue
         keep.append(j)
         outside = int(n[j] - counts[j].max())
-        if outside < RARE:
+        if outside < RARE and outside < 0.1 * n[j]:
             top = int(counts[j].argmax())
             flags[j].append(f"nearly-constant: all but {outside} of {n[j]} responses are {top}")
         elif size > 2:

@@ -86,14 +86,19 @@ class ParameterSet:
     fit: Mapping[str, Any] = field(default_factory=dict)
 
     def pool(self) -> ItemPool:
-        """Return the items as a pool.
+        """Return the items as a pool, without those that calibration had to leave out.
 
         Raises
         ------
         InputError
             When an item's fields are no model.
         """
-        return ItemPool.from_rows(self.items)
+        return ItemPool.from_rows([row for row in self.items if row.get("status") != "left-out"])
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Ids of the items that have no parameters: nobody answered them, or all alike."""
+        return tuple(row["id"] for row in self.items if row.get("status") == "left-out")
 
     def group(self, name: str | None = None) -> Population:
         """Return the population of one group; the only one when `name` is None."""

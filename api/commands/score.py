@@ -136,7 +136,10 @@ def run(args: argparse.Namespace) -> None:
     parameters = read_parameters(args.params)
     pool = _pool(parameters)
     known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
-    responses = read_responses(args.responses, recode=args.recode, known=known)
+    silent = dict.fromkeys(parameters.left_out, 127)  # items without parameters say nothing
+    responses = read_responses(args.responses, recode=args.recode, known=known | silent)
+    if silent:
+        responses = responses.select([j for j, item in enumerate(responses.items) if item not in silent])
     groups = read_groups(args.groups, responses) if args.groups else None
     scores = score_responses(parameters, responses, args.method, args.se, groups)
     persons = responses.persons or [str(p + 1) for p in range(responses.n_persons)]
