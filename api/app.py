@@ -23,7 +23,7 @@ from api.edge import Edge, Gate, problem_headers
 from api.keys import store as keys
 from api.observe import Metrics
 from api.openapi import DESCRIPTION, TAGS
-from api.pages.routes import problem_page, wants_page
+from api.pages.reception import problem_page, wants_page
 from api.pages.routes import router as pages
 from api.problems import Problem
 from api.results.endpoints import router as results

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics
-from api.pages.routes import problem_page, wants_page
+from api.pages.reception import problem_page, wants_page
 from api.problems import Problem
 
 __all__ = ["Edge", "Gate", "problem_headers", "urgency"]

@@ -9,291 +9,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, unquote
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from api.pages import entry
 from api.pages.controls import Fault, Sent, read
 from api.pages.item_markup import draw, image_named
 from api.pages.language import LANGUAGES, messages, typeset
-from api.pages.protection import HEADERS, accepted, sent_form
+from api.pages.reception import PageRoute, first, received, sitting_token, to
 from api.pages.result import result_context
 from api.pages.site import Visit, page, static, template
 from api.problems import Problem
 from api.sittings import service
-from api.sittings.cookie import clear_token, set_token, token_of
 from api.sittings.view import View
 
-__all__ = ["problem_page", "router", "wants_page"]
+__all__ = ["router"]
 
-CODE_COOKIE = "acquis_code"
 NOTHING: Sent = MappingProxyType({})
-INTERFACES = (
-    "/api/",
-    "/ims/",
-    "/console",
-    "/oauth",
-    "/.well-known/",
-    "/openapi",
-    "/health",
-    "/ready",
-    "/metrics",
-)
 OWN_FIELDS = ("jeton", "question", "geste", "langue")
 
-
-log = logging.getLogger("acquis.pages")
-
-
-class PageRoute(APIRoute):
-    """A route whose refusals are pages, too, and whose every response carries the protecting headers."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler around the endpoint."""
-        handle = super().get_route_handler()
-
-        async def handled(request: Request) -> Response:
-            try:
-                response = await handle(request)
-            except Problem as problem:
-                response = problem_page(request, problem)
-            except Exception:
-                log.exception("a page failed")
-                response = problem_page(request, Problem("internal"))
-            for name, value in HEADERS.items():
-                response.headers.setdefault(name, value)
-            return response
-
-        return handled
-
-
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-
-def to(path: str) -> RedirectResponse:
-    """Return the redirection after a POST."""
-    return RedirectResponse(path, 303)
-
-
-TEXTS = {
-    "not_found": "not_found",
-    "method_not_allowed": "not_found",
-    "taken_over": "taken_over",
-    "code_expired": "code_expired",
-    "busy": "unavailable",
-    "draining": "unavailable",
-    "unavailable": "unavailable",
-    "forbidden": "forbidden",
-    "cross_site": "forbidden",
-    "not_finished": "not_finished",
-}
-LINKS = {
-    "not_found": "/",
-    "taken_over": "/",
-    "code_expired": "",
-    "forbidden": "/question",
-    "not_finished": "/question",
-    "internal": "/question",
-}
-
-
-def problem_page(request: Request, problem: Problem) -> Response:
-    """Return the page that tells a candidate of `problem`.
-
-    A form that the service could not take now is kept in the page, to be sent again as it was.
-    """
-    if problem.code == "unauthenticated":
-        return to("/?avis=inconnu")
-    text = TEXTS.get(problem.code, "internal")
-    sent: Sent = getattr(request.state, "sent", {})
-    keep = text == "unavailable" and request.method == "POST"
-    response = page(
-        Visit.of(request),
-        "problem.html",
-        problem.status,
-        text=f"problem.{text}",
-        again=request.url.path if keep else "",
-        sent=sent if keep else {},
-        link=LINKS.get(text, request.url.path),
-    )
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
-
-
-def wants_page(request: Request) -> bool:
-    """Return whether a refusal should be a page: a browser asked, and not for one of the interfaces."""
-    if request.url.path.startswith(INTERFACES):
-        return False
-    return "text/html" in request.headers.get("accept", "")
-
-
-async def received(request: Request) -> tuple[Visit, dict[str, list[str]]]:
-    """Return the visit and the fields of a form that a page of ours sent.
-
-    Raises
-    ------
-    Problem
-        ``cross_site`` when it was not a page of ours.
-    """
-    visit = Visit.of(request)
-    sent = await sent_form(request)
-    request.state.sent = sent
-    if not accepted(visit.runtime, request, first(sent, "jeton")):
-        raise Problem("cross_site", "Send the form from a page of this site.")
-    return visit, sent
-
-
-def first(sent: Sent, name: str) -> str:
-    """Return the first value of a field, or nothing."""
-    return next(iter(sent.get(name, ())), "")
-
-
-def sitting_token(visit: Visit) -> str:
-    """Return the secret of the sitting that this browser holds.
-
-    Raises
-    ------
-    Problem
-        ``unauthenticated`` when it holds none.
-    """
-    token = token_of(visit.request)
-    if not token:
-        raise Problem("unauthenticated", "Enter with the code of the invitation.")
-    return token
-
-
-# The way in
-
-
-@router.get("/")
-async def entry(request: Request) -> Response:
-    """Ask for the code of an invitation."""
-    visit = Visit.of(request)
-    unknown = request.query_params.get("avis") == "inconnu"
-    return await entry_page(visit, notice="notice.unknown" if unknown else "")
-
-
-async def entry_page(
-    visit: Visit, status: int = 200, code: str = "", fault: str = "", notice: str = ""
-) -> Response:
-    """Return the first page."""
-    return page(
-        visit,
-        "entry.html",
-        status,
-        code=code,
-        faults=[Fault("code", "code", fault)] if fault else [],
-        notice=notice,
-        live=False if notice else await has_sitting(visit),
-        walk_in=visit.runtime.settings.walk_in,
-    )
-
-
-async def has_sitting(visit: Visit) -> bool:
-    """Return whether this browser holds a sitting that it may go on with."""
-    try:
-        view = await service.current(visit.runtime, sitting_token(visit))
-    except Problem:
-        return False
-    return view.phase != "finished"
-
-
-@router.post("/")
-async def enter_code(request: Request) -> Response:
-    """Take a code and go on to the information, which comes before anything begins."""
-    visit, sent = await received(request)
-    code = first(sent, "code").strip()
-    if not code:
-        return await entry_page(visit, 422, fault="fault.code_empty")
-    try:
-        await service.invitation(visit.runtime, code)
-    except Problem as problem:
-        if problem.code != "code_unknown":
-            raise
-        return await entry_page(visit, 422, code, "fault.code")
-    return with_code(visit, code)
-
-
-@router.get("/i/{code}")
-async def invited(request: Request, code: str) -> Response:
-    """Open the link of an invitation. It changes nothing: mail scanners open links, too."""
-    return with_code(Visit.of(request), code)
-
-
-def with_code(visit: Visit, code: str) -> Response:
-    """Take the code out of the address, into a cookie that lasts as long as the browser is open."""
-    response = to("/bienvenue")
-    visit.keep(response, CODE_COOKIE, quote(code[:64]))
-    return response
-
-
-@router.post("/essai")
-async def try_it(request: Request) -> Response:
-    """Give a passer-by a code of their own, where the server allows it."""
-    visit, _ = await received(request)
-    return with_code(visit, await service.walk_in(visit.runtime, visit.t.language))
-
-
-@router.get("/bienvenue")
-async def welcome(request: Request) -> Response:
-    """Inform before anything begins."""
-    visit = Visit.of(request)
-    code = unquote(request.cookies.get(CODE_COOKIE, ""))
-    if not code:
-        return to("/question")
-    try:
-        card = await service.invitation(visit.runtime, code)
-    except Problem as problem:
-        if problem.code != "code_unknown":
-            raise
-        response = await entry_page(visit, 404, fault="fault.code")
-        response.delete_cookie(CODE_COOKIE)
-        return response
-    language = visit.t.language if visit.t.language in card.test.title else next(iter(card.test.title))
-    minutes = card.test.minutes
-    return page(
-        visit,
-        "welcome.html",
-        title=card.test.title[language],
-        title_language=language,
-        least=card.test.least,
-        most=card.test.most,
-        minutes=None if minutes is None else minutes * (100 + card.extra_time_percent) // 100,
-        extra=card.extra_time_percent if minutes is not None else 0,
-        state=card.state,
-        code=grouped(code) if visit.runtime.settings.walk_in else "",
-        demonstration=card.test.demonstration,
-    )
-
-
-def grouped(code: str) -> str:
-    """Return a code in groups of four, as one copies it."""
-    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
-
-
-@router.post("/bienvenue")
-async def begin(request: Request) -> Response:
-    """Begin the sitting, or go on with it on this device."""
-    visit, _ = await received(request)
-    code = unquote(request.cookies.get(CODE_COOKIE, ""))
-    if not code:
-        return to("/question")
-    opened = await service.enter(visit.runtime, code, visit.t.language)
-    response = to("/question")
-    set_token(response, opened.token, visit.runtime.settings)
-    response.delete_cookie(CODE_COOKIE)
-    return response
-
-
-# The sitting
+router.include_router(entry.router)
 
 
 @router.get("/question")
@@ -480,16 +221,6 @@ async def resume(request: Request) -> Response:
     return to("/question")
 
 
-@router.post("/quitter")
-async def leave(request: Request) -> Response:
-    """Make this browser forget the sitting: wards share computers. The invitation opens it again."""
-    visit, _ = await received(request)
-    response = to("/")
-    clear_token(response, visit.runtime.settings)
-    response.delete_cookie(CODE_COOKIE)
-    return response
-
-
 # The result
 
 
@@ -513,17 +244,7 @@ async def attestation(request: Request) -> Response:
     )
 
 
-# Everywhere
-
-
-@router.get("/langue")
-async def language(request: Request, vers: str = "", retour: str = "/") -> Response:
-    """Remember the language and go back to the page."""
-    back = retour if retour.startswith("/") and not retour.startswith(("//", "/\\")) else "/"
-    response = to(quote(back, safe="/"))
-    if vers in LANGUAGES:
-        Visit.of(request).speak(vers, response)
-    return response
+# Static files
 
 
 @router.get("/static/{digest}/{name}")

@@ -1,0 +1,147 @@
+"""Receiving a request to a page, and refusing one: forms from our own pages alone, refusals as pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.pages.controls import Sent
+from api.pages.protection import HEADERS, accepted, sent_form
+from api.pages.site import Visit, page
+from api.problems import Problem
+from api.sittings.cookie import token_of
+
+__all__ = ["PageRoute", "first", "problem_page", "received", "sitting_token", "to", "wants_page"]
+
+INTERFACES = (
+    "/api/",
+    "/ims/",
+    "/console",
+    "/oauth",
+    "/.well-known/",
+    "/openapi",
+    "/health",
+    "/ready",
+    "/metrics",
+)
+log = logging.getLogger("acquis.pages")
+
+
+class PageRoute(APIRoute):
+    """A route whose refusals are pages, too, and whose every response carries the protecting headers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler around the endpoint."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except Problem as problem:
+                response = problem_page(request, problem)
+            except Exception:
+                log.exception("a page failed")
+                response = problem_page(request, Problem("internal"))
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return handled
+
+
+def to(path: str) -> RedirectResponse:
+    """Return the redirection after a POST."""
+    return RedirectResponse(path, 303)
+
+
+TEXTS = {
+    "not_found": "not_found",
+    "method_not_allowed": "not_found",
+    "taken_over": "taken_over",
+    "code_expired": "code_expired",
+    "busy": "unavailable",
+    "draining": "unavailable",
+    "unavailable": "unavailable",
+    "forbidden": "forbidden",
+    "cross_site": "forbidden",
+    "not_finished": "not_finished",
+}
+LINKS = {
+    "not_found": "/",
+    "taken_over": "/",
+    "code_expired": "",
+    "forbidden": "/question",
+    "not_finished": "/question",
+    "internal": "/question",
+}
+
+
+def problem_page(request: Request, problem: Problem) -> Response:
+    """Return the page that tells a candidate of `problem`.
+
+    A form that the service could not take now is kept in the page, to be sent again as it was.
+    """
+    if problem.code == "unauthenticated":
+        return to("/?avis=inconnu")
+    text = TEXTS.get(problem.code, "internal")
+    sent: Sent = getattr(request.state, "sent", {})
+    keep = text == "unavailable" and request.method == "POST"
+    response = page(
+        Visit.of(request),
+        "problem.html",
+        problem.status,
+        text=f"problem.{text}",
+        again=request.url.path if keep else "",
+        sent=sent if keep else {},
+        link=LINKS.get(text, request.url.path),
+    )
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a refusal should be a page: a browser asked, and not for one of the interfaces."""
+    if request.url.path.startswith(INTERFACES):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+async def received(request: Request) -> tuple[Visit, dict[str, list[str]]]:
+    """Return the visit and the fields of a form that a page of ours sent.
+
+    Raises
+    ------
+    Problem
+        ``cross_site`` when it was not a page of ours.
+    """
+    visit = Visit.of(request)
+    sent = await sent_form(request)
+    request.state.sent = sent
+    if not accepted(visit.runtime, request, first(sent, "jeton")):
+        raise Problem("cross_site", "Send the form from a page of this site.")
+    return visit, sent
+
+
+def first(sent: Sent, name: str) -> str:
+    """Return the first value of a field, or nothing."""
+    return next(iter(sent.get(name, ())), "")
+
+
+def sitting_token(visit: Visit) -> str:
+    """Return the secret of the sitting that this browser holds.
+
+    Raises
+    ------
+    Problem
+        ``unauthenticated`` when it holds none.
+    """
+    token = token_of(visit.request)
+    if not token:
+        raise Problem("unauthenticated", "Enter with the code of the invitation.")
+    return token
