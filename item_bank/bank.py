@@ -16,7 +16,7 @@ from typing import Any
 
 from cat_engine.errors import InputError
 from item_bank.canonical import canonical
-from item_bank.content import Item, Stimulus
+from item_bank.content import Hotspot, Item, SelectPoint, Stimulus, kind_of
 from item_bank.framework import Framework
 
 __all__ = ["ELIGIBLE", "STATUSES", "Bank", "document", "has_expired"]
@@ -91,17 +91,43 @@ class Bank:
     def attributes(self, items: Iterable[Item] | None = None) -> dict[str, list[str]]:
         """Return columns for the engine, one value an item, as in an item attribute file.
 
-        ``item, domain, skill, stimulus, enemies, status``; enemies are parted by blanks.
+        ``item, domain, skill, form, stimulus, enemies, status, profession, grade, ai, picture``; enemies are
+        parted by blanks, ``form`` is the kind of control (``several`` when they differ), ``ai`` and
+        ``picture`` are ``yes`` or ``no``.
         """
         chosen = self.items if items is None else tuple(items)
         return {
             "item": [i.id for i in chosen],
             "domain": [i.domain for i in chosen],
             "skill": [i.skill for i in chosen],
+            "form": [_form(i) for i in chosen],
             "stimulus": [i.stimulus for i in chosen],
             "enemies": [" ".join(i.enemies) for i in chosen],
             "status": [i.status for i in chosen],
+            "profession": [i.profession for i in chosen],
+            "grade": ["" if i.grade is None else str(i.grade) for i in chosen],
+            "ai": ["yes" if "ai" in i.tags else "no" for i in chosen],
+            "picture": ["yes" if self._shows_picture(i) else "no" for i in chosen],
         }
+
+    def _shows_picture(self, item: Item) -> bool:
+        """Whether who cannot see needs a text alternative: in the item, or in what it shares."""
+        stimulus = self.stimuli.get(item.stimulus)
+        drawn = any(
+            isinstance(control, Hotspot | SelectPoint) or "<img" in content.body
+            for content in item.versions.values()
+            for control in content.interactions.values()
+        )
+        return drawn or bool(
+            stimulus and (stimulus.image or any("<img" in h for h in stimulus.html.values()))
+        )
+
+
+def _form(item: Item) -> str:
+    kinds = {
+        kind_of(control) for content in item.versions.values() for control in content.interactions.values()
+    }
+    return kinds.pop() if len(kinds) == 1 else "several"
 
 
 def has_expired(item: Item, today: date) -> bool:

@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, special
 
 from item_bank.bank import ELIGIBLE, STATUSES, Bank, has_expired
 from item_bank.content import (
@@ -420,9 +420,7 @@ def _single(bank: Bank) -> Iterator[tuple[Item, str, list[int], int]]:
 
 def _tail(n: int, total: int, p: float) -> float:
     """Probability of `n` or more successes in `total` draws (binomial)."""
-    if not 0.0 < p < 1.0:
-        return 1.0
-    return sum(math.comb(total, k) * p**k * (1.0 - p) ** (total - k) for k in range(n, total + 1))
+    return 1.0 if n <= 0 or not 0.0 < p < 1.0 else float(special.bdtrc(n - 1, total, p))
 
 
 @_rule

@@ -10,6 +10,7 @@ pair), ``"72"`` (number or text), ``"102 113"`` (point).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "Stimulus",
     "TextEntry",
+    "kind_of",
 ]
 
 
@@ -151,6 +153,11 @@ class GapMatch:
 
 
 Interaction = Choice | Order | Match | InlineChoice | TextEntry | Hotspot | SelectPoint | GapMatch
+
+
+def kind_of(control: Interaction) -> str:
+    """Return the kind of a control: ``choice``, ``order``, ``inline_choice``, ..."""
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", type(control).__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)

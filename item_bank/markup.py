@@ -54,6 +54,24 @@ _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[a-z\-]+=\"[^\"]*\")*)\s*>")
 _ATTRIBUTE = re.compile(r"([a-z\-]+)=\"([^\"]*)\"")
 
 
+def _attribute(element: str, name: str, value: str) -> str | None:
+    if name == "src":
+        return value if _MEDIA_NAME.match(value) else None
+    if name == "name":
+        return value if re.fullmatch(r"[\w.\-]+", value) else None
+    return " ".join(value.split())
+
+
+_CLEANER = nh3.Cleaner(
+    tags=set(TAGS),
+    attributes=_ATTRIBUTES,
+    attribute_filter=_attribute,
+    url_schemes=set(),
+    strip_comments=True,
+    link_rel=None,
+)
+
+
 def sanitise(markup: str) -> str:
     """Return `markup` as canonical HTML with nothing in it but what an item may hold.
 
@@ -91,15 +109,7 @@ def _measure(markup: str) -> None:
 
 
 def _clean(markup: str) -> str:
-    cleaned = nh3.clean(
-        _NOT_XML.sub("", markup),
-        tags=set(TAGS),
-        attributes={name: set(allowed) for name, allowed in _ATTRIBUTES.items()},
-        attribute_filter=_attribute,
-        url_schemes=set(),
-        strip_comments=True,
-        link_rel=None,
-    )
+    cleaned = _CLEANER.clean(_NOT_XML.sub("", markup))
     return _PRE.sub(r"\1", cleaned.replace("&nbsp;", "\u00a0"))
 
 
@@ -107,14 +117,6 @@ def active(markup: str) -> str | None:
     """Return what in `markup` would act if a browser showed it as it is (a script, a handler), or None."""
     found = _ACTIVE.search(markup)
     return f"'{' '.join(found.group().split())[:40]}'" if found else None
-
-
-def _attribute(element: str, name: str, value: str) -> str | None:
-    if name == "src":
-        return value if _MEDIA_NAME.match(value) else None
-    if name == "name":
-        return value if re.fullmatch(r"[\w.\-]+", value) else None
-    return " ".join(value.split())
 
 
 def printable(plain: str) -> str:

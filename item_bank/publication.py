@@ -134,8 +134,8 @@ def _feasibility(items: tuple[Item, ...], targets: Targets) -> list[Finding]:
     n = len(items)
     if n < targets.length:
         return [_error("blueprint", "", f"a test of {targets.length} items from {n} that may be served")]
-    columns = Bank(items).attributes() | {"grade": [str(item.grade or "") for item in items]}
-    rows: list[np.ndarray] = [np.ones(n)]
+    columns = Bank(items).attributes()
+    rows = [np.ones(n)]
     low, high = [float(targets.length)], [float(targets.length)]
     for constraint in targets.constraints:
         if constraint.attribute not in columns:
@@ -147,24 +147,35 @@ def _feasibility(items: tuple[Item, ...], targets: Targets) -> list[Finding]:
         rows.append(worth)
         low.append(float(constraint.min))
         high.append(float(constraint.max))
-    place = {item.id: i for i, item in enumerate(items)}
-    for item in items:
-        for enemy in item.enemies:
-            if enemy in place and item.id < enemy:
-                pair = np.zeros(n)
-                pair[[place[item.id], place[enemy]]] = 1.0
-                rows.append(pair)
-                low.append(0.0)
-                high.append(1.0)
+    pairs = _enemies(items)
+    enemies = sparse.csr_array(
+        (np.ones(2 * len(pairs)), (np.repeat(np.arange(len(pairs)), 2), pairs.ravel())), shape=(len(pairs), n)
+    )
     answer = optimize.milp(
         np.zeros(n),
         integrality=np.ones(n),
         bounds=optimize.Bounds(0.0, 1.0),
-        constraints=optimize.LinearConstraint(sparse.csr_array(np.array(rows)), low, high),
+        constraints=optimize.LinearConstraint(
+            sparse.vstack([sparse.csr_array(np.array(rows)), enemies]),
+            low + [0.0] * len(pairs),
+            high + [1.0] * len(pairs),
+        ),
     )
     if answer.x is None:
         return [_error("blueprint", "", f"no test of {targets.length} items keeps all constraints at once")]
     return []
+
+
+def _enemies(items: tuple[Item, ...]) -> np.ndarray:
+    """Positions of the items of each pair of enemies, once each; shape ``(pairs, 2)``."""
+    place = {item.id: i for i, item in enumerate(items)}
+    pairs = {
+        (min(i, place[enemy]), max(i, place[enemy]))
+        for i, item in enumerate(items)
+        for enemy in item.enemies
+        if enemy in place
+    }
+    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
 
 def _worth(constraint: Constraint, column: list[str]) -> np.ndarray:

@@ -21,6 +21,7 @@ from item_bank.content import (
     Option,
     Order,
     Stimulus,
+    kind_of,
 )
 
 __all__ = ["SLOT", "Slot", "View", "present", "slots"]
@@ -70,14 +71,9 @@ def _parts(content: Content, seed: bytes) -> Iterator[str | Slot]:
     for index, piece in enumerate(pieces):
         if index % 2:
             interaction = _shuffled(content.interactions[piece], seed + piece.encode())
-            yield Slot(piece, _KINDS[type(interaction)], interaction)
+            yield Slot(piece, kind_of(interaction), interaction)
         elif piece:
             yield piece
-
-
-_KINDS: dict[type, str] = {}
-for _kind in Interaction.__args__:
-    _KINDS[_kind] = re.sub(r"(?<!^)([A-Z])", r"_\1", _kind.__name__).lower()
 
 
 def _shuffled(interaction: Interaction, seed: bytes) -> Interaction:

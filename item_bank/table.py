@@ -1,8 +1,8 @@
 """Items as CSV and back: one row an item and language, made for spreadsheets.
 
-``docs/reference/item-files.md`` says what each column holds. Written with ``;``, in UTF-8 with a signature or in
-cp1252; read with ``;``, ``,`` or tabulators, in UTF-8 or cp1252. A cell that a spreadsheet would take for a
-formula gets an apostrophe before it, and loses it when it is read.
+``docs/reference/item-files.md`` says what each column holds. Written with ``;``, in UTF-8 with a signature
+or in cp1252; read with ``;``, ``,`` or tabulators, in UTF-8 or cp1252. A cell that a spreadsheet would take
+for a formula gets an apostrophe before it, and loses it when it is read.
 
 Holds single and multiple choice, order, match, number and text; what has no place in a row (pictures,
 controls in a sentence, scoring by rules) is listed item by item and stays in QTI.

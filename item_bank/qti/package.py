@@ -38,6 +38,7 @@ _ITEM = re.compile(r"imsqti_(?:apip)?item(?:root)?_xmlv(?:2p\d|3p0)\Z")
 _STIMULUS = re.compile(r"imsqti_stimulus_xmlv\dp\d\Z")
 _OTHER = re.compile(r"imsqti_(test|section|assessment\w*|outcomes|rptemplate|fragment)_xmlv\dp\d\Z")
 _USAGE = "qtiusagedata/xml"
+_LARGEST_MEDIA = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def package(bank: Bank) -> bytes:
                 [image.name for image in _images(content)],
                 [f"{item.stimulus}.{language}"] if shared else [],
             )
-            resource.insert(0, _classification(item, bank.framework.id, language))
+            if language == next(iter(item.versions)):
+                resource.insert(0, _classification(item, bank.framework.id, language))
             resources.append(resource)
     for name, body in bank.media.items():
         files[f"media/{name}"] = body
@@ -240,7 +242,7 @@ class _Import:
         return self._foreign(entries)
 
     def _entries(self) -> list[_Entry]:
-        root = parse(self.archive.read(self.manifest), self.manifest)
+        root = parse(self.archive.read(self.manifest), self.manifest, 32 * 1024 * 1024, 500_000)
         if local(root) != "manifest":
             refuse(self.manifest, root.sourceline, f"expected <manifest>, got <{local(root)[:40]}>")
         found: dict[str, _Entry] = {}
@@ -286,8 +288,13 @@ class _Import:
         else:
             body = self.archive.read(file)
             check_picture(file, body)
-            self.media[name] = body
+            self._take(name, body)
         return name
+
+    def _take(self, name: str, body: bytes) -> None:
+        self.media[name] = body
+        if sum(map(len, self.media.values())) > _LARGEST_MEDIA:
+            raise InputError(f"{self.archive.where}: expected pictures of at most {_LARGEST_MEDIA:,} bytes")
 
     # A package of ours.
 
@@ -299,7 +306,7 @@ class _Import:
                 raise InputError(f"{own}: expected the picture '{name[:80]}' in media/, got none; add it")
             body = self.archive.read(file)
             check_picture(file, body)
-            self.media[name] = body
+            self._take(name, body)
             self.names[file] = name
         stimuli: dict[str, Stimulus] = {}
         for row in record.stimuli:
