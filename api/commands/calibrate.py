@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from api.commands.inputs import about, add_report, domains_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="standard errors (default: oakes)",
     )
     add("--json", action="store_true", help="print the parameter file on stdout, and nothing else there")
+    add_report(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,8 +63,13 @@ def run(args: argparse.Namespace) -> None:
     from item_bank.parameters import read_parameters
     from item_bank.responses import read_groups, read_responses
 
+    if args.key:
+        from calibration.report.options import read_options
     model, item_models = _models(args.model)
-    responses = read_responses(args.responses, recode=args.recode)
+    if args.key:
+        responses, options = read_options(args.responses, args.key)
+    else:
+        responses, options = read_responses(args.responses, recode=args.recode), None
     groups = read_groups(args.groups, responses) if args.groups else None
     fixed = read_parameters(args.fixed) if args.fixed else None
     result = calibrate(
@@ -87,6 +95,21 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(_finite(content), ensure_ascii=False))
     else:
         print(_summary(result, args.out))
+    if args.report:
+        from calibration.report import write_report
+
+        page = write_report(
+            args.report,
+            responses,
+            result.parameters,
+            groups,
+            language=args.language,
+            options=options,
+            domains=domains_of(args.attributes),
+            about=about(args, [args.responses]),
+            notes=result.notes,
+        )
+        print(f"report: {page}", file=sys.stderr if args.json else sys.stdout)
 
 
 def _models(specs: list[str]) -> tuple[str, dict[str, str]]:

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from api.commands.inputs import add_language, add_to_report
+
 if TYPE_CHECKING:
     from calibration.dif import Dif
 
@@ -44,9 +46,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", metavar="PARAMS.json", help="item parameters for matching on theta")
     parser.add_argument("--no-correction", action="store_true", help="mh without the continuity correction")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
-    parser.add_argument("--recode", help="how to mend categories that do not start at 0 or have gaps")
+    parser.add_argument(
+        "--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps"
+    )
     parser.add_argument("--out", required=True, metavar="DIF.json", help="where to write")
     parser.add_argument("--json", action="store_true", help="print the result on stdout")
+    parser.add_argument("--report", metavar="DIR", help="add to the report in this folder (see calibrate)")
+    add_language(parser)
 
 
 def _say(found: Dif, out: str) -> None:
@@ -101,3 +107,6 @@ def run(args: argparse.Namespace) -> None:
         print()
     else:
         _say(found, args.out)
+    if args.report:
+        page = add_to_report(args.report, "dif", found.to_dict(), args.language)
+        print(f"report: {page}", file=sys.stderr if args.json else sys.stdout)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from api.commands.inputs import about, add_report, domains_of
 
 if TYPE_CHECKING:
     from calibration.fit import Fit
@@ -32,9 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the parameters were not estimated from these responses: no degree of freedom is lost",
     )
     parser.add_argument("--seed", type=int, default=1, help="of plausible values and simulated persons")
-    parser.add_argument("--recode", help="how to mend categories that do not start at 0 or have gaps")
+    parser.add_argument(
+        "--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps"
+    )
     parser.add_argument("--out", required=True, metavar="FIT.json", help="where to write")
     parser.add_argument("--json", action="store_true", help="print the result on stdout")
+    add_report(parser)
 
 
 def _say(fit: Fit, out: str) -> None:
@@ -60,7 +66,13 @@ def run(args: argparse.Namespace) -> None:
     from item_bank.responses import read_groups
 
     parameters = read_parameters(args.params)
-    responses = responses_for(args.responses, parameters, args.recode)
+    options = None
+    if args.key:
+        from calibration.report.options import read_options
+
+        responses, options = read_options(args.responses, args.key)
+    else:
+        responses = responses_for(args.responses, parameters, args.recode)
     groups = read_groups(args.groups, responses) if args.groups else None
     fit = assess(responses, parameters, groups, theta=args.theta, estimated=not args.external, seed=args.seed)
     write_json(args.out, fit.to_dict())
@@ -69,3 +81,17 @@ def run(args: argparse.Namespace) -> None:
         print()
     else:
         _say(fit, args.out)
+    if args.report:
+        from calibration.report import gather, write_page
+
+        findings = gather(
+            responses,
+            parameters,
+            groups,
+            fit=fit,
+            options=options,
+            domains=domains_of(args.attributes),
+            about=about(args, [args.responses, args.params]),
+        )
+        page = write_page(Path(args.report), findings, args.language)
+        print(f"report: {page}", file=sys.stderr if args.json else sys.stdout)

@@ -1,8 +1,13 @@
-"""What several commands do with their files: read responses beside parameters, write JSON."""
+"""What several commands do with their files: read responses beside parameters, write JSON and reports."""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +17,15 @@ if TYPE_CHECKING:
     from item_bank.parameters import ParameterSet
     from item_bank.responses import Responses
 
-__all__ = ["responses_for", "write_json"]
+__all__ = [
+    "about",
+    "add_language",
+    "add_report",
+    "add_to_report",
+    "domains_of",
+    "responses_for",
+    "write_json",
+]
 
 
 def responses_for(path: str, parameters: ParameterSet, recode: str | None) -> Responses:
@@ -27,7 +40,7 @@ def responses_for(path: str, parameters: ParameterSet, recode: str | None) -> Re
 
     if recode is not None:
         return read_responses(path, recode=recode)
-    pool = ItemPool.from_rows([row for row in parameters.items if row.get("calibrated") is not False])
+    pool = ItemPool.from_rows([row for row in parameters.items if row.get("status") != "left-out"])
     known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
     for row in parameters.items:
         known.setdefault(str(row.get("id")), LARGEST + 1)
@@ -43,3 +56,63 @@ def write_json(path: str, content: Any) -> None:
         raise InputError(
             f"expected a file that can be written, got {path} ({error.strerror}); choose another --out"
         ) from None
+
+
+def add_report(parser: ArgumentParser) -> None:
+    """Add the arguments of commands that can write a whole report."""
+    parser.add_argument("--report", metavar="DIR", help="write an HTML report (report.html) into this folder")
+    add_language(parser)
+    parser.add_argument(
+        "--key",
+        metavar="KEY.csv",
+        help="RESPONSES holds chosen options; score them by this key (columns item,key, or one line of keys)",
+    )
+    parser.add_argument(
+        "--attributes", metavar="BANK.csv", help="columns item,domain: the report judges dimensions by domain"
+    )
+    parser.add_argument("--title", help="of the report (default: the name of the responses file)")
+
+
+def add_language(parser: ArgumentParser) -> None:
+    """Add the language of a report; French where the system speaks French."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    parser.add_argument(
+        "--language",
+        choices=("fr", "en"),
+        default="fr" if spoken.startswith("fr") else "en",
+        help="of the report (default: the system's, French or English)",
+    )
+
+
+def about(args: Namespace, files: Sequence[str]) -> dict[str, str]:
+    """Return provenance for a report: what was read, by which command and versions, when."""
+    from datetime import date
+    from hashlib import sha256
+    from importlib.metadata import version
+
+    read = [f"{path} (sha256 {sha256(Path(path).read_bytes()).hexdigest()[:16]})" for path in files]
+    packages = ("acquis", "numpy", "scipy", "numba", "altair", "vl-convert-python")
+    return {
+        "title": getattr(args, "title", None) or Path(files[0]).name,
+        "date": date.today().isoformat(),
+        "files": "; ".join(read),
+        "command": "acquis " + " ".join(shlex.quote(word) for word in sys.argv[1:]),
+        "versions": ", ".join(f"{name} {version(name)}" for name in packages),
+    }
+
+
+def domains_of(path: str | None) -> dict[str, str] | None:
+    """Return each item's domain from an item attribute file."""
+    if path is None:
+        return None
+    from item_bank.tabular import read_table
+
+    table = read_table(path)
+    return dict(zip(table.texts("item"), table.texts("domain"), strict=True))
+
+
+def add_to_report(folder: str, kind: str, content: Mapping[str, Any], language: str) -> Path:
+    """Add the result of ``dif`` or ``link`` to a report and draw its page anew."""
+    from calibration.report import add, read_findings, write_page
+
+    return write_page(Path(folder), add(read_findings(Path(folder)), kind, content), language)

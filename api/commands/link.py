@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 
+from api.commands.inputs import add_language, add_to_report
+
 _METHODS = ("stocking-lord", "haebara", "mean-sigma", "mean-mean")
 
 
@@ -29,6 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robust", action="store_true", help="leave out anchors that drifted")
     parser.add_argument("--out", required=True, metavar="LINKED.json", help="FROM's items on TO's scale")
     parser.add_argument("--json", action="store_true", help="print the result on stdout")
+    parser.add_argument("--report", metavar="DIR", help="add to the report in this folder (see calibrate)")
+    add_language(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -57,10 +61,13 @@ def run(args: argparse.Namespace) -> None:
         with open(args.out, encoding="utf-8") as file:
             json.dump(json.load(file), sys.stdout, ensure_ascii=False)
         print()
-        return
-    print(f"{args.out}: theta_TO = {found.a:.6f} theta_FROM {found.b:+.6f}  ({found.method})")
-    print(f"{len(found.anchors)} anchors; standard errors {found.a_se:.4f} and {found.b_se:.4f}")
-    if found.dropped:
-        print(f"left out as drifted: {', '.join(found.dropped)}")
-    for note in found.notes:
-        print(f"note: {note}")
+    else:
+        print(f"{args.out}: theta_TO = {found.a:.6f} theta_FROM {found.b:+.6f}  ({found.method})")
+        print(f"{len(found.anchors)} anchors; standard errors {found.a_se:.4f} and {found.b_se:.4f}")
+        if found.dropped:
+            print(f"left out as drifted: {', '.join(found.dropped)}")
+        for note in found.notes:
+            print(f"note: {note}")
+    if args.report:
+        page = add_to_report(args.report, "link", linked.fit, args.language)
+        print(f"report: {page}", file=sys.stderr if args.json else sys.stdout)

@@ -297,7 +297,7 @@ def areas(
     is not in it (Raju, 1990).
     """
     rows = [
-        {str(r["id"]): r for r in side.parameters.items if r.get("calibrated") is not False} for side in sides
+        {str(r["id"]): r for r in side.parameters.items if r.get("status") != "left-out"} for side in sides
     ]
     shared = [item for item in rows[0] if item in rows[1]]
     common = [item for item in shared if item in anchors]

@@ -38,12 +38,19 @@ class Part:
         Nodes over the population, and the pool over these nodes.
     """
 
-    def __init__(self, pool: ItemPool, population: Population, rows: np.ndarray, answers: Answers) -> None:
+    def __init__(
+        self,
+        pool: ItemPool,
+        population: Population,
+        rows: np.ndarray,
+        answers: Answers,
+        grid: Grid | None = None,
+    ) -> None:
         self.pool = pool
         self.population = population
         self.rows = rows
         self.answers = answers
-        self.grid: Grid = population.grid()
+        self.grid: Grid = grid or population.grid()
         self.tables: GridTables = tabulate(pool, self.grid)
 
     @property
@@ -149,7 +156,7 @@ class Evidence:
                 f"expected parameters of one dimension, got {len(parameters.dimensions)} "
                 f"({', '.join(parameters.dimensions)}); calibrate and judge each dimension's items apart"
             )
-        rows = [row for row in parameters.items if row.get("calibrated") is not False]
+        rows = [row for row in parameters.items if row.get("status") != "left-out"]
         uncalibrated = {str(row.get("id")) for row in parameters.items} - {str(row.get("id")) for row in rows}
         self.left_out = [item for item in responses.items if item in uncalibrated]
         if self.left_out:
@@ -176,7 +183,9 @@ class Evidence:
     def _split(self, answers: Answers, groups: Sequence[str] | None) -> tuple[Part, ...]:
         populations = self.parameters.population
         if len(populations) == 1:
-            return (Part(self.pool, populations[0], np.arange(self.n_persons), answers),)
+            population = populations[0]
+            everyone = np.arange(self.n_persons)
+            return (Part(self.pool, population, everyone, answers, self._grid_of(population.group)),)
         names = [p.group for p in populations]
         if groups is None:
             raise InputError(
@@ -197,8 +206,16 @@ class Evidence:
         for population in populations:
             rows = np.flatnonzero(of == population.group)
             if len(rows):
-                parts.append(Part(self._pool_of(population.group), population, rows, answers.take(rows)))
+                own, grid = self._pool_of(population.group), self._grid_of(population.group)
+                parts.append(Part(own, population, rows, answers.take(rows), grid))
         return tuple(parts)
+
+    def _grid_of(self, group: str) -> Grid | None:
+        """Return the nodes of a distribution that was estimated and is not normal, or None."""
+        for shape in self.parameters.fit.get("latent") or []:
+            if shape["group"] == group:
+                return Grid(np.array(shape["nodes"]), np.array(shape["weights"]))
+        return None
 
     def _pool_of(self, group: str) -> ItemPool:
         """Return the pool with the parameters of one group, where some items differ between groups."""

@@ -83,15 +83,12 @@ class _Places:
 def freedom(evidence: Evidence) -> Freedom:
     """Return the free parameters of a calibration.
 
-    Items flagged ``fixed`` were held at given values; where any is, the population was freed. A model
+    Items of the status ``fixed`` were held at given values; where any is, the population was freed. A model
     that fixes its slopes frees the first population's variance; every further population has a free mean
     and variance. Where an item's parameters differ between groups, those that differ count once a group.
     """
     rows = evidence.pool.rows()
-    fixed = [
-        not evidence.estimated or any(str(flag).startswith("fixed") for flag in row.get("flags") or [])
-        for row in rows
-    ]
+    fixed = [not evidence.estimated or row.get("status") == "fixed" for row in rows]
     places = _Places()
     first: dict[int, np.ndarray] = {}
     directions: list[list[np.ndarray]] = []

@@ -19,6 +19,8 @@ detecting item misfit. Applied Psychological Measurement, 41, 372-387.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.stats import gamma
 
@@ -27,24 +29,81 @@ from calibration.fit.freedom import Freedom, freedom
 from calibration.fit.sx2 import ItemChi2, rmsea
 from calibration.kernels.fit import binned, draw_nodes
 
-__all__ = ["LEAST_ANSWERS", "pv_q1"]
+__all__ = ["LEAST_ANSWERS", "ObservedCurves", "observed_curves", "pv_q1"]
 
 LEAST_ANSWERS = 50
 """Answers below which an item's fit is not judged."""
 
 
-def _tables(part: Part, bins: int, draws: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return observed and expected counts, shapes ``(draws, n, bins, K)``."""
+class _Bins(NamedTuple):
+    """Counts of each draw, item, bin and category, and sums of theta of each draw, item and bin."""
+
+    observed: np.ndarray
+    expected: np.ndarray
+    theta: np.ndarray
+
+
+def _tables(part: Part, bins: int, draws: int, random: np.random.Generator) -> _Bins:
     n, width, _ = part.probability.shape
     answers = part.answers
     count = np.bincount(answers.item, minlength=n)
-    observed, expected = np.zeros((draws, n, bins, width)), np.zeros((draws, n, bins, width))
+    found = _Bins(
+        np.zeros((draws, n, bins, width)), np.zeros((draws, n, bins, width)), np.zeros((draws, n, bins))
+    )
     node, place = np.empty(part.n_persons, np.int64), np.empty(part.n_persons)
     for draw in range(draws):
         draw_nodes(part.posterior, random.random(part.n_persons), node, place)
         order = np.argsort(place)
-        binned(order, node, *answers, part.probability, count, bins, observed[draw], expected[draw])
-    return observed, expected
+        observed, expected, theta = (table[draw] for table in found)
+        binned(
+            order,
+            node,
+            part.grid.nodes,
+            *answers,
+            part.probability,
+            count,
+            bins,
+            observed,
+            expected,
+            theta,
+        )
+    return found
+
+
+class ObservedCurves(NamedTuple):
+    """What was answered along theta, to be drawn beside the curves.
+
+    Attributes
+    ----------
+    theta
+        Mean of each bin, shape ``(n, bins)``; NaN without answers.
+    n
+        Answers in each bin.
+    share
+        Share of each category, shape ``(n, bins, K)``.
+    """
+
+    theta: np.ndarray
+    n: np.ndarray
+    share: np.ndarray
+
+
+def observed_curves(evidence: Evidence, bins: int = 10, draws: int = 10, seed: int = 1) -> ObservedCurves:
+    """Return observed proportions in bins of plausible values.
+
+    Persons are placed by draws from their posterior and not by an estimate: estimates are shrunken, and the
+    points would not lie on the true curve even if the model held.
+    """
+    random = np.random.Generator(np.random.Philox(seed))
+    n, width = evidence.n_items, int(evidence.pool.n_cat.max())
+    count, theta, share = np.zeros((n, bins)), np.zeros((n, bins)), np.zeros((n, bins, width))
+    for part in evidence.parts:
+        found = _tables(part, bins, draws, random)
+        count += found.observed.sum(axis=(0, 3)) / draws
+        theta += found.theta.sum(axis=0) / draws
+        share += found.observed.sum(axis=0) / draws
+    with np.errstate(invalid="ignore"):
+        return ObservedCurves(theta / count, count, share / count[:, :, None])
 
 
 def _compared(observed: np.ndarray, expected: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +160,8 @@ def pv_q1(
     random = np.random.Generator(np.random.Philox(seed))
     statistic, cells = np.zeros((draws, evidence.n_items)), np.zeros((draws, evidence.n_items))
     for part in evidence.parts:
-        value, size = _compared(*_tables(part, bins, draws, random), least)
+        tables = _tables(part, bins, draws, random)
+        value, size = _compared(tables.observed, tables.expected, least)
         statistic += value
         cells += size
     count = np.bincount(evidence.answers.item, minlength=evidence.n_items)

@@ -123,7 +123,9 @@ def draw_nodes(posterior, uniform, node, place):
 
 
 @jit(nogil=True)
-def binned(order, node, indptr, item, category, probability, n_answers, bins, observed, expected):
+def binned(
+    order, node, nodes, indptr, item, category, probability, n_answers, bins, observed, expected, theta
+):
     """Add observed and expected counts of each item in bins of equal size along a drawn theta.
 
     Parameters
@@ -134,6 +136,8 @@ def binned(order, node, indptr, item, category, probability, n_answers, bins, ob
         Answers to each item; bin sizes are within one of ``n_answers / bins``.
     observed, expected
         Shape ``(n, bins, K)``.
+    theta
+        Sum of the drawn thetas, shape ``(n, bins)``.
     """
     seen = np.zeros(n_answers.size, np.int64)
     for t in range(order.size):
@@ -144,6 +148,7 @@ def binned(order, node, indptr, item, category, probability, n_answers, bins, ob
             b = seen[i] * bins // n_answers[i]
             seen[i] += 1
             observed[i, b, category[r]] += 1.0
+            theta[i, b] += nodes[q]
             for k in range(probability.shape[1]):
                 expected[i, b, k] += probability[i, k, q]
 

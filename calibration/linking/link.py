@@ -94,7 +94,7 @@ def _usable(parameters: ParameterSet, name: str) -> dict[str, dict[str, Any]]:
             f"expected calibrations of one dimension, got {len(parameters.dimensions)} in {name}; link one "
             "dimension at a time"
         )
-    return {str(row["id"]): row for row in parameters.items if row.get("calibrated") is not False}
+    return {str(row["id"]): row for row in parameters.items if row.get("status") != "left-out"}
 
 
 def common_items(start: ParameterSet, to: ParameterSet, names: Sequence[str] | None = None) -> Anchors:

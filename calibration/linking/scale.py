@@ -47,7 +47,7 @@ def move_item(row: Mapping[str, Any], a: float, b: float) -> dict[str, Any]:
         For an item of several dimensions.
     """
     out = {key: value for key, value in row.items() if key not in _DROPPED}
-    if row.get("calibrated") is False:
+    if row.get("status") == "left-out":
         return out
     if row.get("model") not in MODELS:
         raise InputError(

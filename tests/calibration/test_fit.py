@@ -11,6 +11,7 @@ import pytest
 
 from calibration.fit import Evidence, assess, ld_x2, likelihood_ratio, limited_information, pv_q1, q3, s_x2
 from calibration.fit.compare import criteria
+from calibration.fit.freedom import freedom
 from calibration.fit.limited import NotApplicable
 from calibration.fit.persons import cutoffs, person_fit, simulated
 from calibration.fit.pvq1 import LEAST_ANSWERS
@@ -142,6 +143,25 @@ def test_groups_are_judged_in_their_own_population() -> None:
         for part, p in zip((one, two), populations, strict=True)
     )
     assert evidence.loglik == pytest.approx(expected)
+
+
+def test_a_distribution_that_is_not_normal_is_taken_as_it_was_estimated() -> None:
+    nodes = np.linspace(-6.0, 6.0, 61)
+    weights = np.exp(-0.5 * nodes**2) * (1.0 + np.tanh(3.0 * nodes))
+    weights /= weights.sum()
+    shape = {"group": "all", "nodes": nodes.tolist(), "weights": weights.tolist()}
+    responses = draw(EIGHT, 50)
+    skewed = Evidence(responses, ParameterSet(EIGHT, fit={"latent": [shape]}))
+    np.testing.assert_allclose(skewed.parts[0].grid.weights, weights)
+    assert skewed.loglik != pytest.approx(Evidence(responses, ParameterSet(EIGHT)).loglik, abs=0.1)
+
+
+def test_items_held_at_given_values_cost_no_degree_of_freedom() -> None:
+    responses = draw(EIGHT, 300)
+    held = [{**row, "status": "fixed"} for row in EIGHT[:3]] + EIGHT[3:]
+    some, none = (freedom(Evidence(responses, ParameterSet(rows))) for rows in (held, EIGHT))
+    assert some.by_item[:3].tolist() == [0, 0, 0] and none.by_item[:3].tolist() == [2, 3, 4]
+    assert (some.mean, none.mean) == ((True,), (False,))
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_groups_are_asked_for_where_there_are_several(
 
 
 def test_an_item_that_could_not_be_calibrated_is_left_out_and_named(folder: Path) -> None:
-    rows = [{**EIGHT[0], "a": None, "b": None, "calibrated": False}, *EIGHT[1:]]
+    rows = [{**EIGHT[0], "a": None, "b": None, "status": "left-out"}, *EIGHT[1:]]
     write_parameters(folder / "params.json", ParameterSet(rows))
     out = folder / "fit.json"
     words = ["fit", str(folder / "responses.csv"), "--params", str(folder / "params.json"), "--out", str(out)]

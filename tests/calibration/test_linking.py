@@ -170,10 +170,10 @@ def test_what_cannot_be_linked_is_said() -> None:
 def test_uncalibrated_items_are_carried_along(tmp_path: Path) -> None:
     rows = [
         *bank(6),
-        {"id": "none", "model": "2pl", "a": None, "b": None, "calibrated": False, "flags": ["constant"]},
+        {"id": "none", "model": "2pl", "a": None, "b": None, "status": "left-out", "flags": ["constant"]},
     ]
     found = link(ParameterSet(rows), ParameterSet(noisy(bank(6))))
-    assert found.parameters.items[-1]["calibrated"] is False
+    assert found.parameters.items[-1]["status"] == "left-out"
     assert move(ParameterSet(rows), 1.0, 0.0).items[-1]["a"] is None
 
 

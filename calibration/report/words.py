@@ -1,0 +1,120 @@
+"""What a report says, in French and in English: texts of ``fr.toml`` and ``en.toml``, numbers as each
+language writes them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from calibration.report.verdict import Reason
+from cat_engine.errors import InputError
+
+__all__ = ["LANGUAGES", "Words", "messages"]
+
+LANGUAGES = ("fr", "en")
+
+_STATISTICS = {"s_x2": "S-X2", "pv_q1": "PV-Q1"}
+
+
+@cache
+def messages(language: str) -> dict[str, dict[str, str]]:
+    """Return all texts of one language by section and key."""
+    if language not in LANGUAGES:
+        raise InputError(f"expected a language among {', '.join(LANGUAGES)}, got '{language}'; choose one")
+    text = files("calibration.report").joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    if language == "fr":  # French sets its double signs off by spaces that must not break
+        for sign in ":;?!»":
+            text = text.replace(f" {sign}", f"\u00a0{sign}")
+        text = text.replace("« ", "«\u00a0")
+    return tomllib.loads(text)
+
+
+class Words:
+    """Texts and numbers of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._messages = messages(language)
+
+    def __call__(self, code: str, **values: Any) -> str:
+        """Return a text, with values put in."""
+        return self._messages["texts"][code].format(**values)
+
+    def method(self, code: str) -> str:
+        """Return the name of a method."""
+        return self._messages["methods"].get(code, code)
+
+    def reason(self, reason: Reason) -> str:
+        """Explain a reason."""
+        values = dict(reason.values)
+        if "statistic" in values:
+            values["statistic"] = _STATISTICS.get(values["statistic"], values["statistic"])
+        if "method" in values:
+            values["method"] = self.method(values["method"])
+        return self._messages["reasons"][reason.code].format_map(_Known(values, self))
+
+    def number(self, value: float | None, digits: int = 2) -> str:
+        """Return a number with the language's decimal sign, or a dash."""
+        if value is None or value != value:
+            return "–"
+        text = f"{value:.{digits}f}"
+        if float(text) == 0.0:
+            text = text.removeprefix("-")
+        return (text.replace(".", ",") if self.language == "fr" else text).replace("-", "\u2212")
+
+    def percent(self, value: float | None, digits: int = 0) -> str:
+        """Return a share in percent."""
+        if value is None or value != value:
+            return "–"
+        return self.number(100.0 * value, digits) + ("\u202f%" if self.language == "fr" else "%")
+
+    def p(self, value: float | None) -> str:
+        """Return a p-value."""
+        if value is not None and value < 0.001:
+            return "<\u00a0" + self.number(0.001, 3)
+        return self.number(value, 3)
+
+    def whole(self, value: float) -> str:
+        """Return a whole number with thin spaces or commas between thousands."""
+        return f"{int(value):,}".replace(",", "\u202f" if self.language == "fr" else ",")
+
+    def glossary(self) -> list[tuple[str, str]]:
+        """Return terms and what they mean."""
+        return list(self._messages["glossary"].items())
+
+
+class _Figure:
+    """A number that writes itself in a language: ``{a:.2f}``, ``{p:.3p}`` (p-value), ``{x:.1%}``, ``{n}``."""
+
+    def __init__(self, value: float | None, words: Words) -> None:
+        self.value = value
+        self.words = words
+
+    def __format__(self, spec: str) -> str:
+        if self.value is None or self.value != self.value:
+            return "–"
+        sign = "+" if spec.startswith("+") and self.value > 0 else ""
+        spec = spec.removeprefix("+")
+        if not spec:
+            return self.words.whole(self.value)
+        digits = int(spec[1:-1])
+        if spec.endswith("%"):
+            return self.words.percent(self.value, digits)
+        if spec.endswith("p"):
+            return self.words.p(self.value)
+        return sign + self.words.number(self.value, digits)
+
+
+class _Known(dict[str, Any]):
+    """Values for `str.format_map`, numbers in the language's writing."""
+
+    def __init__(self, values: Mapping[str, Any], words: Words) -> None:
+        super().__init__(
+            {
+                k: _Figure(v, words) if v is None or isinstance(v, int | float) else v
+                for k, v in values.items()
+            }
+        )
