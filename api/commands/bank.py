@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cat_engine.errors import InputError
 
 if TYPE_CHECKING:
+    from item_bank.bank import Bank
     from item_bank.log import Log
     from item_bank.qti.package import Note
     from item_bank.store import Store
@@ -42,6 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument("--to", required=True, metavar="FOLDER", help="the bank's folder")
     made.add_argument("--language", default="fr", help="of items that do not say theirs (default: fr)")
     made.add_argument("--parameters", metavar="FILE", help="a parameter file to attach")
+    made.add_argument(
+        "--scale", metavar="NAME", help="the scale of those parameters (default: the file's name)"
+    )
+    made.add_argument("--framework", metavar="FILE.toml", help="the framework of the items")
     made.add_argument("--by", metavar="NAME", help="who does it (default: the system's user)")
 
     made = action(
@@ -155,8 +162,8 @@ def _say(notes: tuple[Note, ...] | list[Note]) -> None:
 def _import(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
+    from item_bank.framework import read_framework
     from item_bank.log import append
-    from item_bank.parameters import read_parameters
     from item_bank.sources import merged, open_bank
     from item_bank.store import Store
 
@@ -164,8 +171,9 @@ def _import(args: argparse.Namespace) -> int:
     _say(opened.notes)
     bank = opened.bank
     if args.parameters:
-        rows = {str(row["id"]): row for row in read_parameters(args.parameters).items}
-        bank = replace(bank, parameters=tuple({**bank.rows, **rows}.values()))
+        bank = replace(bank, parameters=_attached(bank, args.parameters, args.scale))
+    if args.framework:
+        bank = replace(bank, framework=read_framework(args.framework))
     if (Path(args.to) / "draft.zip").exists():
         store = Store(args.to)
         bank, replaced = merged(store.draft(), bank)
@@ -182,6 +190,27 @@ def _import(args: argparse.Namespace) -> int:
     )
     print(f"{said}; {lost} not imported (listed above)" if lost else said)
     return 0
+
+
+def _attached(bank: Bank, file: str, scale: str | None) -> tuple[Mapping[str, Any], ...]:
+    """Return the bank's parameters with those of a file, each saying where it comes from."""
+    from item_bank.parameters import read_parameters
+
+    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if Path(file).is_file() else ""
+    origin = {
+        "calibration": f"{Path(file).name} {digest[:12]}",
+        "scale": scale or Path(file).stem,
+        "date": _now()[:10],
+    }
+    rows = {str(row["id"]): {**origin, **row} for row in read_parameters(file).items}
+    unknown = [name for name in rows if name not in bank.by_id]
+    if unknown:
+        raise InputError(
+            f"expected parameters of items of the bank, got '{unknown[0]}' in {file}; bring the item first"
+        )
+    if scale:
+        rows = {name: {**row, "scale": scale} for name, row in rows.items()}
+    return tuple({**bank.rows, **rows}.values())
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLAYER = ROOT / "node_modules" / "@citolab" / "qti-components" / "cdn"
@@ -116,9 +117,7 @@ def judge(profile: Path) -> Iterator[Judge]:
     try:
         driver.set_script_timeout(120)
         driver.get(f"http://127.0.0.1:{server.server_address[1]}/")
-        for _ in range(100):
-            if driver.execute_script("return window.ready === true"):
-                break
+        WebDriverWait(driver, 30).until(lambda page: page.execute_script("return window.ready === true"))
         yield Judge(driver)
     finally:
         driver.quit()

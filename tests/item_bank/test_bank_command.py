@@ -81,6 +81,48 @@ def test_parameters_are_attached(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert out == "~ parameters of single: b 0.25 -> 1.5\n"
 
 
+def test_parameters_say_where_they_come_from(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = tmp_path / "spring.json"
+    row = {"id": "single", "model": "2pl", "a": 1.0, "b": 0.5, "n": 900, "se": {"a": 0.1, "b": 0.1}}
+    params.write_text(json.dumps({"schema": "acquis/item-parameters/1", "items": [row]}))
+    to = str(tmp_path / "new")
+    said(capsys, "import", str(folder), "--to", to, "--parameters", str(params), "--scale", "2026")
+    attached = open_bank(to).bank.rows["single"]
+    assert attached["calibration"].startswith("spring.json ")
+    assert (attached["scale"], attached["n"]) == ("2026", 900)
+    assert len(attached["date"]) == 10
+    params.write_text(params.read_text().replace("single", "ghost"))
+    out = said(capsys, "import", str(folder), "--to", to, "--parameters", str(params), status=2)
+    assert "got 'ghost'" in out
+
+
+def test_a_framework_is_attached(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    framework = tmp_path / "framework.toml"
+    framework.write_text(
+        '[framework]\nid = "mine"\nversion = "2"\n[[domain]]\ncode = "D1"\nfr = "Un"\n'
+        '[[skill]]\ncode = "D1.1"\nfr = "Savoir"\nsays_fr = "Sait."\n'
+    )
+    to = str(tmp_path / "new")
+    said(capsys, "import", str(folder), "--to", to, "--framework", str(framework))
+    held = open_bank(to).bank.framework
+    assert (held.id, held.version) == ("mine", "2")
+    assert held.skills["D1.1"].says == {"fr": "Sait."}
+    for old, new, why in (
+        ('code = "D1.1"', 'code = "D2.1"', "to belong to a domain among D1"),
+        ('version = "2"', "", "expected a text under 'version'"),
+        ("[[skill]]", "[[domain]]", "expected each"),
+        ("[[domain]]", "[[domain", "expected TOML"),
+    ):
+        text = framework.read_text()
+        framework.write_text(
+            text.replace(old, new).replace("D1.1", "D1") if "each" in why else text.replace(old, new)
+        )
+        assert why in said(capsys, "import", str(folder), "--to", to, "--framework", str(framework), status=2)
+        framework.write_text(text)
+
+
 def test_banks_go_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("out.zip", "out.csv", "usage.xml"):
         assert "items written" in said(capsys, "export", str(folder), str(tmp_path / name))
