@@ -138,7 +138,7 @@ def test_items_of_every_kind_score_alike(player: Judge) -> None:
 def test_the_demonstration_bank_scores_alike(player: Judge) -> None:
     bank: Bank = demo.load().bank()
     contents = {item.id: item.versions["fr"] for item in bank.items}
-    assert agree(player, contents, written(contents), 3) == 224 * 5
+    assert agree(player, contents, written(contents), 2) == 224 * 4
 
 
 def test_items_of_others_score_alike_as_they_came_and_as_we_write_them(player: Judge) -> None:
