@@ -141,7 +141,7 @@ class Exposure:
     """`progressive`, `proportional`: how late information takes over (acceleration)."""
     intervals: tuple[float, ...] = _bounded((), -6.0, 6.0)
     """`eligibility`: bounds of the intervals of theta that are controlled each by itself."""
-    fading: float = _bounded(1.0, 0.9, 1.0)
+    fading: float = _bounded(0.999, 0.9, 1.0)
     """What every sitting multiplies earlier counts by."""
     rotation: int = _bounded(1, 1, 20)
     """Number of sub-banks, of which each sitting uses one."""

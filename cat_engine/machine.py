@@ -76,6 +76,9 @@ class Machine:
         The exposure rule and its parameters; `strengths` by the number of items served.
     starts
         Where the first items are chosen; nan for the place that the sitting itself starts from.
+    spread
+        The items in the order in which open sets are drawn: set by set of the blueprint, by where on the
+        scale an item tells most.
     initial
         The seat of a person who begins.
     part
@@ -100,7 +103,7 @@ class Machine:
     number: int
     strengths: np.ndarray
     starts: np.ndarray
-    control: np.ndarray
+    spread: np.ndarray
     initial: Seats
     part: np.ndarray
     draws: bool
@@ -129,16 +132,31 @@ class Machine:
             categories,
         )
 
+    def open_sets(
+        self, chances: np.ndarray, interval: np.ndarray, keys: np.ndarray, usable: np.ndarray
+    ) -> np.ndarray:
+        """Draw the items open to sittings that begin, shape ``(N, n)``.
+
+        Parameters
+        ----------
+        chances
+            Shape ``(G, n)``: probability that an item is open, by interval of theta.
+        interval, keys
+            Shape ``(N,)``: the interval, and chance that stays for the sitting.
+        usable
+            Shape ``(N, n)``, or ``(1, n)`` for all: what each person may be served at all.
+        """
+        out = np.empty((len(keys), chances.shape[1]), dtype=np.uint8)
+        look.open_sets(self.blueprint.tree, self.spread, chances, interval, keys, usable, out)
+        return out
+
     def step(
         self,
         seats: Seats,
         active: np.ndarray,
         firsts: np.ndarray,
         draw: np.ndarray,
-        sitting: np.ndarray,
-        chances: np.ndarray | None,
-        control: np.ndarray,
-        bounds: np.ndarray,
+        masks: np.ndarray | None = None,
         served: Sequence[Sequence[int]] = (),
         told: bool = True,
     ) -> Choice:
@@ -150,13 +168,10 @@ class Machine:
             Numbers of the seats that still sit; all have been served equally many items.
         firsts
             Shape ``(A,)``: where each sitting starts.
-        draw, sitting
-            Shape ``(A,)``, uint64: chance for this choice, and chance that stays for the sitting.
-        chances, bounds
-            Probability that each item may be served by interval of theta, and the intervals' bounds; None
-            where the exposure rule bars nothing.
-        control
-            Shape ``(n,)``: Sympson-Hetter parameters.
+        draw
+            Shape ``(A,)``, uint64: chance for this choice.
+        masks
+            Shape ``(A, n)``, uint8: the items open to each sitting (`open_sets`); None: all. Overwritten.
         served
             What each seat was served, for shadow tests.
         told
@@ -165,14 +180,15 @@ class Machine:
         a, tree = len(active), self.blueprint.tree
         n, position = seats.usable.shape[1], int(seats.tally[active[0], SERVED])
         aims, remaining = np.empty((2, a))
-        masked = chances is not None or len(tree.member) > 0
-        masks, rows = seats.usable, active
-        if masked:
-            masks, rows = np.empty((a, n), dtype=np.uint8), np.arange(a)
-            if chances is None:
-                look.copy_usable(seats, active, masks)
-            else:
-                look.eligible(seats, active, bounds, chances, sitting, masks)
+        if masks is None and len(tree.member) > 0:
+            masks = np.ones((a, n), dtype=np.uint8)
+        masked = masks is not None
+        rows = active
+        if masks is None:
+            masks = seats.usable
+        else:
+            look.narrow(seats, active, masks)
+            rows = np.arange(a)
         if self.ending.information >= 0.0:
             self._remaining(seats, active, remaining)
         verdict, over, items, worth = np.empty((4, a), dtype=np.int64)
@@ -195,7 +211,6 @@ class Machine:
             over,
             verdict,
         )
-        keys = sitting if self.rule.sitting else draw
         selector = self.selector
         for before, opening in self.openings:
             if position < before:
@@ -204,15 +219,14 @@ class Machine:
         if self.shadow is not None:
             values = self._values(selector, seats, active, aims, draw)
             choice = Choice(verdict, items, worth)
-            return self._by_shadow(seats, active, values, keys, control, masks, rows, over, served, choice)
+            return self._by_shadow(seats, active, values, draw, masks, rows, over, served, choice)
         several = len(self.blueprint) > 1
         common = (masks, rows, tree.group, fits, several)
         if isinstance(selector, Ranked) and self.rule.ordered:
             choose.choose_by_rank(
                 self.rule.code,
                 self.number,
-                control,
-                keys,
+                draw,
                 selector,
                 aims,
                 *common,
@@ -229,8 +243,7 @@ class Machine:
                 self.rule.code,
                 self.number,
                 strength,
-                control,
-                keys,
+                draw,
                 values,
                 *common,
                 verdict,
@@ -260,9 +273,7 @@ class Machine:
         if (items == -2).any():  # so many items are closed that those ranked are used up
             values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
             selector.values(seats, active, aims, draw, values)
-            choose.choose_by_value(
-                pick.BEST, 0, 0.0, self.control, draw, values, *common, verdict, items, worth
-            )
+            choose.choose_by_value(pick.BEST, 0, 0.0, draw, values, *common, verdict, items, worth)
 
     def _by_shadow(
         self,
@@ -270,7 +281,6 @@ class Machine:
         active: np.ndarray,
         values: np.ndarray,
         keys: np.ndarray,
-        control: np.ndarray,
         masks: np.ndarray,
         rows: np.ndarray,
         over: np.ndarray,
@@ -308,7 +318,6 @@ class Machine:
                 self.rule.code,
                 self.number,
                 strength,
-                control,
                 keys[a : a + 1],
                 values[a : a + 1],
                 inside.astype(np.uint8)[None],
@@ -417,7 +426,7 @@ class Machine:
             design.exposure.among,
             _strengths(rule, design.exposure.power, requirements.length[1]),
             np.array(start.thetas or (np.nan,) * start.items, dtype=np.float64),
-            np.ones(n),
+            _spread(blueprint, material) if RULES[design.exposure.method].masks else np.empty(0, np.int64),
             initial,
             _parts(blueprint, material, design.exposure.rotation),
             rule.draws or CRITERIA[design.select.criterion].measure == "lottery",
@@ -441,6 +450,11 @@ def _trapezoid(design: Design) -> Grid:
     for weight in weights:
         total += float(weight)
     return Grid(plain.nodes, weights / total)
+
+
+def _spread(blueprint: Blueprint, material: Material) -> np.ndarray:
+    """Order the items by set of the blueprint, then by where they tell most."""
+    return np.lexsort((material.peaks(), blueprint.tree.group)).astype(np.int64)
 
 
 def _openings(material: Material, design: Design) -> tuple[tuple[int, Selector], ...]:

@@ -24,7 +24,7 @@ from cat_engine.errors import InputError
 from cat_engine.grid import Grid, GridTables
 from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON, classify
-from cat_engine.kernels.look import eligible, interval_of
+from cat_engine.kernels.look import interval_of
 from cat_engine.kernels.seats import SE, THETA, Seats, uncount
 from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
@@ -175,6 +175,8 @@ class State:
         one set aside have codes of their own below these.
     seat
         What the engine keeps: never changed in place.
+    usable
+        Shape ``(n,)``, uint8: the items that this person may be served at all.
     """
 
     seed: bytes
@@ -182,6 +184,7 @@ class State:
     items: tuple[int, ...]
     categories: tuple[int, ...]
     seat: Seats
+    usable: np.ndarray
 
     @property
     def theta(self) -> float:
@@ -304,7 +307,7 @@ def start(test: AdaptiveTest, seed: bytes, first: First | None = None) -> State:
                 f"expected a whole test from the items that this person may see, got {flaw}; "
                 "allow items seen before, or add items"
             )
-    return State(seed, first, (), (), seat)
+    return State(seed, first, (), (), seat, seat.usable[0])
 
 
 def next_item(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None) -> Serve | Stop:
@@ -319,31 +322,14 @@ def next_item(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None
     """
     if state.pending is not None:
         return Serve(state.pending, 0)
-    machine, exposure = test.machine, test.design.exposure
-    rule, seed, position = machine.rule, state.seed, len(state.items)
-    draw = sitting = _NO_CHANCE
+    machine = test.machine
+    draw, masks = _NO_CHANCE, None
     if machine.draws:
-        draw = np.array([chance(seed, position, "choice")], dtype=np.uint64)
-    if rule.sitting:
-        sitting = np.array([chance(seed, 0, "exposure")], dtype=np.uint64)
-    chances, control = None, machine.control
-    if snapshot is not None:
-        snapshot.check(len(test.pool), len(test.bounds) + 1)
-        control = snapshot.control
-        if rule.masks:
-            chances = snapshot.chances(exposure.method, exposure.rate)
+        draw = np.array([chance(state.seed, len(state.items), "choice")], dtype=np.uint64)
+    if snapshot is not None and machine.rule.masks:
+        masks = _open(test, state, snapshot)
     start_at = test.design.start.theta if state.first.theta is None else state.first.theta
-    choice = machine.step(
-        state.seat,
-        _ONE,
-        np.array([start_at]),
-        draw,
-        sitting,
-        chances,
-        control,
-        test.bounds,
-        (state.items,),
-    )
+    choice = machine.step(state.seat, _ONE, np.array([start_at]), draw, masks, (state.items,))
     if choice.verdict[0] != GO_ON:
         return Stop(REASONS[int(choice.verdict[0])])
     assembled = None if choice.assembled is None else choice.assembled[0]
@@ -376,7 +362,9 @@ def served(test: AdaptiveTest, state: State, item: int) -> State:
         old.tally.copy(),
     )
     test.machine.serve(seat, _ONE, np.array([item]))
-    return State(state.seed, state.first, (*state.items, int(item)), (*state.categories, _PENDING), seat)
+    return State(
+        state.seed, state.first, (*state.items, int(item)), (*state.categories, _PENDING), seat, state.usable
+    )
 
 
 def answered(test: AdaptiveTest, state: State, item: int, category: int) -> State:
@@ -417,7 +405,9 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
         test.machine.take(seat, _ONE, np.array([item]), np.array([scored]))
     elif category == NOT_REACHED:
         seat = _uncounted(test, seat, item)
-    return State(state.seed, state.first, state.items, (*state.categories[:-1], int(category)), seat)
+    return State(
+        state.seed, state.first, state.items, (*state.categories[:-1], int(category)), seat, state.usable
+    )
 
 
 def set_aside(test: AdaptiveTest, state: State, item: int) -> State:
@@ -510,16 +500,21 @@ def usage(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None) ->
     snapshot
         The counts that the sitting was run with.
     """
-    machine, exposure = test.machine, test.design.exposure
     interval = int(interval_of(test.bounds, state.theta))
     barred: tuple[int, ...] = ()
-    if snapshot is not None and machine.rule.masks:
-        fresh, open_ = machine.seats(1), np.empty((1, len(test.pool)), dtype=np.uint8)
-        fresh.now[0, THETA] = state.theta
-        sitting = np.array([chance(state.seed, 0, "exposure")], dtype=np.uint64)
-        eligible(fresh, _ONE, test.bounds, snapshot.chances(exposure.method, exposure.rate), sitting, open_)
-        barred = tuple(int(i) for i in np.flatnonzero(open_[0] == 0))
+    if snapshot is not None and test.machine.rule.masks:
+        barred = tuple(int(i) for i in np.flatnonzero(_open(test, state, snapshot)[0] == 0))
     return Usage(interval, state.items, barred)
+
+
+def _open(test: AdaptiveTest, state: State, snapshot: Snapshot) -> np.ndarray:
+    """Draw the items open to the sitting at its present estimate, shape ``(1, n)``."""
+    snapshot.check(len(test.pool), len(test.bounds) + 1)
+    exposure = test.design.exposure
+    interval = np.array([interval_of(test.bounds, state.theta)])
+    key = np.array([chance(state.seed, 0, "exposure")], dtype=np.uint64)
+    chances = snapshot.chances(exposure.method, exposure.rate)
+    return test.machine.open_sets(chances, interval, key, state.usable[None])
 
 
 def _domains(test: AdaptiveTest, given: Sequence[tuple[int, int]]) -> tuple[DomainResult, ...]:

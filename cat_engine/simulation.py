@@ -23,7 +23,7 @@ from cat_engine.selection.criteria import Exact, Ranked
 from cat_engine.selection.exposure import Snapshot
 from cat_engine.session import MISSING, AdaptiveTest
 
-__all__ = ["Sittings", "simulate"]
+__all__ = ["Sittings", "Truth", "simulate", "sitting_keys"]
 
 _ANSWERS, _CHOICE, _SITTING, _ROTATION = range(4)
 """What chance is for, each with a stream of its own."""
@@ -123,6 +123,7 @@ def simulate(
     snapshot: Snapshot | None = None,
     responses: np.ndarray | None = None,
     progress: Callable[[int], None] | None = None,
+    truth: Truth | None = None,
     out: Sittings | None = None,
 ) -> Sittings:
     """Let people of known ability sit the test.
@@ -144,6 +145,8 @@ def simulate(
         not available to that person.
     progress
         Called with the number of sittings that have just ended.
+    truth
+        What `Truth.of` returned for these people, to make it once for several calls.
     out
         Where to write.
     """
@@ -158,7 +161,8 @@ def simulate(
         snapshot.check(n, len(test.bounds) + 1)
     length = int(machine.blueprint.requirements.length[1])
     out = Sittings.empty(len(theta), length) if out is None else out
-    truth = Truth.of(test, theta if responses is None else theta[:0])
+    if truth is None:
+        truth = Truth.of(test, theta if responses is None else theta[:0])
     ranked = isinstance(machine.selector, Ranked | Exact) and machine.rule.ordered and snapshot is None
     chunk = _CHUNK if ranked else max(8, min(_CHUNK, _VALUES // n))
 
@@ -196,6 +200,14 @@ def _stream(seed: int, purpose: int) -> np.ndarray:
     return np.array([mix(np.uint64(seed), purpose)], dtype=np.uint64)
 
 
+def sitting_keys(seed: int, number: int, n: int) -> np.ndarray:
+    """Return the chance that stays for a sitting, for persons ``number .. number + n - 1``."""
+    persons = np.arange(number, number + n, dtype=np.uint64)
+    out = np.empty(n, dtype=np.uint64)
+    batch.keys_for(_stream(seed, _SITTING), persons, 0, out)
+    return out
+
+
 def _sit(
     test: AdaptiveTest,
     theta: np.ndarray,
@@ -217,14 +229,17 @@ def _sit(
         bar(tree, seats, machine.part[None, :] != (parts % exposure.rotation)[:, None])
     if responses is not None:
         bar(tree, seats, responses < 0)
-    sitting = np.empty(n, dtype=np.uint64)
-    batch.keys_for(_stream(seed, _SITTING), persons, 0, sitting)
     answers = _stream(seed, _ANSWERS)
-    chances, control = None, machine.control
-    if snapshot is not None:
-        control = snapshot.control
-        if machine.rule.masks:
-            chances = snapshot.chances(exposure.method, exposure.rate)
+    masks = None
+    if snapshot is not None and machine.rule.masks:
+        chances = snapshot.chances(exposure.method, exposure.rate)
+        keys = sitting_keys(seed, number, n)
+        masks = np.stack(
+            [machine.open_sets(chances, np.full(n, g), keys, seats.usable) for g in range(len(chances))]
+        )
+        if len(masks) == 1:  # the set stays the same: close what is not in it once for all
+            bar(tree, seats, masks[0] == 0)
+            masks = None
     firsts = np.full(n, test.design.start.theta)
     absent = np.full(len(MISSING) + 1, -1, dtype=np.int64)
     for code, name in MISSING.items():
@@ -238,15 +253,15 @@ def _sit(
         if machine.draws:
             draw = np.empty(len(active), dtype=np.uint64)
             batch.keys_for(_stream(seed, _CHOICE), persons[active], position, draw)
+        now = None
+        if masks is not None:
+            now = masks[np.searchsorted(test.bounds, seats.now[active, THETA], side="right"), active]
         choice = machine.step(
             seats,
             active,
             firsts[: len(active)],
             draw[: len(active)],
-            sitting[active],
-            chances,
-            control,
-            test.bounds,
+            now,
             [served[s] for s in active] if served else (),
             told=False,
         )

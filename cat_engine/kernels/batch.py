@@ -5,7 +5,6 @@ import numpy as np
 from cat_engine.arithmetic import exp
 from cat_engine.compile import jit
 from cat_engine.family import logp as family_logp
-from cat_engine.kernels.look import interval_of
 from cat_engine.kernels.pick import mix, uniform
 
 
@@ -84,14 +83,11 @@ def scored_as(categories, absent, out):
 
 
 @jit
-def count_usage(
-    bounds, chances, masked, keys, theta, items, lengths, fading, sittings, administered, eligible
-):
-    """Add finished sittings to exposure counts, one after the other."""
+def count_usage(interval, open_, items, lengths, fading, sittings, administered, eligible):
+    """Add finished sittings to exposure counts in order; `open_` holds what each could be served."""
     n = administered.shape[1]
-    used = np.zeros(n, np.uint8)
-    for s in range(theta.size):
-        g = interval_of(bounds, theta[s])
+    for s in range(interval.size):
+        g = interval[s]
         if fading < 1.0:
             sittings[g] *= fading
             for i in range(n):
@@ -99,9 +95,7 @@ def count_usage(
                 eligible[g, i] *= fading
         sittings[g] += 1.0
         for t in range(lengths[s]):
-            used[items[s, t]] = 1
             administered[g, items[s, t]] += 1.0
+            open_[s, items[s, t]] = 1
         for i in range(n):
-            open_ = used[i] != 0 or not masked or uniform(keys[s], i) < chances[g, i]
-            eligible[g, i] += 1.0 if open_ else 0.0
-            used[i] = 0
+            eligible[g, i] += open_[s, i]

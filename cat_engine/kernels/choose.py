@@ -122,7 +122,6 @@ def choose_by_value(
     rule,
     number,
     strength,
-    control,
     keys,
     values,
     masks,
@@ -143,7 +142,7 @@ def choose_by_value(
         for i in range(work.size):
             work[i] = values[a, i]
         bar(work, masks[rows[a]], group, fits[a], several)
-        items[a] = pick(rule, number, strength, control, keys[a], work, scratch)
+        items[a] = pick(rule, number, strength, keys[a], work, scratch)
         worth[a] = values[a, items[a]] if items[a] >= 0 else LOWEST
 
 
@@ -151,7 +150,6 @@ def choose_by_value(
 def choose_by_rank(
     rule,
     number,
-    control,
     keys,
     ranked,
     thetas,
@@ -172,14 +170,14 @@ def choose_by_rank(
             continue
         g = row_at(ranked, thetas[a])
         usable = masks[rows[a]]
-        item = walk(rule, number, control, keys[a], order[g], usable, group, fits[a], several)
+        item = walk(rule, number, keys[a], order[g], usable, group, fits[a], several)
         if item < 0 and order.shape[1] < usable.size:  # only the best items are ranked
             work = np.empty(usable.size, np.int64)
             scratch = np.empty(usable.size)
             for i in range(usable.size):
                 work[i] = table[g, i]
             bar(work, usable, group, fits[a], several)
-            item = pick(rule, number, 0.0, control, keys[a], work, scratch)
+            item = pick(rule, number, 0.0, keys[a], work, scratch)
         items[a] = item
         worth[a] = table[g, item] if item >= 0 else LOWEST
 

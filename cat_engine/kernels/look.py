@@ -8,6 +8,9 @@ from cat_engine.kernels.ending import EXHAUSTED, GO_ON, LENGTH, TIME_UP, satisfi
 from cat_engine.kernels.pick import uniform
 from cat_engine.kernels.seats import SCORED, SERVED, STIMULUS, THETA, TIME
 
+_WIDENINGS = 4
+"""How often a drawn set is doubled before everything is open."""
+
 
 @jit
 def interval_of(bounds, theta):
@@ -27,26 +30,61 @@ def aim(theta, served, scored, starts, first):
     return theta
 
 
-@jit(nogil=True)
-def eligible(seats, active, bounds, chances, keys, out):
-    """Write which usable items are eligible for each active seat: one lottery an item and sitting.
+@jit
+def systematic(order, chances, key, scale, usable, out):
+    """Draw a set in which item i is with probability ``min(1, scale chances[i])``; write the usable ones.
 
-    Under a key that stays the same for a sitting an item's number stays the same, so that the set
-    changes only when theta moves to another interval.
+    Systematic sampling (Madow, 1949): along `order` the probabilities add up, and an item is in the set
+    where the sum, begun at a random number, passes a whole number. The set's size hardly varies, nor
+    does its size in any stretch of the order, where independent lotteries would often leave too few.
     """
-    for a in range(active.size):
-        s = active[a]
-        row = chances[interval_of(bounds, seats.now[s, THETA])]
-        for i in range(row.size):
-            out[a, i] = 1 if seats.usable[s, i] != 0 and uniform(keys[a], i) < row[i] else 0
+    reached = uniform(key, 0)
+    for r in range(order.size):
+        i = order[r]
+        after = reached + min(1.0, scale * chances[i])
+        out[i] = usable[i] if np.floor(after) > np.floor(reached) else 0
+        reached = after
+
+
+@jit
+def open_set(tree, order, chances, key, usable, count, free, need, cap, out):
+    """Write the items open to one sitting: the drawn ones, or more of them where these make no test.
+
+    The set depends on chance and on what is usable when the sitting begins, never on how it goes.
+    """
+    scale = 1.0
+    for _ in range(_WIDENINGS):
+        systematic(order, chances, key, scale, usable, out)
+        tally_free(tree.group, out, free)
+        if feasible(tree.parent, tree.low, tree.high, count, free, need, cap) == 0:
+            return
+        scale *= 2.0
+    for i in range(out.size):
+        out[i] = usable[i]
 
 
 @jit(nogil=True)
-def copy_usable(seats, active, out):
-    """Write the usable items of each active seat."""
+def open_sets(tree, order, chances, interval, keys, usable, out):
+    """Write the open items of several sittings that begin, each for its own interval of theta.
+
+    `usable` has one row a sitting, or one for all.
+    """
+    sets = tree.parent.size
+    count = np.zeros(sets, np.int64)
+    need = np.empty(sets, np.int64)
+    cap = np.empty(sets, np.int64)
+    free = np.empty(sets, np.int64)
+    for a in range(out.shape[0]):
+        row = usable[min(a, usable.shape[0] - 1)]
+        open_set(tree, order, chances[interval[a]], keys[a], row, count, free, need, cap, out[a])
+
+
+@jit(nogil=True)
+def narrow(seats, active, masks):
+    """Take out of each active seat's mask what is not usable any more."""
     for a in range(active.size):
-        for i in range(out.shape[1]):
-            out[a, i] = seats.usable[active[a], i]
+        for i in range(masks.shape[1]):
+            masks[a, i] = masks[a, i] & seats.usable[active[a], i]
 
 
 @jit

@@ -9,7 +9,7 @@ import numpy as np
 from cat_engine.arithmetic import exp, log
 from cat_engine.compile import jit
 
-BEST, RANDOMESQUE, PROPORTIONAL, PROGRESSIVE, SYMPSON_HETTER = 0, 1, 2, 3, 4
+BEST, RANDOMESQUE, PROPORTIONAL, PROGRESSIVE = 0, 1, 2, 3
 
 LOWEST = -(2**62)
 """The value of an item that may not be chosen."""
@@ -146,23 +146,7 @@ def randomesque(values, among, key):
 
 
 @jit
-def sympson_hetter(values, control, key):
-    """Take the best item that passes its own lottery (Sympson & Hetter, 1985), else the best there is.
-
-    Under a key that stays the same for a sitting, an item once rejected stays rejected. Destroys `values`.
-    """
-    first = greatest(values)
-    best = first
-    while best >= 0:
-        if uniform(key, best) < control[best]:
-            return best
-        values[best] = LOWEST
-        best = greatest(values)
-    return first
-
-
-@jit
-def pick(rule, number, strength, control, key, values, scratch):
+def pick(rule, number, strength, key, values, scratch):
     """Choose by one of the rules; `number` and `strength` are their parameters."""
     if rule == RANDOMESQUE:
         return randomesque(values, number, key)
@@ -170,13 +154,11 @@ def pick(rule, number, strength, control, key, values, scratch):
         return proportional(values, strength, key, scratch)
     if rule == PROGRESSIVE:
         return progressive(values, strength, key, scratch)
-    if rule == SYMPSON_HETTER:
-        return sympson_hetter(values, control, key)
     return greatest(values)
 
 
 @jit
-def walk(rule, number, control, key, order, usable, group, fits, several):
+def walk(rule, number, key, order, usable, group, fits, several):
     """`pick` for the rules that take items in descending order, from a row ranked beforehand.
 
     Returns -1 where the ranked items are used up.
@@ -189,14 +171,8 @@ def walk(rule, number, control, key, order, usable, group, fits, several):
             if rule == BEST:
                 return i
             n += 1
-            if rule == SYMPSON_HETTER:
-                if uniform(key, i) < control[i]:
-                    return i
-                if n == 1:
-                    drawn = i
-            else:
-                if uniform(key, n) * n < 1.0:
-                    drawn = i
-                if n == number:
-                    return drawn
+            if uniform(key, n) * n < 1.0:  # the n-th replaces the one drawn so far with probability 1 / n
+                drawn = i
+            if n == number:
+                return drawn
     return drawn

@@ -31,11 +31,9 @@ class Rule:
     source
         Author and year.
     draws
-        Whether a choice needs chance of its own; otherwise one number serves the sitting, or none.
-    sitting
-        Whether one number is drawn for the whole sitting.
+        Whether every choice needs chance.
     masks
-        Whether the snapshot bars items from a sitting.
+        Whether each sitting is open to items drawn for it.
     ordered
         Whether items are taken in descending order of value, so that ranks made beforehand serve.
     """
@@ -43,7 +41,6 @@ class Rule:
     code: int
     source: str
     draws: bool = False
-    sitting: bool = False
     masks: bool = False
     ordered: bool = True
 
@@ -52,17 +49,21 @@ RULES = {
     "none": Rule(pick.BEST, "the item of greatest value"),
     "randomesque": Rule(pick.RANDOMESQUE, "Kingsbury & Zara (1989)", draws=True),
     "progressive": Rule(pick.PROGRESSIVE, "Revuelta & Ponsoda (1998)", draws=True, ordered=False),
-    "proportional": Rule(
-        pick.PROPORTIONAL, "Segall (2004); Barrada et al. (2008)", draws=True, ordered=False
-    ),
+    "proportional": Rule(pick.PROPORTIONAL, "Barrada et al. (2008)", draws=True, ordered=False),
     "restricted": Rule(pick.BEST, "Revuelta & Ponsoda (1998): restricted maximum information", masks=True),
     "progressive-restricted": Rule(
         pick.PROGRESSIVE, "Revuelta & Ponsoda (1998)", draws=True, masks=True, ordered=False
     ),
-    "sympson-hetter": Rule(pick.SYMPSON_HETTER, "Sympson & Hetter (1985)", sitting=True),
-    "eligibility": Rule(pick.BEST, "van der Linden & Veldkamp (2004, 2007)", sitting=True, masks=True),
+    "sympson-hetter": Rule(pick.BEST, "Sympson & Hetter (1985)", masks=True),
+    "eligibility": Rule(pick.BEST, "van der Linden & Veldkamp (2004, 2007)", masks=True),
 }
-"""Every exposure rule by the name that designs use."""
+"""Every exposure rule by the name that designs use.
+
+The rules that open each sitting to a set of items draw that set by systematic sampling, which keeps each
+item's probability and makes the set's size, overall and in each part of the blueprint, nearly certain.
+Sympson-Hetter's lotteries are drawn at once, when the sitting begins: an item rejected once would stay
+rejected anyhow.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,17 @@ class Snapshot:
         """Return the probability that each item may be served, shape ``(G, n)``.
 
         Eligibility: ``min(1, rate eligible / administered)`` (van der Linden & Veldkamp, 2004, eq. 9);
-        restricted rules: 1 while ``administered / sittings`` is below the rate, else 0.
+        Sympson-Hetter: the control parameters; restricted rules: 1 while ``administered / sittings`` is
+        below the rate, else 0.
         """
+        if method == "sympson-hetter":
+            return np.broadcast_to(self.control, self.administered.shape).copy()
         if method == "eligibility":
+            share = self.administered / np.maximum(self.sittings, 1.0)[:, None]
+            target = np.maximum(rate + (rate - share), 0.0)
             return np.where(
                 self.administered > 0.0,
-                np.minimum(1.0, rate * self.eligible / np.maximum(self.administered, 1e-100)),
+                np.minimum(1.0, target * self.eligible / np.maximum(self.administered, 1e-100)),
                 1.0,
             )
         share = self.administered.sum(axis=0) / max(float(self.sittings.sum()), 1.0)
