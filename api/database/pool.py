@@ -97,7 +97,7 @@ class Pool:
             self._open -= 1
             self._wake()
             if isinstance(error, psycopg.Error):
-                raise Unavailable(f"PostgreSQL does not answer: {error}") from error
+                raise Unavailable(f"PostgreSQL does not answer: {' '.join(str(error).split())}") from error
             raise
         return connection
 

@@ -1,7 +1,7 @@
 """Results as a table that opens in a French spreadsheet.
 
 ``;`` between cells, UTF-8 with a byte order mark, CRLF, ISO dates, a column ``schema_version``; decimal
-numbers with a comma unless asked otherwise (`docs/decisions/0004-csv-for-hr.md`). A cell that a spreadsheet
+numbers with a comma unless asked otherwise (`docs/decisions/csv-for-hr.md`). A cell that a spreadsheet
 could take for a formula gets an apostrophe in front.
 """
 

@@ -4,13 +4,16 @@ What is checked, in this order: the hash chain; that each row's columns say what
 every item served is the one that the engine chooses; that every response earns its category; that the
 sitting ended for its reason; that the score is the same to the last bit of its integers of record; that
 the result's claims follow from the log, carry its head hash and are signed by a key of this deployment.
+
+Where a solver assembled a shadow test, the assembled set is part of the log. The replay asks that a whole
+test can be made of that set alone, and that the engine, given no other items, chooses what was served.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -142,12 +145,7 @@ def _compare(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> N
     data = event.data
     match event.kind:
         case "item_served":
-            step = engine.next_item(test.adaptive, sitting.state)
-            chosen = (
-                (test.adaptive.pool.ids[step.item], step.criterion)
-                if isinstance(step, engine.Serve)
-                else (f"the end ({step.reason})", None)
-            )
+            chosen = _chosen(test, sitting, data.get("assembled"))
             if chosen != (data["item"], data["criterion"]):
                 found.differences.append(
                     f"event {event.seq}: item '{data['item']}' (criterion {data['criterion']}) was served, "
@@ -165,6 +163,25 @@ def _compare(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> N
                 )
         case "finished":
             _compare_end(test, sitting, event, found)
+
+
+def _chosen(test: LiveTest, sitting: Sitting, assembled: Sequence[int] | None) -> tuple[str, int | None]:
+    """Return the engine's choice and its criterion; from the assembled set alone, where there is one."""
+    state = sitting.state
+    if assembled is not None:
+        closed = frozenset(range(len(test.items))) - frozenset(assembled)
+        again = engine.start(test.adaptive, state.seed, replace(state.first, seen=state.first.seen | closed))
+        for item, given in zip(state.items, state.categories, strict=True):
+            again = engine.served(test.adaptive, again, item)
+            if given in engine.MISSING or given >= 0:
+                again = engine.answered(test.adaptive, again, item, given)
+            else:
+                again = engine.set_aside(test.adaptive, again, item)
+        state = again
+    step = engine.next_item(test.adaptive, state)
+    if isinstance(step, engine.Stop):
+        return f"the end ({step.reason})", None
+    return test.adaptive.pool.ids[step.item], step.criterion
 
 
 def _compare_end(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> None:

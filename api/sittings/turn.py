@@ -89,15 +89,15 @@ class Turn:
         if isinstance(step, engine.Stop):
             yield from self.finish(step.reason)
             return
-        self.add(
-            "item_served",
-            {
-                "position": sitting.position + 1,
-                "item": self.test.adaptive.pool.ids[step.item],
-                "criterion": step.criterion,
-                "handle": secrets.token_urlsafe(12),
-            },
-        )
+        data: dict[str, Any] = {
+            "position": sitting.position + 1,
+            "item": self.test.adaptive.pool.ids[step.item],
+            "criterion": step.criterion,
+            "handle": secrets.token_urlsafe(12),
+        }
+        if step.assembled is not None:  # a solver's choice is not repeated bit by bit: it is recorded
+            data["assembled"] = list(step.assembled)
+        self.add("item_served", data)
 
     def finish(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:
         """End the sitting and issue its result."""

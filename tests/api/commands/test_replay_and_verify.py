@@ -144,26 +144,8 @@ def forge(session: str, change: Callable[[list[dict[str, Any]]], None], rows: li
     return [log.append(body["kind"], body["at"], body["data"]) for body in bodies]
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda bodies: bodies[2]["data"].update(category=2), "the response earns"),
-        (lambda bodies: bodies[2]["data"].update(response={"RESPONSE": ["A"]}), "the response earns"),
-        (lambda bodies: bodies[1]["data"].update(criterion=1), "the engine chooses"),
-        (lambda bodies: bodies[-1]["data"]["record"].update(theta=3_000_000), "record is stored as"),
-        (lambda bodies: bodies[-1]["data"].update(level=0), "level is stored as"),
-        (lambda bodies: bodies[-1]["data"].update(reason="se"), "did not end for the reason"),
-        (lambda bodies: bodies[1]["data"].update(item="BANK-ITEM-12"), "the engine chooses"),
-    ],
-)
-def test_a_forged_log_with_hashes_in_order_is_told(
-    sitting: tuple[str, str],
-    run: Run,
-    replay: Any,
-    change: Callable[[list[dict[str, Any]]], None],
-    told: str,
-) -> None:
-    session = sitting[0]
+def forged(run: Run, session: str, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Forge a stored log."""
 
     async def tamper(runtime: Runtime) -> None:
         from sqlalchemy import bindparam, update
@@ -188,10 +170,69 @@ def test_a_forged_log_with_hashes_in_order_is_told(
         await runtime.write(plan)
 
     run(tamper)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda bodies: bodies[2]["data"].update(category=2), "the response earns"),
+        (lambda bodies: bodies[2]["data"].update(response={"RESPONSE": ["A"]}), "the response earns"),
+        (lambda bodies: bodies[1]["data"].update(criterion=1), "the engine chooses"),
+        (lambda bodies: bodies[-1]["data"]["record"].update(theta=3_000_000), "record is stored as"),
+        (lambda bodies: bodies[-1]["data"].update(level=0), "level is stored as"),
+        (lambda bodies: bodies[-1]["data"].update(reason="se"), "did not end for the reason"),
+        (lambda bodies: bodies[1]["data"].update(item="BANK-ITEM-12"), "the engine chooses"),
+    ],
+)
+def test_a_forged_log_with_hashes_in_order_is_told(
+    sitting: tuple[str, str],
+    run: Run,
+    replay: Any,
+    change: Callable[[list[dict[str, Any]]], None],
+    told: str,
+) -> None:
+    session = sitting[0]
+    forged(run, session, change)
     status, said = replay(session)
     assert status == 3
     assert told in said
     assert "result version 1" in said  # and the signed head no longer fits
+
+
+SHADOW = {
+    "schema": "acquis/design/1",
+    "blueprint": {"method": "shadow"},
+    "constraint": [{"attribute": "domain", "value": "D1", "min": 2, "max": 4}],
+    "stop": {"min": 5, "max": 7},
+    "cuts": {"values": [0.0]},
+}
+
+
+def test_shadow_tests_are_replayed_from_what_was_recorded(run: Run, replay: Any) -> None:
+    async def scenario(runtime: Runtime) -> str:
+        await prepare(runtime, "SHADOW", design=SHADOW)
+        return (await sat(runtime, "SHADOW"))[0]
+
+    session = run(scenario)
+    assert replay(session)[0] == 0
+
+    def worse(bodies: list[dict[str, Any]]) -> None:
+        """Serve something else of the same shadow test."""
+        data = bodies[5]["data"]
+        others = [f"BANK-ITEM-{i + 1}" for i in data["assembled"]]
+        served = [body["data"]["item"] for body in bodies if body["kind"] == "item_served"]
+        data["item"] = next(item for item in others if item not in served[: data["position"]])
+
+    def smaller(bodies: list[dict[str, Any]]) -> None:
+        """A set of which no whole test can be made."""
+        del bodies[1]["data"]["assembled"][3:]
+
+    for change, told in ((worse, "the engine chooses"), (smaller, "expected a whole test")):
+        session = run(scenario)
+        forged(run, session, change)
+        status, said = replay(session)
+        assert status == 3
+        assert told in said
 
 
 def test_a_sitting_that_is_not_there_is_bad_input(settings: Settings, sitting: Any, replay: Any) -> None:
