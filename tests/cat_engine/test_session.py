@@ -55,8 +55,13 @@ def sit(test: AdaptiveTest, answers: list[int], state: State | None = None) -> t
 
 
 def same(a: State, b: State) -> bool:
-    plain = all(getattr(a, f.name) == getattr(b, f.name) for f in fields(State) if f.name != "seat")
-    return plain and all(x.tobytes() == y.tobytes() for x, y in zip(a.seat, b.seat, strict=True))
+    arrays = ("seat", "usable")
+    plain = all(getattr(a, f.name) == getattr(b, f.name) for f in fields(State) if f.name not in arrays)
+    return (
+        plain
+        and a.usable.tobytes() == b.usable.tobytes()
+        and all(x.tobytes() == y.tobytes() for x, y in zip(a.seat, b.seat, strict=True))
+    )
 
 
 def test_the_estimate_is_the_posterior_mean_over_the_grid() -> None:
