@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> None:
 def _said(summary: dict[str, Any], out: str) -> str:
     lines = [
         f"{out}: {summary['n']} sittings of {summary['mean_length']:.1f} items on average, RMSE "
-        f"{summary['rmse']:.3f}, bias {summary['bias']:+.3f}, {summary['sittings_per_second']:.0f} sittings a second",
+        f"{summary['rmse']:.3f}, bias {summary['bias']:+.3f}, "
+        f"{summary['sittings_per_second']:.0f} sittings a second",
         f"exposure at most {summary['max_exposure']:.3f} ({summary['most_exposed']}), overlap "
         f"{summary['overlap_rate'] or 0.0:.3f}, {summary['unused']} of {summary['n_items']} items unused; "
         f"{summary['constraints_violated']} constraints violated",

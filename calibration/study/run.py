@@ -1,0 +1,122 @@
+"""Run a study on this machine's threads or on a Dask cluster: the same chunks, put together in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numba
+
+from calibration.study.plan import CHUNK, Part, Plan
+from cat_engine.errors import InputError
+
+__all__ = ["Study", "study"]
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """A finished study.
+
+    Attributes
+    ----------
+    plan
+        What was simulated, with the exposure counts that it started from.
+    part
+        All sittings, in the order of persons.
+    again
+        A second sitting of the first persons, where cut scores ask how consistent decisions are.
+    seconds
+        Of the sittings of `part`, exposure counts settled before.
+    """
+
+    plan: Plan
+    part: Part
+    again: Part | None
+    seconds: float
+
+
+def study(
+    plan: Plan, *, scheduler: str | None = None, progress: Progress | None = None, again: bool = True
+) -> Study:
+    """Run a study.
+
+    Parameters
+    ----------
+    plan
+        What to simulate.
+    scheduler
+        Address of a Dask scheduler; None: this machine's threads.
+    progress
+        Called with the number of persons who have just ended.
+    again
+        Whether people sit twice where there are cut scores.
+
+    Raises
+    ------
+    InputError
+        Where the design does not suit the items, or no scheduler answers.
+    """
+    plan = replace(plan, snapshot=plan.first_counts())
+    tasks = [(k, False) for k in range(plan.chunks)]
+    begin = time.perf_counter()
+    parts = _run(plan, tasks, scheduler, progress)
+    seconds = time.perf_counter() - begin
+    second = None
+    if again and plan.design.cuts.values and plan.responses is None:
+        second = _run(plan, [(0, True)], scheduler, None)[0]
+    return Study(plan, Part.joined(parts), second, seconds)
+
+
+def _run(
+    plan: Plan, tasks: Sequence[tuple[int, bool]], scheduler: str | None, progress: Progress | None
+) -> list[Part]:
+    if scheduler is not None:
+        return _on_cluster(plan, tasks, scheduler, progress)
+    workers = min(int(numba.get_num_threads()), len(tasks)) if plan.snapshot is not None else 1
+    if workers < 2:  # the engine spreads a chunk over threads itself, unless counts follow the sittings
+        return [plan.chunk(k, again, progress) for k, again in tasks]
+    pool = ThreadPoolExecutor(workers)
+    try:
+        return list(pool.map(lambda task: plan.chunk(task[0], task[1], progress), tasks))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _chunk(plan: Plan, k: int, again: bool) -> Part:
+    return plan.chunk(k, again)
+
+
+def _on_cluster(
+    plan: Plan, tasks: Sequence[tuple[int, bool]], scheduler: str, progress: Progress | None
+) -> list[Part]:
+    try:
+        import distributed
+    except ImportError:
+        raise InputError(
+            f"expected the package 'distributed' for --scheduler {scheduler}, got none; "
+            "install acquis[cluster]"
+        ) from None
+    dask: Any = distributed  # its functions are not annotated
+    try:
+        client = dask.Client(scheduler, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"expected a Dask scheduler that answers at {scheduler}, got {type(error).__name__}; start one "
+            "with 'dask scheduler', or leave --scheduler out"
+        ) from None
+    with client:
+        shared = client.scatter(plan, hash=False, broadcast=True)
+        futures = [client.submit(_chunk, shared, k, again, pure=False) for k, again in tasks]
+        try:
+            for future in dask.as_completed(futures):
+                if progress is not None and future.status == "finished":
+                    k = tasks[futures.index(future)][0]
+                    progress(min(CHUNK, plan.n - k * CHUNK))
+            return [future.result() for future in futures]
+        finally:
+            client.cancel(futures)

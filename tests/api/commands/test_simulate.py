@@ -1,0 +1,118 @@
+"""``acquis simulate``, as it is typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.command import main
+from item_bank.parameters import ParameterSet, write_parameters
+
+DESIGN = """
+schema = "acquis/design/1"
+[stop]
+min = 4
+max = 8
+[[constraint]]
+attribute = "domain"
+value = "A"
+min = 1
+max = 5
+[cuts]
+values = [0.0]
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Parameters, attributes and a design."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    rows = [{"id": f"q{i}", "model": "2pl", "a": 1.4, "b": float(rng.normal())} for i in range(30)]
+    write_parameters(tmp_path / "params.json", ParameterSet(rows))
+    lines = ["domain,item,enemies", *(f"{'AB'[i % 2]},q{i},{'x' if i in (0, 2) else ''}" for i in range(30))]
+    (tmp_path / "bank.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "design.toml").write_text(DESIGN)
+    matrix = rng.integers(0, 2, (12, 30))
+    with (tmp_path / "given.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["person", *(f"q{i}" for i in range(30))])
+        writer.writerows(
+            [f"p{p}", *("NA" if (p + i) % 5 == 0 else v for i, v in enumerate(row))]
+            for p, row in enumerate(matrix)
+        )
+    return tmp_path
+
+
+def simulate(*words: str) -> int:
+    files = ["--params", "params.json", "--design", "design.toml", "--bank", "bank.csv", "--out", "out"]
+    return main(["simulate", *files, "--seed", "3", *words])
+
+
+def table(name: str) -> list[dict[str, str]]:
+    with (Path("out") / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_writes_its_files(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate("--n", "200", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(Path("out/summary.json").read_text())
+    assert (printed["n"], printed["seed"], printed["constraints_violated"]) == (200, 3, 0)
+    sittings = table("sittings.csv")
+    assert [row["person"] for row in sittings] == [str(p) for p in range(1, 201)]
+    for row in sittings:
+        assert len(row["items"].split()) == len(row["responses"].split()) == int(row["n_items"])
+        assert not {"q0", "q2"} <= set(row["items"].split())
+        assert row["decision"] in ("", row["level"])
+    items = table("items.csv")
+    assert [row["item"] for row in items] == [f"q{i}" for i in range(30)]
+    assert [row["domain"] for row in items] == ["A", "B"] * 15
+    counted = sum("q7" in row["items"].split() for row in sittings)
+    assert int(items[7]["served"]) == counted
+    assert float(items[7]["exposure"]) == counted / 200
+
+
+def test_given_answers_are_replayed(files: Path) -> None:
+    assert simulate("--n", "10", "--responses", "given.csv") == 0
+    sittings = table("sittings.csv")
+    assert [row["person"] for row in sittings] == [f"p{p}" for p in range(10)]
+    assert "all_theta" in sittings[0]
+    for p, row in enumerate(sittings):
+        assert not any((p + int(item[1:])) % 5 == 0 for item in row["items"].split())
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("design.toml", "min = 4", "mn = 4", "did you mean 'min'"),
+        ("design.toml", 'schema = "acquis/design/1"', "schema =", "expected TOML"),
+        ("design.toml", '"A"', '"Z"', "no item of the bank has domain = Z"),
+        ("bank.csv", "B,q29,", "B,q31,", "got 'q31'"),
+        ("bank.csv", "B,q29,\n", "", "got none for 'q29'"),
+        ("bank.csv", "B,q29,", "B,q28,", "got 'q28' again"),
+        ("bank.csv", "item", "id", "expected a column 'item'"),
+        ("given.csv", "q29", "q77", "q77"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    files: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str, said: str
+) -> None:
+    path = files / name
+    text = path.read_text().replace(old, new, 1)
+    assert text != path.read_text()
+    path.write_text(text)
+    assert simulate("--n", "5", "--responses", "given.csv") == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("--n", "0"), ("--n", "13", "--responses", "given.csv"), ("--n", "5", "--seed", "x")]
+)
+def test_numbers_out_of_bounds_are_refused(files: Path, words: Any) -> None:
+    assert simulate(*words) == 2
