@@ -6,7 +6,7 @@ SECONDS_OF_FUZZING ?= 120
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check bench lock screenshots fuzz clean
+.PHONY: help demo setup test check chaos bench lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ check: .venv/.test ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+chaos: .venv/.test ## kills, cut requests, power loss at every write: the long form
+	$(BIN)/python -m tests.chaos
+
 bench: .venv/.bench ## speed, side by side with peers on the same data in the same run
 	$(BIN)/python -m benchmarks
 
@@ -33,7 +36,7 @@ screenshots: .venv/.test ## take the pictures of docs/images in a real browser
 
 fuzz: .venv/.fuzz ## two minutes of hostile files against everything that reads one
 	@mkdir -p .fuzz
-	$(BIN)/python -m tests.fuzz.importers .fuzz tests/fuzz/corpus -max_total_time=$(SECONDS_OF_FUZZING) -timeout=10 -rss_limit_mb=2000 -artifact_prefix=.fuzz/
+	$(BIN)/python -m tests.fuzz .fuzz tests/fuzz/corpus -max_total_time=$(SECONDS_OF_FUZZING) -timeout=10 -rss_limit_mb=2000 -artifact_prefix=.fuzz/
 
 lock: .venv/.python ## renew the locked requirements (hashes, no registry address)
 	$(BIN)/pip install -q uv

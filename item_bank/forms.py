@@ -125,6 +125,7 @@ def typed(worths: Mapping[str, float], caseless: bool) -> Form:
 
 def assemble(form: Form, title: str, stem: str, rationale: str = "") -> Content:
     """Return the content: the controls behind the stem, unless the stem has their slots already."""
+    stem, rationale = stem.strip(" \t\n"), rationale.strip(" \t\n")
     missing = [name for name in form.interactions if f'<slot name="{name}">' not in stem]
     body = stem + "".join(f'<slot name="{name}"></slot>' for name in missing)
     return Content(title, body, form.interactions, form.responses, form.processing, rationale, form.rules)

@@ -160,7 +160,7 @@ def _html(text: str, markup: str) -> str:
     if markup in ("plain", "markdown") or "<" not in plain:
         parts = (" ".join(part.split()) for part in re.split(r"\n\s*\n", plain))
         return "".join(f"<p>{escape(part)}</p>" for part in parts if part)
-    return sanitise(plain)
+    return sanitise(plain, slots=False)
 
 
 def _missing_word(form: Form, title: str, before: str, after: str, rationale: str) -> Content:

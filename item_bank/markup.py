@@ -62,21 +62,30 @@ def _attribute(element: str, name: str, value: str) -> str | None:
     return " ".join(value.split())
 
 
-_CLEANER = nh3.Cleaner(
-    tags=set(TAGS),
-    attributes=_ATTRIBUTES,
-    attribute_filter=_attribute,
-    url_schemes=set(),
-    strip_comments=True,
-    link_rel=None,
-)
+def _cleaner(tags: frozenset[str]) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=set(tags),
+        attributes={name: kept for name, kept in _ATTRIBUTES.items() if name in tags | {"*"}},
+        attribute_filter=_attribute,
+        url_schemes=set(),
+        strip_comments=True,
+        link_rel=None,
+    )
 
 
-def sanitise(markup: str) -> str:
+_OURS, _THEIRS = _cleaner(TAGS), _cleaner(TAGS - {"slot"})
+
+
+def sanitise(markup: str, slots: bool = True) -> str:
     """Return `markup` as canonical HTML with nothing in it but what an item may hold.
 
     Scripts, styles, links, forms, event handlers and addresses are dropped (a script with its content,
     the others keeping theirs); a picture stays when its address is the name of one of the bank's media.
+
+    Parameters
+    ----------
+    slots
+        Whether ``<slot>`` may stay; a stranger's text must not place controls.
 
     Raises
     ------
@@ -85,7 +94,7 @@ def sanitise(markup: str) -> str:
     """
     _measure(markup)
     for _ in range(4):  # misnested HTML may need a second reading to come to rest
-        before, markup = markup, _clean(markup)
+        before, markup = markup, _clean(markup, _OURS if slots else _THEIRS)
         if markup == before:
             return markup
     return html.escape(text(markup), quote=False)
@@ -108,8 +117,8 @@ def _measure(markup: str) -> None:
             )
 
 
-def _clean(markup: str) -> str:
-    cleaned = _CLEANER.clean(_NOT_XML.sub("", markup))
+def _clean(markup: str, cleaner: nh3.Cleaner) -> str:
+    cleaned = cleaner.clean(_NOT_XML.sub("", markup))
     return _PRE.sub(r"\1", cleaned.replace("&nbsp;", "\u00a0"))
 
 

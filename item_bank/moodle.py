@@ -149,7 +149,7 @@ class _Question:
         if (element.get("format") or "html") == "plain_text":
             return escape(raw)
         try:
-            clean = sanitise(_PLUGIN.sub(lambda found: _flat(html.unescape(found[1])), raw))
+            clean = sanitise(_PLUGIN.sub(lambda found: _flat(html.unescape(found[1])), raw), slots=False)
         except InputError as error:
             refuse(self.where, element.sourceline, str(error))
         return clean if "<" in clean or not clean else f"<p>{clean}</p>"

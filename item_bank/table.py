@@ -309,7 +309,7 @@ def _list(cell: str) -> tuple[str, ...]:
 def _html(cell: str, blocks: bool, lines: Lines) -> str:
     if cell.startswith("html:"):
         try:
-            return sanitise(cell.removeprefix("html:"))
+            return sanitise(cell.removeprefix("html:"), slots=False)
         except InputError as error:
             raise lines.fail(str(error)) from None
     return _paragraphs(cell) if blocks else escape(cell)

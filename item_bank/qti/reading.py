@@ -118,6 +118,7 @@ def read_item(data: bytes, where: str, picture: Callable[[str], str], language: 
     if is_qti2(root):
         upgrade(root)
     pictures(root)
+    _no_slots(root)
     from_file(root)
     if local(root) != "assessment-item":
         refuse(where, root.sourceline, f"expected <qti-assessment-item>, got <{local(root)[:40]}>")
@@ -154,6 +155,7 @@ def read_stimulus(data: bytes, where: str, picture: Callable[[str], str], langua
     root = parse(data, where)
     no_script(root, where)
     pictures(root)
+    _no_slots(root)
     from_file(root)
     if local(root) != "assessment-stimulus":
         refuse(where, root.sourceline, f"expected <qti-assessment-stimulus>, got <{local(root)[:40]}>")
@@ -196,6 +198,12 @@ def no_script(root: etree._Element, where: str) -> None:
                 ("javascript:", "vbscript:", "data:text", "data:application", "file:")
             ):
                 refuse(where, element.sourceline, f"the address '{value[:40]}' is not accepted")
+
+
+def _no_slots(root: etree._Element) -> None:
+    """A file's own ``<slot>`` must not be taken for one of ours, which mark the controls."""
+    for element in list(root.iter("{*}slot", "slot")):
+        element.tag = "span"
 
 
 def _language(root: etree._Element, otherwise: str) -> str:

@@ -8,7 +8,6 @@ follows (`FORMATS`); the seeds in ``corpus/`` are made by ``python -m tests.fuzz
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
 from collections.abc import Callable
 
@@ -83,16 +82,3 @@ def one(data: bytes) -> None:
         reader(data[1:])
     except InputError:
         return
-
-
-def main() -> None:
-    """Run until told to stop (libFuzzer's own arguments are passed on)."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, one)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()
