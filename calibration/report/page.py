@@ -25,7 +25,7 @@ __all__ = ["MOST_DRAWN", "render", "write_page"]
 MOST_DRAWN = 40
 """Items drawn large, one by one: those that ask for action first."""
 
-FEW = 12
+FEW = 6
 """With so few items each is drawn large, action or not."""
 
 MOST_SIDE_BY_SIDE = 240
