@@ -61,7 +61,8 @@ class Reading:
     def html(self, element: etree._Element) -> str:
         """Return the content of `element` as canonical HTML, its pictures by their names in the bank."""
         for image in element.iter("{*}img"):
-            image.set("src", self.picture(image.get("src") or ""))
+            if image.get("src"):
+                image.set("src", self.picture(image.get("src")))
         try:
             return to_html(element)
         except InputError as error:
@@ -307,8 +308,8 @@ def graft(parent: etree._Element, markup: str, path: Callable[[str], str]) -> No
     """Append canonical HTML to `parent`, its pictures by their addresses."""
     fragment = to_xml(markup)
     for element in fragment.iter():
-        if element.tag == "img":
-            element.set("src", path(element.get("src") or ""))
+        if element.tag == "img" and element.get("src"):
+            element.set("src", path(element.get("src")))
         if element is not fragment and not str(element.tag).startswith("{"):
             element.tag = f"{{{QTI}}}{element.tag}"
     last = parent[-1] if len(parent) else None
