@@ -10,7 +10,7 @@ import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
 from calibration.em.estimate import Estimate, Progress, estimate
-from calibration.em.latent import LEAST_SD, Normal
+from calibration.em.latent import LEAST_SD, Histogram, Normal, shaped
 from calibration.em.likelihood import Likelihood, Point
 from calibration.em.packing import pack_responses
 from calibration.em.priors import Priors
@@ -51,6 +51,7 @@ def calibrate(
     equal: Sequence[Sequence[tuple[str, str]]] = (),
     sets: Mapping[str, str] | None = None,
     weights: np.ndarray | None = None,
+    latent: str = "normal",
     quadrature: int = 61,
     tol: float = 1e-6,
     errors: str = "oakes",
@@ -91,6 +92,9 @@ def calibrate(
         Rating-scale set of items that do not share one ``tau`` with all others of the model.
     weights
         Sampling weight of each person; use ``errors="sandwich"`` with it.
+    latent
+        Shape of the latent distribution: ``"normal"``, ``"davidian"`` (degree 4), ``"davidian:K"`` or
+        ``"histogram"``, standardised like the normal one.
     quadrature
         Number of nodes on mean +- 6 standard deviations.
     tol
@@ -133,9 +137,10 @@ def calibrate(
         pack_responses(part, weight if rows is None else weight[rows])
         for part, rows in zip(parts, members, strict=True)
     ]
-    latents = _latents(names, kept_models, invariance, moments, fixed is not None)
+    normals = _latents(names, kept_models, invariance, moments, fixed is not None)
+    latents = [shaped(normal, latent) for normal in normals]
     problem = Likelihood(structure, packed, latents, Priors(structure, prior), quadrature)
-    start = np.concatenate([starting_values(structure, kept), *(latent.start() for latent in latents)])
+    start = np.concatenate([starting_values(structure, kept), *(part.start() for part in latents)])
     found = estimate(
         problem,
         parts,
@@ -144,6 +149,7 @@ def calibrate(
         limit=max_iterations,
         errors=errors != "none",
         cross=errors in ("crossproduct", "sandwich"),
+        histogram=latent == "histogram",
         watch=watch,
     )
     return _result(found, responses, models, screening, errors, fixed_items)
@@ -402,6 +408,9 @@ def _result(
                 for group, other in zip(structure.groups[1:], others, strict=True)
             }
     fit = _fit(found, responses)
+    shapes = _shapes(found)
+    if shapes:
+        fit["latent"] = shapes
     notes = [*screening.notes, *_notes(found)]
     if notes:
         fit["notes"] = notes
@@ -484,7 +493,7 @@ def _field_names(model: ItemModel, n_cat: int) -> list[str]:
 def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
     problem, point, trace = found.problem, found.point, found.trace
     weight = sum(float(packed.weight.sum()) for packed in problem.data)
-    k = problem.n_free
+    k = problem.n_free + sum(x.n_weights for x in problem.latents if isinstance(x, Histogram))
     return {
         "loglik": point.loglik,
         "logprior": point.logprior,
@@ -503,6 +512,18 @@ def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
     }
 
 
+def _shapes(found: Estimate) -> list[dict[str, Any]]:
+    """Return nodes and weights of each group whose distribution is not normal."""
+    problem = found.problem
+    out = []
+    parts = problem.split(found.point.free)[1]
+    for group, latent, free in zip(problem.structure.groups, problem.latents, parts, strict=True):
+        if not isinstance(latent, Normal):
+            weights = np.exp(latent.weights(free, problem.nodes).log)
+            out.append({"group": group, "nodes": problem.nodes.tolist(), "weights": weights.tolist()})
+    return out
+
+
 def _population(found: Estimate, covariance: np.ndarray) -> tuple[Population, ...]:
     problem = found.problem
     at = problem.structure.n_free
@@ -511,7 +532,7 @@ def _population(found: Estimate, covariance: np.ndarray) -> tuple[Population, ..
     for group, latent, (mean, sd) in zip(problem.structure.groups, problem.latents, moments, strict=True):
         errors = {}
         for name in latent.names:
-            if len(covariance):
+            if len(covariance) and name in ("mean", "log_sd"):
                 error = float(np.sqrt(covariance[at, at]))
                 errors["mean" if name == "mean" else "var"] = (
                     error if name == "mean" else 2.0 * sd * sd * error

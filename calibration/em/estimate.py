@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.em.information import Information, observed_information
+from calibration.em.latent import Histogram, Normal
 from calibration.em.likelihood import Likelihood, Point
 from calibration.em.maximise import Memory, Trace, climb, newton
 from item_bank.responses import Responses
@@ -30,6 +31,9 @@ PATIENCE = (25, 400)
 
 NEWTONS = 150
 """Most Newton steps: what has not converged by then has no maximum worth the name."""
+
+SETTLED = 1e-3
+"""Gain below which free weights of the latent distribution are no longer renewed: they never quite settle."""
 
 POLISH = 1e-5
 """The last Newton step is taken as long as it gains this share of the tolerance."""
@@ -95,6 +99,7 @@ def estimate(
     limit: int,
     errors: bool,
     cross: bool = False,
+    histogram: bool = False,
     watch: Callable[[Progress], None] | None = None,
 ) -> Estimate:
     """Maximise from `free` on and compute the information at the maximum."""
@@ -130,6 +135,9 @@ def estimate(
         raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
     information = None
     newtons = 0
+    if histogram:
+        problem, point = _histograms(problem, point, limit, trace, tell("weighing"))
+        memory = Memory()
     seconds, patience = 0.0, _patience(problem) if errors else limit
     while True:
         patience = min(patience, limit - trace.iterations)
@@ -171,6 +179,40 @@ def _rehearse(
         return free
     enough = ENOUGH * stride * problem.n_free
     return climb(sample, point, memory, tol=enough, limit=100, double=False, watch=watch)[0].free
+
+
+def _histograms(
+    problem: Likelihood,
+    point: Point,
+    limit: int,
+    trace: Trace,
+    watch: Callable[[int, float, float], None] | None,
+) -> tuple[Likelihood, Point]:
+    """Fit normal distributions, then free their weights: renew them between short climbs."""
+    point, trace = climb(problem, point, Memory(), tol=SETTLED, limit=limit, watch=watch, trace=trace)
+    items, parts = problem.split(point.free)
+    latents = [
+        Histogram.like(normal, free, problem.nodes)
+        for normal, free in zip(problem.latents, parts, strict=True)
+        if isinstance(normal, Normal)
+    ]
+    freed = Likelihood(problem.structure, problem.data, latents, problem.priors, problem.quadrature)
+    freed.nodes, freed.still = problem.nodes, True
+    memory = Memory()
+    best = freed.evaluate(items)
+    while best is not None and trace.iterations < limit:
+        before, start = list(freed.latents), best
+        freed.latents[:] = [h.renewed(mass) for h, mass in zip(latents, best.masses, strict=True)]
+        best = freed.evaluate(best.free)
+        if best is not None:
+            best, trace = climb(freed, best, memory, tol=SETTLED, limit=2, watch=watch, trace=trace)
+            trace.iterations += 1
+        if best is None or best.value < start.value + SETTLED:
+            if best is None or best.value < start.value:
+                freed.latents[:], best = before, start
+            break
+    trace.converged = False
+    return freed, best or point
 
 
 def _patience(problem: Likelihood) -> int:

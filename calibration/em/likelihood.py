@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.em.latent import LEAST_SD, MOST_SD, Normal, grid_for
+from calibration.em.latent import LEAST_SD, MOST_SD, Latent, grid_for
 from calibration.em.packing import Packed
 from calibration.em.preconditioner import Arrow
 from calibration.em.priors import Priors
@@ -124,7 +124,7 @@ class Likelihood:
         self,
         structure: Structure,
         data: Sequence[Packed],
-        latents: Sequence[Normal],
+        latents: Sequence[Latent],
         priors: Priors,
         quadrature: int = 61,
     ) -> None:
@@ -133,6 +133,7 @@ class Likelihood:
         self.n_latent = [len(latent.names) for latent in latents]
         self.n_free = structure.n_free + sum(self.n_latent)
         self.n_evaluations = 0
+        self.still = False
         self.tables = [block.model.empty(np.full(block.size, block.n_cat)) for block in structure.blocks]
         self._packs = [self._places(group, packed) for group, packed in enumerate(data)]
         self.lower, self.upper = self._bounds()
@@ -177,6 +178,8 @@ class Likelihood:
 
     def follow(self, free: np.ndarray, slack: float) -> bool:
         """Put the grid where the groups are, if it is off by more than `slack`; say whether it moved."""
+        if self.still:
+            return False
         wanted = self.moments(free)
         off = max(
             max(abs(m - m0) / s0, abs(np.log(s / s0)))

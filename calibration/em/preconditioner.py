@@ -55,9 +55,7 @@ class Arrow:
         if len(shared):
             scale = np.diag(self._corner).max() + 1.0
             self._corner = np.linalg.inv(self._corner + RIDGE * scale * np.eye(len(shared)))
-        self._latent = [
-            np.linalg.inv(h + RIDGE * (np.trace(h) + 1.0) * np.eye(len(h))) for h in latent if len(h)
-        ]
+        self._latent = [np.linalg.pinv(h, rcond=1e-10, hermitian=True) for h in latent if len(h)]
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """Return the step ``(A' I A)^-1 gradient``."""
