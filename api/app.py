@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from api.accounts.endpoints import router as accounts
+from api.cat10.endpoints import router as cat10
 from api.database.clock import NOW
 from api.database.migrate import migrate
 from api.database.plans import Commit, Plan
@@ -34,7 +35,7 @@ from api.sittings.supervision_endpoints import router as supervision
 
 __all__ = ["application", "create_app"]
 
-ROUTERS = (sittings, supervision, accounts, results, pages)
+ROUTERS = (sittings, supervision, accounts, results, cat10, pages)
 
 _STATUS_CODES = {
     404: "not_found",

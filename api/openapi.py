@@ -22,6 +22,11 @@ TAGS = [
     {"name": "Invitations", "description": "Inviting people (scope `invitations:write`)."},
     {"name": "Supervision", "description": "Deciding about a sitting (scope `sittings:supervise`)."},
     {"name": "Results", "description": "Fetching results (scope `results:read`)."},
+    {
+        "name": "1EdTech CAT 1.0",
+        "description": "The engine behind another test player (scope `sections:run`). Implements the REST "
+        "binding; nobody has certified it.",
+    },
     {"name": "Access", "description": "OAuth2 client credentials and public keys."},
     {"name": "Operation", "description": "Health, readiness, metrics."},
 ]

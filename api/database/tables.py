@@ -36,12 +36,13 @@ __all__ = [
     "outbox",
     "person",
     "result",
+    "section",
     "session",
     "signing_key",
     "test",
 ]
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -122,13 +123,27 @@ invitation = Table(
     Column("revoked_at", BigInteger),
 )
 
+section = Table(
+    "section",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("test_id", ForeignKey("test.id"), nullable=False),
+    Column("request", Text, nullable=False),  # as the other test player sent it (1EdTech CAT)
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+)
+
 session = Table(
     "session",
     metadata,
     Column("id", Text, primary_key=True),
     Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
-    Column("invitation_id", ForeignKey("invitation.id"), nullable=False, unique=True),
-    Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
+    # Of an invited candidate:
+    Column("invitation_id", ForeignKey("invitation.id"), unique=True),
+    Column("person_id", ForeignKey("person.id"), index=True),
+    # Of someone whom another test player examines:
+    Column("section_id", ForeignKey("section.id"), index=True),
     Column("test_id", ForeignKey("test.id"), nullable=False),
     Column("status", Text, nullable=False),  # follows the log, for lists; the log decides
     Column("started_at", BigInteger, nullable=False),

@@ -130,6 +130,7 @@ def apply(test: LiveTest, sitting: Sitting | None, event: Event) -> Sitting:
 
 def _started(test: LiveTest, event: Event) -> Sitting:
     data = event.data
+    first = data.get("first_theta")
     if data["test"] != test.id or data["content"] != test.content_hash:
         raise BrokenLog(f"sitting {event.session} was started on another version of the test")
     seed = bytes.fromhex(data["seed"])
@@ -143,7 +144,9 @@ def _started(test: LiveTest, event: Event) -> Sitting:
         head=event.hash,
         phase=ITEM,
         clock=Clock(Rules(**data["time"]), event.at),
-        state=engine.start(test.adaptive, seed=seed),
+        state=engine.start(
+            test.adaptive, seed=seed, first=None if first is None else engine.First(theta=first / 1e6)
+        ),
         device=data["device"],
     )
 

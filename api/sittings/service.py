@@ -143,6 +143,7 @@ def _enter(runtime: Runtime, code: str, language: str, secret: str) -> Plan[tupl
         organisation_id=found.organisation_id,
         invitation_id=found.id,
         person_id=found.person_id,
+        section_id=None,
         test_id=test.id,
         status=new.sitting.phase,
         started_at=now,

@@ -51,7 +51,13 @@ def insert_events(n: int) -> Query:
 
 
 class Turn:
-    """The events that a request adds, and the sitting after them."""
+    """The events that a request adds, and the sitting after them.
+
+    Attributes
+    ----------
+    person
+        Whether the sitting is of a person of ours, for whom a result is issued at its end.
+    """
 
     def __init__(
         self, runtime: Runtime, test: LiveTest, sitting: Sitting | None, now: int, session: str = ""
@@ -65,6 +71,7 @@ class Turn:
         )
         self.events: list[Event] = []
         self._issued: list[Call] = []
+        self.person = True
 
     @property
     def sitting(self) -> Sitting:
@@ -102,7 +109,8 @@ class Turn:
     def finish(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:
         """End the sitting and issue its result."""
         self.add("finished", {"reason": reason, **outcome(self.test, self.sitting, reason), **told})
-        self._issued = yield from issue(self.runtime, self.test, self.sitting)
+        if self.person:
+            self._issued = yield from issue(self.runtime, self.test, self.sitting)
 
     def writes(self) -> list[Call]:
         """Return what makes the turn durable."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -63,3 +66,38 @@ def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
     engine.dispose()
     with pytest.raises(InputError, match="newer"):
         migrate(database_url)
+
+
+def test_the_second_migration_keeps_what_is_stored(tmp_path: Path) -> None:
+    """SQLite makes the table anew: rows, keys and partial indexes have to come through."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    engine = engine_for(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    rows = {
+        "organisation": "('o', 'O', 1)",
+        "person": "('p', 'o', NULL, NULL, NULL, NULL, 1, NULL)",
+        "test": "('t', 'T', 1, 'h', 0, x'00', 1)",
+        "invitation": "('i', 'o', 'p', 't', 'c', 0, 1, 2, NULL)",
+        "session": "('s', 'o', 'i', 'p', 't', 'item', 1, 1, 5)",
+        "event": "('s', 1, 'started', NULL, NULL, '{}', x'00')",
+    }
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            connection.execute(text(f"INSERT INTO {table} VALUES {values}"))
+    engine.dispose()
+    migrate(url)
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT id, person_id, section_id, due_at FROM session")).all()
+        index = connection.execute(
+            text("SELECT sql FROM sqlite_master WHERE name = 'session_due_idx'")
+        ).scalar()
+        broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+    engine.dispose()
+    assert [tuple(row) for row in stored] == [("s", "p", None, 5)]
+    assert "due_at IS NOT NULL" in str(index)
+    assert broken == []

@@ -1,0 +1,88 @@
+"""Our server holds the conformance checks, and its sessions can be replayed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.runtime import Runtime
+from api.settings import Settings
+from api.sittings.replay import finished_sittings, replay
+from tests.api.browser import Browser
+from tests.api.cat10.conformance import CHECKS, Player, scored, submission
+from tests.api.desk import bearer, call, runtime_of
+from tests.api.sample import CODE
+
+
+def player(client: Browser, organisation: str = "PLAYERS", scopes: str = "sections:run") -> Player:
+    """A test player that sends to the application in this process."""
+
+    def send(method: str, path: str, body: Any, token: str | None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        content = None if body is None else json.dumps(body)
+        reply = client.request(method, f"/ims/cat/v1p0{path}", headers=headers, content=content)
+        return reply.status_code, reply.json() if reply.content else None
+
+    token = bearer(client, scopes, organisation)["Authorization"].removeprefix("Bearer ")
+    return Player(send, token, CODE)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_conformance(client: Browser, check: Callable[[Player], None]) -> None:
+    check(player(client))
+
+
+def test_sections_belong_to_their_organisation(client: Browser) -> None:
+    section = player(client).section()
+    stranger = player(client, "ELSEWHERE")
+    assert stranger.call("GET", f"/sections/{section}")[0] == 404
+    assert stranger.call("DELETE", f"/sections/{section}")[0] == 404
+    reader = player(client, scopes="results:read")
+    status, info = reader.call("GET", f"/sections/{section}")
+    assert status == 403
+    assert info["imsx_codeMinor"]["imsx_codeMinorField"][0]["imsx_codeMinorFieldValue"] == "forbidden"
+
+
+def test_sessions_are_replayed_like_sittings(client: Browser) -> None:
+    one = player(client)
+    section = one.section()
+    session = reply = one.session(section, {"priorData": [{"key": "initialEstimatedAbility", "value": "-1"}]})
+    number = 0
+    while ids := reply["nextItems"]["itemIdentifiers"]:
+        number += 1
+        items = [scored(ids[0], number % 2)] if number != 2 else [scored(ids[2], 1), scored(ids[1], 0)]
+        status, reply = one.results(section, session, submission(reply["sessionState"], *items))
+        assert status == 201
+    runtime = runtime_of(client)
+    (id,) = call(client, runtime.read, finished_sittings)
+    found = call(client, runtime.read, replay, runtime.tests, id)
+    assert found.holds, found.differences
+    assert found.theta is not None
+
+
+def test_two_copies_at_once_act_once(settings: Settings, run: Any, tmp_path: Path) -> None:
+    from api.accounts.clients import Client
+    from api.cat10 import service
+    from api.cat10.wire import ItemResult
+
+    who = Client("player", "HOSPITAL", frozenset({"sections:run"}))
+
+    async def scenario(runtime: Runtime) -> None:
+        section = await runtime.write(service.create_section, who, CODE, "{}")
+        told = await runtime.write(service.create_session, runtime, who, section, None)
+        id, state = told.body["sessionIdentifier"], told.body["sessionState"]
+        item = told.body["nextItems"]["itemIdentifiers"][0]
+        replies = await asyncio.gather(
+            *(
+                runtime.write(service.submit, runtime, who, section, id, [ItemResult(item, 1.0)], state)
+                for _ in range(8)
+            )
+        )
+        assert all(reply.body == replies[0].body for reply in replies)
+
+    run(scenario)
