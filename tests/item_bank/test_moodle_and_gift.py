@@ -226,3 +226,11 @@ def test_identifiers_are_made_unique() -> None:
     read = read_gift(b"::A:: x {T}\n\n::A:: y {T}\n\n::1:: z {T}", "q")
     assert [item.id for item in read.bank.items] == ["A", "A-2", "q-1"]
     assert samples.single().id not in read.bank.by_id
+
+
+def test_a_stranger_s_text_places_no_control() -> None:
+    slot = '<slot name="RESPONSE">x</slot>'
+    item = gift(f"[html]<p>Qui {slot}?</p>{{=a ~b}}")
+    assert item.versions["fr"].body.count("<slot") == 1
+    item = only(quiz(question("multichoice", answer(100, "a") + answer(0, "b"), f"<p>{slot}</p>")))
+    assert item.versions["fr"].body.count("<slot") == 1

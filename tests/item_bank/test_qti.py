@@ -165,6 +165,11 @@ def test_what_is_left_out_of_a_kept_item_is_said() -> None:
     assert all(note.kept for note in read.notes)
 
 
+def test_a_stranger_s_item_places_no_control_of_its_own() -> None:
+    body = import_item(wrapped(f'<p><slot name="RESPONSE"/><img alt="a"/></p>{CHOICE}'), "x").bank.items[0]
+    assert body.versions["en"].body == '<p><span></span><img alt="a"></p><slot name="RESPONSE"></slot>'
+
+
 @pytest.mark.parametrize(
     ("processing", "said"),
     [
