@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
 SECONDS_OF_FUZZING ?= 120
+REPLICATES ?= 100
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check chaos bench lock screenshots fuzz clean
+.PHONY: help demo setup test check chaos bench error-rates lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,6 +31,9 @@ chaos: .venv/.test ## kills, cut requests, power loss at every write: the long f
 
 bench: .venv/.bench ## speed, side by side with peers on the same data in the same run
 	$(BIN)/python -m benchmarks
+
+error-rates: .venv/.test ## type I error and power of every fit and DIF statistic, by simulation (REPLICATES=100)
+	$(BIN)/python -m benchmarks.error_rates $(REPLICATES)
 
 screenshots: .venv/.test ## take the pictures of docs/images in a real browser
 	$(BIN)/python -m tests.journeys.screenshots

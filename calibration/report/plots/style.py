@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,8 +24,9 @@ Chart = Any
 
 
 def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Return rows as a chart's data, inside the chart."""
-    return alt.InlineData(values=[dict(row) for row in rows])
+    """Return rows as a chart's data, inside the chart (as text: Altair copies objects again and again)."""
+    text = json.dumps([dict(row) for row in rows], ensure_ascii=False)
+    return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
 
 
 _AXIS = {
