@@ -83,11 +83,13 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from calibration.study import study, write_study
+    from calibration.study.report import write_report
 
     plan, persons = _plan(args)
     with tqdm(total=plan.n, unit=" sittings", disable=not sys.stderr.isatty(), leave=False) as bar:
         done = study(plan, scheduler=args.scheduler, progress=bar.update)
     summary = write_study(args.out, done, persons)
+    write_report(args.out, done, summary, args.language)
     if args.json:
         print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
     else:

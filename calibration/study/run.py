@@ -103,7 +103,7 @@ def _on_cluster(
         ) from None
     dask: Any = distributed  # its functions are not annotated
     try:
-        client = dask.Client(scheduler, timeout=10, set_as_default=False)
+        client = dask.Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise InputError(
             f"expected a Dask scheduler that answers at {scheduler}, got {type(error).__name__}; start one "
@@ -112,11 +112,13 @@ def _on_cluster(
     with client:
         shared = client.scatter(plan, hash=False, broadcast=True)
         futures = [client.submit(_chunk, shared, k, again, pure=False) for k, again in tasks]
+        number = {future.key: at for at, future in enumerate(futures)}
         try:
             for future in dask.as_completed(futures):
                 if progress is not None and future.status == "finished":
-                    k = tasks[futures.index(future)][0]
+                    k = tasks[number[future.key]][0]
                     progress(min(CHUNK, plan.n - k * CHUNK))
             return [future.result() for future in futures]
-        finally:
+        except BaseException:
             client.cancel(futures)
+            raise

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from calibration.study import plan as planning
-from calibration.study import study, summarise
+from calibration.study import plots, study, summarise, write_study
 from calibration.study.plan import Part, Plan
+from calibration.study.report import render
 from calibration.study.summary import item_table
+from calibration.study.verdict import judge
+from calibration.study.words import StudyWords
 from cat_engine.design import Design
+from cat_engine.errors import InputError
 from cat_engine.session import Stop, answered, conclude, next_item, served, start
 
 N_ITEMS = 60
@@ -128,3 +135,68 @@ def test_a_broken_rule_is_counted() -> None:
     assert summarise(done)["constraints_violated"] == 0
     named = {c["name"]: c["violated"] for c in summarise(broken)["constraints"]}
     assert named["domain = D1"] == named["domain = D2"] == 1
+
+
+def test_the_verdict_names_what_is_broken_and_what_pinches() -> None:
+    tight = [{"attribute": "domain", "value": "D0", "min": 0, "max": 1}]
+    done = study(a_plan(400, constraint=tight, exposure={"method": "eligibility", "rate": 0.3}))
+    summary = summarise(done)
+    words = StudyWords("en")
+
+    def said(**changes: Any) -> dict[str, str]:
+        return {sentence: weight for weight, sentence in judge(summary | changes, words)}
+
+    assert any("“domain = D0” pinches" in sentence for sentence in said())
+    assert said()["Every rule of the design holds in every sitting."] == "keep"
+    over = said(max_exposure=0.9, most_exposed="q1")
+    assert any("“q1” reaches 90.0%" in s and weight == "drop" for s, weight in over.items())
+    rule = summary["constraints"][1] | {"violated": 3}
+    broken = judge(summary | {"constraints_violated": 3, "constraints": [rule]}, words)
+    assert broken[0] == ("drop", "Rules broken: domain = D0 (3).")
+    assert any(weight == "drop" and "Precision missed" in s for s, weight in said(se_met=0.2).items())
+    assert any(weight == "watch" and "is off" in s for s, weight in said(coverage_90=0.7).items())
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_report_is_one_page_that_fetches_nothing(language: str) -> None:
+    done = study(a_plan(200, cuts=CUTS, constraint=BLUEPRINT))
+    page = render(done, summarise(done), language)
+    assert page.count("<svg ") == 5
+    assert f'<html lang="{language}">' in page
+    assert not re.search(r'(src|href)="(?!#)', page)
+    assert "url(http" not in page and "@import" not in page
+    identifiers = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_both_languages_have_the_same_texts() -> None:
+    folder = Path(plots.__file__).parent
+    french, english = (tomllib.loads((folder / f"{code}.toml").read_text("utf-8")) for code in ("fr", "en"))
+    assert {s: set(texts) for s, texts in french.items()} == {s: set(texts) for s, texts in english.items()}
+    for section, texts in french.items():
+        for key, text in texts.items():
+            places = re.findall(r"{(\w+)}", text)
+            assert sorted(places) == sorted(re.findall(r"{(\w+)}", english[section][key])), key
+
+
+def test_a_cluster_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    plan = a_plan(2 * planning.CHUNK + 50, cuts=CUTS, exposure={"method": "eligibility", "rate": 0.4})
+    alone = study(plan)
+    ended: list[int] = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        together = study(plan, scheduler=cluster.scheduler_address, progress=ended.append)
+    assert sum(ended) == plan.n
+    assert same(alone.part, together.part)
+    for name, done in (("alone", alone), ("together", together)):
+        write_study(tmp_path / name, done)
+    for name in ("sittings.csv", "items.csv"):
+        assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "together" / name).read_bytes()
+
+
+def test_a_scheduler_that_does_not_answer_is_said() -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(InputError, match="expected a Dask scheduler that answers at"):
+        study(a_plan(10), scheduler="nonsense://127.0.0.1:1")

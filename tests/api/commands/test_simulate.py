@@ -62,6 +62,7 @@ def table(name: str) -> list[dict[str, str]]:
 def test_a_study_writes_its_files(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert simulate("--n", "200", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
+    assert "<svg " in Path("out/report.html").read_text(encoding="utf-8")
     assert printed == json.loads(Path("out/summary.json").read_text())
     assert (printed["n"], printed["seed"], printed["constraints_violated"]) == (200, 3, 0)
     sittings = table("sittings.csv")

@@ -1,0 +1,75 @@
+"""The report of a study: one HTML page, verdict first, charts inside, nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from calibration.report.page import _Figures
+from calibration.study import plots
+from calibration.study.run import Study
+from calibration.study.summary import item_table
+from calibration.study.verdict import judge
+from calibration.study.words import StudyWords
+
+__all__ = ["render", "write_report"]
+
+_MOST = 10
+"""Items listed by name: those shown most."""
+
+
+def render(study: Study, summary: Mapping[str, Any], language: str = "fr") -> str:
+    """Return the page in French or in English (``fr``, ``en``)."""
+    words = StudyWords(language)
+    figure = _Figures(words)
+    found = judge(summary, words)
+    part, items = study.part, item_table(study)
+    true = words("truth_axis" if summary["answers"] == "simulated" else "all_axis")
+    pictures = {
+        "precision": figure(plots.plot_precision(summary, words), words("precision")),
+        "scatter": figure(
+            plots.plot_scatter(part.against, part.theta, summary["mean_se"], true, words), words("scatter")
+        ),
+        "length": figure(plots.plot_length(summary, words), words("length")),
+        "exposure": figure(
+            plots.plot_exposure(items["exposure"], summary["exposure_target"], words), words("exposure")
+        ),
+        "levels": figure(
+            plots.plot_levels(part.against, part.levels, summary["classification"]["cuts"], words),
+            words("classification"),
+        )
+        if summary["classification"]
+        else None,
+    }
+    order = sorted(range(len(items["item"])), key=lambda i: -items["served"][i])[:_MOST]
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    source = files("calibration.study").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(source).render(
+        t=words,
+        s=summary,
+        found=found,
+        weight=found[0][0],
+        pictures=pictures,
+        top=[{name: items[name][i] for name in ("item", "served", "exposure", "information")} for i in order],
+        style=_style(),
+    )
+
+
+def _style() -> Markup:
+    """The style of the calibration report: both pages look alike."""
+    page = files("calibration.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    return Markup(page.split("<style>", 1)[1].split("</style>", 1)[0])
+
+
+def write_report(folder: str | Path, study: Study, summary: Mapping[str, Any], language: str = "fr") -> Path:
+    """Write ``report.html`` into a folder and return its path."""
+    path = Path(folder) / "report.html"
+    path.write_text(render(study, summary, language), encoding="utf-8")
+    return path
