@@ -108,7 +108,13 @@ def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
         await runtime.read(_time)
         return JSONResponse({"status": "ready"})
 
-    @app.get("/metrics", tags=["Operation"], summary="Metrics for Prometheus")
+    @app.get(
+        "/metrics",
+        tags=["Operation"],
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}},
+    )
     async def read_metrics() -> Response:
         """Of this worker."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -163,7 +163,13 @@ async def read_credential(request: Request, client: Reader, id: Id) -> Response:
     )
 
 
-@router.get("/.well-known/jwks.json", tags=["Access"], summary="The public keys that verify results")
+@router.get(
+    "/.well-known/jwks.json",
+    tags=["Access"],
+    summary="The public keys that verify results",
+    response_class=Response,
+    responses=problems() | {200: {"content": {"application/jwk-set+json": {}}}},
+)
 async def read_keys(request: Request) -> Response:
     """Keys that have signed before stay here: what they have signed can still be verified."""
     keys = await _runtime(request).read(key_set)
