@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calibration.fit.evidence import Evidence, Part
-from calibration.kernels.fit import FLOOR, N_SUMS, residual_sums
+from calibration.kernels.fit import N_SUMS, residual_sums
 from cat_engine.answers import Answers
 from cat_engine.pool import ItemPool
 
@@ -140,7 +140,7 @@ def posterior_mean_squares(evidence: Evidence) -> MeanSquares:
         at_node = counts.sum(axis=1)
         k = np.arange(counts.shape[1], dtype=np.float64)[None, :, None]
         gap = (k - part.expected[:, None, :]) ** 2
-        variance = np.maximum((part.probability * gap).sum(axis=1), FLOOR)
+        variance = np.maximum((part.probability * gap).sum(axis=1), 1e-12)
         fourth = (part.probability * gap * gap).sum(axis=1)
         square = (counts * gap).sum(axis=1)
         sums[:, 0] += at_node.sum(axis=1)

@@ -143,7 +143,7 @@ def _sheets(
     """Return pictures of many small items: their curves, and what their options do."""
     marks = {verdict.item: _MARKS[verdict.decision] for verdict in judged}
     rows = [row for row in findings["parameters"] if row.get("status") != "left-out"]
-    if len(rows) <= FEW:
+    if len(judged) <= FEW:
         return [], []
     rows = rows[:MOST_SIDE_BY_SIDE]
     sizes = findings["data"]["categories"]
