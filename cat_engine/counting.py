@@ -129,7 +129,9 @@ def seeded(test: AdaptiveTest, mean: float, sd: float, seed: int) -> Snapshot:
         snapshot = add(test, sittings, seed + turn, 0, snapshot)
         if turn == _ROUNDS - 1:
             break
-        now = snapshot.administered.sum(axis=0) / (len(theta) * control)
+        now = np.bincount(sittings.items[sittings.items >= 0], minlength=len(control)) / (
+            len(theta) * control
+        )
         selected = now if turn < _ROUNDS // 3 else 0.6 * selected + 0.4 * now  # noise would pass items
         control = np.where(selected > rate, rate / np.maximum(selected, 1e-9), 1.0)
         control[np.argsort(-control, kind="stable")[:length]] = 1.0

@@ -322,6 +322,13 @@ def _check(design: Design) -> None:
             f"expected 'cuts.values' inside 'score.grid', got {list(design.cuts.values)} and "
             f"[{low:g}, {high:g}]"
         )
+    brought = CRITERIA[design.select.criterion].rule
+    if brought and design.exposure.method not in ("none", brought):
+        raise InputError(
+            f"expected exposure.method = '{brought}' or none with the criterion "
+            f"'{design.select.criterion}', got '{design.exposure.method}'; choose the criterion 'mfi' to "
+            "combine it with another rule"
+        )
     if design.stop.classify != "none" and not design.cuts.values:
         raise InputError(
             f"expected cut scores for stop.classify = '{design.stop.classify}', got none; give [cuts] values"

@@ -1,0 +1,177 @@
+"""A test that begins can be completed, whatever is answered: by look-ahead, and by shadow tests."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cat_engine.design import Design
+from cat_engine.errors import InputError
+from cat_engine.pool import ItemPool
+from cat_engine.session import AdaptiveTest, First, Serve, State, Stop, answered, next_item, served, start
+
+N = 60
+DOMAIN = [f"D{i % 3}" for i in range(N)]
+SKILL = [f"S{i % 3}{i // 3 % 2}" for i in range(N)]
+FORMAT = [f"F{i % 4}" for i in range(N)]
+
+
+def pool(n: int = N) -> ItemPool:
+    rng = np.random.default_rng(4)
+    return ItemPool.from_rows(
+        {"id": f"i{i}", "model": "2pl", "a": float(rng.lognormal(0, 0.3)), "b": float(rng.normal())}
+        for i in range(n)
+    )
+
+
+POOL = pool()
+
+
+def prepare(
+    constraint: list[dict[str, Any]], columns: dict[str, Any] | None = None, **more: Any
+) -> AdaptiveTest:
+    content = {"schema": "acquis/design/1", "stop": {"min": 5, "max": 12}, "constraint": constraint, **more}
+    attributes = {"domain": DOMAIN, "skill": SKILL, "format": FORMAT, **(columns or {})}
+    return AdaptiveTest.prepare(POOL, Design.from_mapping(content), attributes)
+
+
+def sit(test: AdaptiveTest, answers: Any, first: First | None = None) -> tuple[State, str]:
+    state = start(test, b"", first)
+    for k in range(40):
+        step = next_item(test, state)
+        if isinstance(step, Stop):
+            return state, step.reason
+        state = answered(test, served(test, state, step.item), step.item, int(answers[k % len(answers)]))
+    raise AssertionError("the sitting does not end")
+
+
+def bound(attribute: str, value: str | None, low: float = 0, high: float | None = None) -> dict[str, Any]:
+    return {
+        "attribute": attribute,
+        **({} if value is None else {"value": value}),
+        "min": low,
+        **({} if high is None else {"max": high}),
+    }
+
+
+NESTED = [
+    *(bound("domain", d, 3, 5) for d in ("D0", "D1", "D2")),
+    bound("skill", "S00", 2, 3),
+    bound("skill", "S11", 0, 1),
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 1), min_size=12, max_size=12), st.sets(st.integers(0, N - 1), max_size=20))
+def test_nested_bounds_hold_in_every_sitting(answers: list[int], seen: set[int]) -> None:
+    test = prepare(NESTED)
+    assert test.machine.blueprint.exact
+    state, reason = sit(test, answers, First(seen=frozenset(seen)))
+    assert reason == "length"
+    items = list(state.items)
+    assert len(items) == len(set(items)) == 12
+    assert not seen & set(items)
+    for d in ("D0", "D1", "D2"):
+        assert 3 <= [DOMAIN[i] for i in items].count(d) <= 5
+    assert 2 <= [SKILL[i] for i in items].count("S00") <= 3
+    assert [SKILL[i] for i in items].count("S11") <= 1
+
+
+def test_enemies_never_meet_whether_they_share_a_label_or_name_each_other() -> None:
+    plain, _ = sit(prepare([]), [1, 0])
+    a, b = plain.items[0], plain.items[1]
+    label = ["x" if i in (a, b) else "" for i in range(N)]
+    named = [POOL.ids[b] if i == a else "" for i in range(N)]
+    for column in (label, named):
+        items = set(sit(prepare([], {"enemies": column}), [1, 0])[0].items)
+        assert not {a, b} <= items
+        assert len(items) == 12
+
+
+def test_items_of_a_stimulus_are_served_one_after_the_other() -> None:
+    stimulus = [f"text {i % 12}" for i in range(N)]
+    state, _ = sit(prepare([], {"stimulus": stimulus}), [1, 0, 0])
+    runs = [stimulus[i] for i in state.items]
+    changes = 1 + sum(1 for x, y in pairwise(runs) if x != y)
+    assert changes == len(set(runs))
+
+
+def test_a_stimulus_that_is_used_has_its_least_and_greatest_number_of_items() -> None:
+    stimulus = [f"text {i % 12}" for i in range(N)]
+    blueprint = {"stimulus_min": 3, "stimulus_max": 4}
+    test = prepare([], {"stimulus": stimulus}, blueprint=blueprint, stop={"min": 12, "max": 12})
+    assert test.machine.shadow is not None
+    state, _ = sit(test, [1, 0, 0])
+    runs = [stimulus[i] for i in state.items]
+    assert all(3 <= runs.count(text) <= 4 for text in runs)
+    assert 1 + sum(1 for x, y in pairwise(runs) if x != y) == len(set(runs))
+
+
+CROSSED = [
+    *(bound("domain", d, 3, 5) for d in ("D0", "D1", "D2")),
+    *(bound("format", f, 2, 4) for f in ("F0", "F1", "F2", "F3")),
+    bound("words", None, 400, 700),
+]
+
+
+@pytest.mark.parametrize("answers", [[1], [0], [1, 0, 0, 1]])
+def test_overlapping_bounds_and_sums_hold_by_shadow_tests(answers: list[int]) -> None:
+    words = [20 + 7 * i % 80 for i in range(N)]
+    test = prepare(CROSSED, {"words": words, "enemies": [str(i // 4) for i in range(N)]})
+    assert test.machine.shadow is not None
+    state = start(test, b"")
+    for k in range(12):
+        step = next_item(test, state)
+        assert isinstance(step, Serve)
+        assert step.assembled is not None
+        assert step.item in step.assembled
+        assert test.machine.shadow.holds(np.array(step.assembled))
+        state = answered(test, served(test, state, step.item), step.item, answers[k % len(answers)])
+    assert next_item(test, state) == Stop("length")
+    assert test.machine.shadow.holds(np.array(state.items))
+    assert 400 <= sum(words[i] for i in state.items) <= 700
+
+
+def test_a_shadow_test_costs_no_more_information_than_a_worse_rule_would() -> None:
+    """With bounds that do not bind, shadow tests serve what plain maximum information serves."""
+    free, _ = sit(prepare([]), [1, 0, 1])
+    loose = [bound("domain", d, 0, 12) for d in ("D0", "D1", "D2")]
+    shadow, _ = sit(prepare(loose, blueprint={"method": "shadow"}), [1, 0, 1])
+    assert shadow.items == free.items
+
+
+def test_a_precise_sitting_finishes_its_minima_and_no_more() -> None:
+    minima = [bound("domain", "D0", 6), bound("format", "F1", 5)]
+    stop = {"min": 3, "max": 20, "se": 0.95}
+    state, reason = sit(prepare(minima, stop=stop), [1, 0])
+    assert reason == "se"
+    assert [DOMAIN[i] for i in state.items].count("D0") >= 6
+    assert [FORMAT[i] for i in state.items].count("F1") >= 5
+    assert len(state.items) <= 12  # some items serve both minima
+
+
+def test_demands_that_no_test_meets_are_named_before_any_sitting() -> None:
+    with pytest.raises(
+        InputError, match=r"2 that cannot be met together: a length of 5 to 12 items; domain = D1"
+    ):
+        prepare([bound("domain", "D1", 13), bound("domain", "D0", 2)])
+    with pytest.raises(InputError, match="3 that cannot be met together"):
+        prepare([bound("domain", "D1", 7), bound("domain", "D0", 6), bound("format", "F0", 1)])
+    with pytest.raises(InputError, match="1 that cannot be met together: skill = S00"):
+        prepare([bound("skill", "S00", 11)], stop={"max": 40})
+
+
+def test_unknown_attributes_and_values_are_refused_with_the_nearest_name() -> None:
+    with pytest.raises(InputError, match="did you mean 'domain'"):
+        prepare([bound("domian", "D1", 1)])
+    with pytest.raises(InputError, match="did you mean 'D1'"):
+        prepare([bound("domain", "D11", 1)])
+    with pytest.raises(InputError, match="a number"):
+        prepare([bound("format", None, 0, 10)])
+    with pytest.raises(InputError, match="overlap"):
+        prepare(CROSSED[:-1], blueprint={"method": "greedy"})
