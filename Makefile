@@ -7,7 +7,7 @@ REPLICATES ?= 100
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check chaos bench error-rates lock screenshots fuzz clean
+.PHONY: help demo setup test check chaos load bench error-rates lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ check: .venv/.test ## ruff, mypy, import-linter
 
 chaos: .venv/.test ## kills, cut requests, power loss at every write: the long form
 	$(BIN)/python -m tests.chaos
+
+load: .venv/.test ## answers a second with PostgreSQL, server and generator (wrk) on this machine
+	$(BIN)/python -m benchmarks.load
 
 bench: .venv/.bench ## speed, side by side with peers on the same data in the same run
 	$(BIN)/python -m benchmarks
