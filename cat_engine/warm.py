@@ -1,4 +1,4 @@
-"""Compile every kernel of scoring, information and the record by using it once on two items."""
+"""Compile every kernel of scoring, information, the record and a sitting by using it once on a few items."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cat_engine import session
 from cat_engine.answers import Answers
+from cat_engine.design import SCHEMA, Design
 from cat_engine.family import MODELS, ItemModel
 from cat_engine.grid import tabulate
 from cat_engine.information import best, information, observed_information
@@ -41,3 +43,26 @@ def warm() -> Iterator[str]:
     level_probabilities(pool, answers, np.zeros(1))
     plausible_values(pool, answers, np.full((2, 1), 0.5))
     yield "the score of record"
+    for code in ("2pl", "gpcm"):
+        _sit(smallest_pool(MODELS[code], 4))
+    yield "the sitting"
+
+
+def _sit(pool: ItemPool) -> None:
+    """Two answers under a blueprint, by look ahead and, with enemies, by shadow tests."""
+    attributes = {"domain": ["A", "A", "B", "B"], "enemies": ["i1", "", "", ""]}
+    blueprint = [{"attribute": "domain", "value": "A", "min": 1, "max": 1}]
+    for columns in ({"domain": attributes["domain"]}, attributes):
+        design = Design.from_mapping(
+            {
+                "schema": SCHEMA,
+                "stop": {"min": 1, "max": 2},
+                "constraint": blueprint,
+                "cuts": {"values": [0.0]},
+            }
+        )
+        test = session.AdaptiveTest.prepare(pool, design, columns)
+        state = session.start(test, b"warm")
+        while isinstance(step := session.next_item(test, state), session.Serve):
+            state = session.answered(test, session.served(test, state, step.item), step.item, 0)
+        session.conclude(test, state)
