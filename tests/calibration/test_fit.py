@@ -91,6 +91,16 @@ def test_data_from_the_model_fit() -> None:
     assert abs(star.mean()) < 0.3 and 0.7 < star.std() < 1.2
 
 
+def test_p_values_of_pv_q1_spread_evenly_when_the_model_holds() -> None:
+    found = [
+        pv_q1(Evidence(draw(EIGHT, 600, seed), ParameterSet(EIGHT), estimated=False)).p
+        for seed in range(100, 112)
+    ]
+    p = np.concatenate(found)
+    assert 0.2 < p.std() < 0.36  # 0.29 for even ones; bunched where the averaging over draws is ignored
+    assert 0.35 < p.mean() < 0.65
+
+
 def test_an_item_that_does_not_follow_its_curve_is_found_by_every_statistic() -> None:
     responses = draw(EIGHT, 3000)
     wrong = [{**row} for row in EIGHT]
