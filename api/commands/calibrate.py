@@ -13,8 +13,11 @@ from api.commands.inputs import about, add_report, domains_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from calibration.em.estimate import Progress
     from calibration.result import Calibration
+    from item_bank.responses import Responses
 
 __all__: list[str] = []
 
@@ -43,6 +46,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="'a=lognormal(0,0.5)', 'c[ITEM]=beta(5,17)', ...; 'none' drops the defaults of 3pl and 4pl",
     )
     add("--groups", metavar="FILE:COLUMN", help="each person's group")
+    add(
+        "--invariance",
+        default="full",
+        choices=("full", "slopes", "none"),
+        help="what groups share: all item parameters (default), slopes alone, or nothing",
+    )
+    add("--weights", metavar="FILE:COLUMN", help="each person's sampling weight; then use --se sandwich")
+    add(
+        "--latent",
+        default="normal",
+        metavar="SHAPE",
+        help="normal (default), davidian, davidian:K or histogram",
+    )
+    add(
+        "--estimator",
+        default="marginal",
+        choices=("marginal", "conditional"),
+        help="conditional: rasch and pcm without assuming a population",
+    )
     add("--reference", metavar="GROUP", help="group with mean 0 (default: alphabetically first)")
     add("--fixed", metavar="PARAMS.json", help="hold the items of this file; the population is freed")
     add("--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps")
@@ -52,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("oakes", "louis", "crossproduct", "sandwich", "none"),
         help="standard errors (default: oakes)",
     )
+    add("--cross-check", action="store_true", help="refit with girth and say where the two disagree")
     add("--json", action="store_true", help="print the parameter file on stdout, and nothing else there")
     add_report(parser)
 
@@ -72,19 +95,35 @@ def run(args: argparse.Namespace) -> None:
         responses, options = read_responses(args.responses, recode=args.recode), None
     groups = read_groups(args.groups, responses) if args.groups else None
     fixed = read_parameters(args.fixed) if args.fixed else None
-    result = calibrate(
-        responses,
-        model,
-        item_models=item_models,
-        prior=args.prior,
-        groups=groups,
-        reference=args.reference,
-        fixed=fixed,
-        quadrature=args.quadrature,
-        tol=args.tol,
-        errors=args.se,
-        watch=_bar() if sys.stderr.isatty() else None,
-    )
+    if args.estimator == "conditional":
+        from calibration.conditional import calibrate_conditional
+
+        if item_models or args.prior or groups or fixed or args.weights or args.latent != "normal":
+            raise InputError(
+                "expected nothing but a model, rasch or pcm, with --estimator conditional, got models of "
+                "items, priors, groups, weights, fixed items or a latent shape; leave them out"
+            )
+        result = calibrate_conditional(responses, model)
+    else:
+        result = calibrate(
+            responses,
+            model,
+            item_models=item_models,
+            prior=args.prior,
+            groups=groups,
+            reference=args.reference,
+            invariance=args.invariance,
+            fixed=fixed,
+            weights=_weights(args.weights, responses) if args.weights else None,
+            latent=args.latent,
+            quadrature=args.quadrature,
+            tol=args.tol,
+            errors=args.se,
+            watch=_bar() if sys.stderr.isatty() else None,
+        )
+    second: list[str] = []
+    if args.cross_check:
+        result, second = _second_opinion(responses, result)
     try:
         content = result.to_json(args.out)
     except OSError as error:
@@ -94,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(_finite(content), ensure_ascii=False))
     else:
-        print(_summary(result, args.out))
+        print("\n".join([_summary(result, args.out), *second]))
     if args.report:
         from calibration.report import write_report
 
@@ -110,6 +149,47 @@ def run(args: argparse.Namespace) -> None:
             notes=result.notes,
         )
         print(f"report: {page}", file=sys.stderr if args.json else sys.stdout)
+
+
+def _weights(spec: str, responses: Responses) -> np.ndarray:
+    """Return each person's sampling weight from ``FILE:COLUMN``."""
+    import numpy as np
+
+    from cat_engine.errors import InputError
+    from item_bank.responses import join_column
+
+    path, colon, column = spec.rpartition(":")
+    if not colon or not path or not column:
+        raise InputError(f"expected weights as FILE:COLUMN, got '{spec}'; for example people.csv:weight")
+    texts = join_column(path, column, responses)
+    try:
+        return np.array([float(text) for text in texts])
+    except ValueError:
+        raise InputError(
+            f"expected a number for every person in '{column}' of {path}, got other text; correct it"
+        ) from None
+
+
+def _second_opinion(responses: Responses, result: Calibration) -> tuple[Calibration, list[str]]:
+    """Return the result with what a refit with girth says, and that in words, largest disagreement first."""
+    from dataclasses import asdict, replace
+
+    from calibration.crosscheck import cross_check
+
+    found = cross_check(responses, result)
+    fit = {**result.parameters.fit, "cross_check": [asdict(d) for d in found]}
+    result = replace(result, parameters=replace(result.parameters, fit=fit))
+    notable = [difference for difference in found if difference.notable]
+    largest = f"{abs(found[0].errors):.2f}" if found else "0"
+    lines = [
+        f"cross-check with girth: {len(notable)} of {len(found)} parameters differ by more than half a "
+        f"standard error, the largest by {largest}"
+    ]
+    lines += [
+        f"  {d.item} {d.parameter}: {d.ours:.4f} here, {d.girth:.4f} there, {d.errors:+.2f} standard errors"
+        for d in notable[:20]
+    ]
+    return result, lines
 
 
 def _models(specs: list[str]) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,264 @@
+"""Conditional maximum likelihood for the Rasch and partial credit models (Andersen, 1972).
+
+Given the raw score, the likelihood no longer holds theta: item parameters come without any assumption on
+the population. Persons are grouped by the items they answered; the population's mean and standard
+deviation are estimated afterwards with the items held.
+
+References
+----------
+Andersen, E. B. (1972). The numerical solution of a set of conditional estimation equations. JRSS B, 34,
+42-54. Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47, 149-174.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from calibration.estimation import calibrate
+from calibration.kernels.conditional import conditional
+from calibration.result import Calibration
+from calibration.screening import screen
+from cat_engine.errors import InputError
+from cat_engine.family import MODELS
+from item_bank.parameters import ParameterSet
+from item_bank.responses import Responses
+
+__all__ = ["calibrate_conditional"]
+
+STEPS = 100
+LONGEST = 2.0
+
+
+def calibrate_conditional(
+    responses: Responses | Any, model: str = "rasch", *, tol: float = 1e-8
+) -> Calibration:
+    """Estimate Rasch or partial credit items by conditional maximum likelihood.
+
+    The mean of all thresholds is 0; the population's mean and variance are estimated afterwards by marginal
+    maximum likelihood with the items held.
+
+    Parameters
+    ----------
+    responses
+        :class:`item_bank.responses.Responses`, or a matrix of persons by items (NaN or -1: no response).
+    model
+        ``"rasch"`` or ``"pcm"``.
+    tol
+        Bound on the remaining gain in conditional log-likelihood.
+
+    Returns
+    -------
+    Calibration
+        Its ``loglik`` is the conditional one; ``fit["estimator"]`` says so.
+
+    Raises
+    ------
+    InputError
+        For another model, or when persons and items are not linked well enough to be compared.
+    """
+    if not isinstance(responses, Responses):
+        responses = Responses.from_dense(responses)
+    if model not in ("rasch", "pcm"):
+        raise InputError(
+            f"expected the model rasch or pcm for conditional estimation, got '{model}'; choose one of them"
+        )
+    if model == "rasch" and int(responses.n_cat.max()) > 2:
+        raise InputError(
+            "expected responses 0 and 1 for the model 'rasch', got more categories; use the model pcm"
+        )
+    began = time.perf_counter()
+    screening = screen(responses, [MODELS[model]] * responses.n_items)
+    if len(screening.keep) < 2:
+        raise InputError("expected at least two items that people answer differently, got fewer; add items")
+    kept = responses.select(screening.keep)
+    problem = _Conditional(kept)
+    d, loglik, gain, steps, information = problem.maximise(tol)
+    covariance = _centred_inverse(information, problem.last)
+    d = d - problem.shift(d)
+    if not np.isfinite(covariance).all():
+        raise InputError(
+            "expected items linked by persons who answer some right and some wrong, got sets that no such "
+            "person compares; calibrate them apart, or by marginal likelihood"
+        )
+    seconds = time.perf_counter() - began
+    rows = [_row(model, item, part) for item, part in zip(kept.items, problem.parts(d), strict=True)]
+    found = calibrate(kept, model, fixed=ParameterSet(rows), errors="oakes")
+    return _result(responses, screening, model, problem, d, covariance, loglik, gain, steps, seconds, found)
+
+
+class _Conditional:
+    """The conditional likelihood of some responses.
+
+    Attributes
+    ----------
+    place
+        Position of each item's first parameter (category 1).
+    last
+        Positions of the items' last categories, whose mean identifies the scale.
+    """
+
+    def __init__(self, responses: Responses) -> None:
+        self.n_cat = responses.n_cat.astype(np.int64)
+        ends = np.cumsum(self.n_cat - 1)
+        self.place, self.size, self.last = ends - (self.n_cat - 1), int(ends[-1]), ends - 1
+        self.steps = int((self.n_cat - 1).sum())
+        counts = responses.counts
+        self.totals = np.concatenate([counts[j, 1:k] for j, k in enumerate(self.n_cat)]).astype(np.float64)
+        self.groups = _score_groups(responses)
+
+    def parts(self, d: np.ndarray) -> list[np.ndarray]:
+        """Return each item's parameters."""
+        return [d[p : p + k - 1] for p, k in zip(self.place, self.n_cat, strict=True)]
+
+    def shift(self, d: np.ndarray) -> np.ndarray:
+        """Return what to take away so that all thresholds have mean 0."""
+        mean = d[self.last].sum() / self.steps
+        return np.asarray(mean * np.concatenate([np.arange(1.0, k) for k in self.n_cat]))
+
+    def derivatives(self, d: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return conditional log-likelihood, gradient and information."""
+        wide = int(self.n_cat.max())
+        logs = np.full((len(self.n_cat), wide), -np.inf)
+        logs[:, 0] = 0.0
+        for j, part in enumerate(self.parts(d)):
+            logs[j, 1 : len(part) + 1] = part
+        weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+        norm = weights.sum(axis=1)
+        weights /= norm[:, None]
+        scale = logs.max(axis=1) + np.log(norm)
+        gradient = self.totals.copy()
+        information = np.zeros((self.size, self.size))
+        value = float(self.totals @ d)
+        for items, freq in self.groups:
+            value -= conditional(items, weights, self.n_cat, self.place, freq, gradient, information)
+            value -= float(scale[items].sum() * freq.sum())
+        return value, gradient, information
+
+    def maximise(self, tol: float) -> tuple[np.ndarray, float, float, int, np.ndarray]:
+        """Climb by Newton steps; the function is concave."""
+        share = self.totals + 0.5
+        first = np.concatenate([np.full(k - 1, max(share[p : p + k - 1].sum(), 1.0)) for p, k in
+                                zip(self.place, self.n_cat, strict=True)])  # fmt: skip
+        d = np.log(share / first)
+        d = d - self.shift(d)
+        value, gradient, information = self.derivatives(d)
+        gain = np.inf
+        for step in range(STEPS):
+            move = _centred_inverse(information, self.last) @ gradient
+            gain = 0.5 * float(gradient @ move)
+            if not gain > tol:
+                return d, value, gain, step, information
+            move *= min(1.0, LONGEST / float(np.abs(move).max()))
+            for _ in range(20):
+                tried = self.derivatives(d + move)
+                if tried[0] >= value - 1e-12 * abs(value):
+                    break
+                move *= 0.5
+            d, (value, gradient, information) = d + move, tried
+        return d, value, gain, STEPS, information
+
+
+def _centred_inverse(information: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Invert on the space where all thresholds have mean 0; NaN when that is singular."""
+    size = len(information)
+    constraint = np.zeros(size)
+    constraint[last] = 1.0
+    bordered = np.zeros((size + 1, size + 1))
+    bordered[:size, :size] = information
+    bordered[:size, size] = bordered[size, :size] = constraint
+    if np.linalg.cond(bordered) > 1e13:
+        return np.full((size, size), np.nan)
+    inverse: np.ndarray = np.linalg.inv(bordered)[:size, :size]
+    return inverse
+
+
+def _score_groups(responses: Responses) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each set of items that somebody answered, with the number of persons at each raw score."""
+    indptr, item, category = responses.indptr, responses.item, responses.category
+    groups: dict[bytes, dict[int, int]] = {}
+    for i in range(responses.n_persons):
+        part = item[indptr[i] : indptr[i + 1]]
+        key = np.sort(part).tobytes()
+        score = int(category[indptr[i] : indptr[i + 1]].sum())
+        scores = groups.setdefault(key, {})
+        scores[score] = scores.get(score, 0) + 1
+    out = []
+    for key, scores in groups.items():
+        items = np.frombuffer(key, dtype=item.dtype).astype(np.int64)
+        if not len(items):
+            continue
+        freq = np.zeros(int((responses.n_cat[items] - 1).sum()) + 1)
+        for score, n in scores.items():
+            freq[score] = n
+        out.append((items, freq))
+    return out
+
+
+def _row(model: str, item: str, d: np.ndarray) -> dict[str, Any]:
+    b = -np.diff(np.concatenate([[0.0], d]))
+    return {"id": item, "model": model, "a": 1.0, "b": float(b[0]) if model == "rasch" else b.tolist()}
+
+
+def _result(
+    responses: Responses,
+    screening: Any,
+    model: str,
+    problem: _Conditional,
+    d: np.ndarray,
+    covariance: np.ndarray,
+    loglik: float,
+    gain: float,
+    steps: int,
+    seconds: float,
+    found: Calibration,
+) -> Calibration:
+    held = {row["id"]: row for row in found.parameters.items}
+    n = responses.counts.sum(axis=1)
+    kept = dict(zip((responses.items[j] for j in screening.keep), range(len(screening.keep)), strict=True))
+    rows: list[dict[str, Any]] = []
+    for j, item in enumerate(responses.items):
+        flags = screening.flags[j]
+        if item not in kept:
+            rows.append({"id": item, "model": model, "a": None, "b": None, "se": {}, "n": int(n[j]),
+                         "status": "left-out", "flags": flags})  # fmt: skip
+            continue
+        place, size = problem.place[kept[item]], int(problem.n_cat[kept[item]]) - 1
+        part = covariance[place : place + size, place : place + size]
+        differences = -np.eye(size) + np.eye(size, k=-1)
+        spread = np.sqrt(np.diag(differences @ part @ differences.T))
+        names = ["d"] if model == "rasch" else [f"d{k}" for k in range(1, size + 1)]
+        row = {key: held[item][key] for key in ("id", "model", "a", "b")}
+        plain: dict[str, Any] = {"a": 1.0, **dict(zip(names, d[place : place + size].tolist(), strict=True))}
+        plain["se"] = dict(zip(names, np.sqrt(np.diag(part)).tolist(), strict=True))
+        row["slope_intercept"] = plain
+        row["se"] = {"b": float(spread[0]) if model == "rasch" else spread.tolist()}
+        rows.append({**row, "n": int(n[j]), "status": "calibrated", "flags": flags})
+    k = problem.size - 1
+    fit = {
+        **found.parameters.fit,
+        "estimator": "conditional",
+        "loglik": loglik,
+        "loglik_marginal": found.loglik,
+        "logprior": 0.0,
+        "aic": 2.0 * k - 2.0 * loglik,
+        "bic": k * float(np.log(responses.n_persons)) - 2.0 * loglik,
+        "n_items": responses.n_items,
+        "n_parameters": k,
+        "converged": bool(gain <= 1e-6),
+        "iterations": steps,
+        "remaining_gain": gain,
+        "seconds": seconds,
+    }
+    names_of: Sequence[tuple[str, str, str | None]] = [
+        (item, name, None)
+        for item in kept
+        for name in rows[responses.items.index(item)]["slope_intercept"]["se"]
+    ]
+    parameters = ParameterSet(rows, found.parameters.population, ("theta",), fit)
+    return Calibration(
+        parameters, covariance, list(names_of), d, np.zeros(len(d)), {"all": rows}, list(screening.notes)
+    )
