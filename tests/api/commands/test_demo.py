@@ -88,7 +88,7 @@ def test_the_demonstration_from_start_to_verified_result(demo: Demo, tmp_path: P
     secret = re.search(r"rh:(\S+) ", said)
     assert secret is not None
     base = f"http://127.0.0.1:{demo.port}"
-    with httpx.Client(base_url=base) as http:
+    with httpx.Client(base_url=base, timeout=90) as http:  # kernels may have to be compiled
         assert "<html" in http.get("/").text
         entry = http.post("/api/v1/sittings", json={"code": codes[0]}).json()
         sitting = entry["sitting"]
