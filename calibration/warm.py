@@ -1,4 +1,4 @@
-"""Compile the kernels of calibration by fitting a few people once."""
+"""Compile the kernels of calibration ahead of use, by small fits of every kind of table."""
 
 from __future__ import annotations
 
@@ -6,25 +6,39 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from calibration.estimation import calibrate
-
 __all__ = ["warm"]
 
 
 def warm() -> Iterator[str]:
-    """Compile; yield the name of each part when it is done."""
+    """Use every kernel once; yield the name of each part done."""
+    from calibration.conditional import calibrate_conditional
+    from calibration.em import estimate
+    from calibration.estimation import calibrate
+    from cat_engine.family import MODELS
+    from item_bank.responses import Responses
+
     rng = np.random.default_rng(1)
-    ability = rng.normal(size=(200, 1))
-    right = (rng.random((200, 4)) < 1.0 / (1.0 + np.exp(-ability))).astype(np.int8)
-    graded = right + (rng.random((200, 4)) < 0.5)
-    for model, answers in (
-        ("2pl", right),
-        ("rasch", right),
-        ("3pl", right),
-        ("grm", graded),
-        ("gpcm", graded),
-    ):
-        calibrate(answers, model)
-        yield f"calibration, {model}"
-    calibrate(np.where(rng.random(right.shape) < 0.3, -1, right), "2pl")
-    yield "calibration with missing responses"
+    theta = rng.normal(size=(300, 1))
+    graded = ((theta + rng.logistic(size=(300, 6)))[:, :, None] > np.array([-1.0, 0.5])).sum(axis=2)
+    right = (graded > 0).astype(np.int8)
+    done = set()
+    for code, model in MODELS.items():
+        if model.table not in done:
+            done.add(model.table)
+            calibrate(right if model.dichotomous else graded, code)
+            yield f"calibration {code}"
+    before = estimate.SINGLE
+    estimate.SINGLE = 0  # the single-precision E-step, which small data do not reach
+    try:
+        calibrate(right, "2pl", errors="none")
+    finally:
+        estimate.SINGLE = before
+    items = np.tile(np.arange(3, dtype=np.int32), 300)
+    answers = right[:, :3].ravel()
+    few = Responses(
+        [f"I{j}" for j in range(500)], np.full(500, 2), sparse=(np.arange(301) * 3, items, answers)
+    )
+    calibrate(few.select(np.arange(12)), "2pl")
+    yield "calibration of sparse responses"
+    calibrate_conditional(right)
+    yield "conditional calibration"
