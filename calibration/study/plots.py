@@ -154,7 +154,7 @@ def plot_scatter(against: np.ndarray, theta: np.ndarray, se: float, title: str, 
 
 def plot_levels(against: np.ndarray, levels: np.ndarray, cuts: Sequence[float], words: StudyWords) -> Chart:
     """Draw the mean probability of each level by ability."""
-    number = min(24, max(2, len(against) // 20))
+    number = min(24, max(2, len(against) // 20), len(against))
     held = np.array_split(np.argsort(against, kind="stable"), number)
     rows: list[dict[str, Any]] = [
         {"t": float(against[part].mean()), "level": str(k), "p": float(levels[part, k].mean())}

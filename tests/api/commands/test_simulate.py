@@ -79,6 +79,12 @@ def test_a_study_writes_its_files(files: Path, capsys: pytest.CaptureFixture[str
     assert float(items[7]["exposure"]) == counted / 200
 
 
+@pytest.mark.parametrize("n", ["1", "2"])
+def test_the_smallest_studies_have_a_report(files: Path, n: str) -> None:
+    assert simulate("--n", n) == 0
+    assert (files / "out" / "report.html").exists()
+
+
 def test_given_answers_are_replayed(files: Path) -> None:
     assert simulate("--n", "10", "--responses", "given.csv") == 0
     sittings = table("sittings.csv")
