@@ -1,0 +1,96 @@
+"""Whatever the data, nothing fails in silence: every number is finite or its item says why not.
+
+``ACQUIS_HOSTILE=1000`` runs a thousand designs; a few dozen run every time.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from calibration import calibrate
+from cat_engine.errors import InputError
+from item_bank.responses import Responses
+
+TWO = ("rasch", "1pl", "2pl", "3pl", "4pl")
+MORE = ("grm", "gpcm", "pcm", "rsm", "nrm")
+KINDS = (
+    "plain",
+    "missing",
+    "twins",
+    "constant",
+    "guttman",
+    "islands",
+    "noise",
+    "reversed",
+    "one answer each",
+)
+
+
+def design(seed: int, persons: int, items: int, size: int, kind: str) -> np.ndarray:
+    """Return responses of `persons` to `items` with `size` categories, spoilt in one way."""
+    rng = np.random.default_rng(seed)
+    theta = rng.normal(0.0, rng.choice([0.1, 1.0, 3.0]), (persons, 1, 1))
+    slopes = rng.normal(1.0, 1.0, (items, 1)) * rng.choice([0.1, 1.0, 5.0])
+    cuts = np.sort(rng.normal(0.0, rng.choice([0.5, 2.0, 5.0]), (items, size - 1)), axis=1)
+    x = (slopes * theta + rng.logistic(size=(persons, items, 1)) > cuts).sum(axis=2)
+    if kind == "missing":
+        x[rng.random(x.shape) < rng.choice([0.1, 0.5, 0.9])] = -1
+    elif kind == "twins":
+        x[:, -1] = x[:, 0]
+    elif kind == "constant":
+        x[:, 0] = x[0, 0]
+    elif kind == "guttman":
+        x = (theta[:, :, 0] > np.linspace(-1.5, 1.5, items)).astype(int) * (size - 1)
+    elif kind == "islands":
+        x[: persons // 2, : items // 2] = -1
+        x[persons // 2 :, items // 2 :] = -1
+    elif kind == "noise":
+        x = rng.integers(0, size, x.shape)
+    elif kind == "reversed":
+        x[:, ::2] = size - 1 - x[:, ::2]
+    elif kind == "one answer each":
+        kept = rng.integers(0, items, persons)
+        x = np.where(np.arange(items) == kept[:, None], x, -1)
+    return x
+
+
+@settings(
+    max_examples=int(os.environ.get("ACQUIS_HOSTILE", "40")),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    seed=st.integers(0, 2**31),
+    persons=st.sampled_from([2, 5, 20, 100, 300]),
+    items=st.integers(1, 8),
+    size=st.sampled_from([2, 2, 3, 4]),
+    kind=st.sampled_from(KINDS),
+    choice=st.integers(0, 4),
+    bare=st.booleans(),
+    grouped=st.booleans(),
+)
+def test_no_failure_is_silent(seed, persons, items, size, kind, choice, bare, grouped):
+    x = design(seed, persons, items, size, kind)
+    model = (TWO if x.max() <= 1 else MORE)[choice]
+    groups = [str(g) for g in np.random.default_rng(seed).integers(0, 2, persons)] if grouped else None
+    try:
+        responses = Responses.from_dense(x, recode="rank")
+        found = calibrate(responses, model, prior=["none"] if bare else [], groups=groups)
+    except InputError:
+        return  # refused in a sentence: every item is constant, a category is not one
+    assert np.isfinite(found.loglik) and np.isfinite(found.estimates).all()
+    assert found.converged or any("not converged" in note for note in found.notes)
+    for row in found.parameters.items:
+        if row["status"] == "left-out":
+            assert row["flags"]
+            continue
+        names = [name for name in ("a", "b", "c", "d", "tau", "alpha", "delta") if name in row]
+        values = np.concatenate([np.atleast_1d(np.array(row[name], dtype=float)) for name in names])
+        assert np.isfinite(values).all()
+        errors = [e for value in row["se"].values() for e in np.atleast_1d(np.array(value, dtype=float))]
+        assert np.isfinite(errors).all() or row["flags"]
