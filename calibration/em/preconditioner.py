@@ -55,7 +55,7 @@ class Arrow:
         if len(shared):
             scale = np.diag(self._corner).max() + 1.0
             self._corner = np.linalg.inv(self._corner + RIDGE * scale * np.eye(len(shared)))
-        self._latent = [np.linalg.pinv(h, rcond=1e-10, hermitian=True) for h in latent if len(h)]
+        self._latent = [_pseudo_inverse(h) for h in latent if len(h)]
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """Return the step ``(A' I A)^-1 gradient``."""
@@ -80,3 +80,10 @@ class Arrow:
             parts.append(inverse @ gradient[start : start + len(inverse)])
             start += len(inverse)
         return np.concatenate(parts)
+
+
+def _pseudo_inverse(matrix: np.ndarray) -> np.ndarray:
+    """Invert where there is information; directions without any (a weight of next to nothing) do not move."""
+    values, vectors = np.linalg.eigh(matrix)
+    known = values > max(1e-10 * values[-1], 1e-12)
+    return np.asarray((vectors[:, known] / values[known]) @ vectors[:, known].T)
