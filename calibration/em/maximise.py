@@ -87,6 +87,9 @@ class Trace:
     damping: float = 0.0
 
 
+CLOSE = 2e-5
+"""Remaining gain from which one Newton step arrives without a new look at the information."""
+
 FARTHEST = 5.0
 """Longest move of a parameter in one Newton step."""
 
@@ -218,6 +221,12 @@ def newton(
         trace.converged = found is None and trace.gain <= tol
     if found is not None:
         trace.iterations += 1
+        if not trace.converged and damped.definite and trace.gain <= CLOSE:
+            # So short a step leaves the matrix as it was: it can judge where the step led.
+            held = problem.held(found)[free]
+            there = np.where(held, 0.0, found.gradient[free])
+            trace.gain = 0.5 * float(there @ damped.other(there))
+            trace.converged = trace.gain <= tol
     return found
 
 
@@ -228,6 +237,8 @@ class _Damped:
     ----------
     downhill
         Direction of the most negative curvature, largest entry 1; None for a matrix that is not indefinite.
+    definite
+        Whether the matrix is positive definite.
     """
 
     def __init__(self, observed: np.ndarray, gradient: np.ndarray) -> None:
@@ -236,8 +247,10 @@ class _Damped:
         self._gradient = gradient * self._scale
         self._spectrum: tuple[np.ndarray, np.ndarray] | None = None
         self.downhill: np.ndarray | None = None
+        self.definite = False
         try:
             factor = np.linalg.cholesky(self._matrix)
+            self.definite = True
             self._whole = np.linalg.solve(factor.T, np.linalg.solve(factor, self._gradient))
         except np.linalg.LinAlgError:
             values, vectors = self._eigen()
@@ -256,6 +269,10 @@ class _Damped:
         values, vectors = self._eigen()
         size = np.maximum(np.abs(values), 1e-8 * values[-1]) + damping
         return np.asarray(vectors @ ((vectors.T @ self._gradient) / size))
+
+    def other(self, gradient: np.ndarray) -> np.ndarray:
+        """Return the whole step for another gradient."""
+        return np.asarray(self._scale * np.linalg.solve(self._matrix, gradient * self._scale))
 
     def step(self, damping: float) -> np.ndarray:
         """Return the step with `damping` added to every eigenvalue of the scaled matrix."""
