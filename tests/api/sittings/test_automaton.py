@@ -169,8 +169,8 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
             elif code == "":  # silent for long, but in time
                 self.sent.append((self.handle or "", choice, key, view))
                 self.saw(view)
-            else:
-                assert code == "interrupted"
+            else:  # "already_answered": the item was replaced unseen while the browser was silent
+                assert code in ("interrupted", "already_answered")
 
         def looked(self) -> Any:
             return service.current(self.runtime, self.token)
@@ -258,6 +258,14 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
             self.clock_jumps(5000)
             self.go_on()
 
+        @rule(data=st.data(), ended=st.booleans())
+        def a_person_decides_after_a_long_cut(self, data: st.DataObject, ended: bool) -> None:
+            self.cut_off_for_long()
+            if self.view.phase == "awaiting_decision" and ended:
+                self.supervisor_ends()
+            elif self.view.phase == "awaiting_decision":
+                self.supervisor_decides(data.draw(st.sampled_from([None, 0, 60 * SECOND])))
+
         @rule()
         def supervisor_sets_aside(self) -> None:
             session = self.view.sitting
@@ -289,7 +297,7 @@ def test_every_edge_of_the_automaton(published: Path, walked: type[Walked]) -> N
     run_state_machine_as_test(
         machine(published),
         settings=settings(
-            max_examples=80,
+            max_examples=100,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
