@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -117,6 +118,7 @@ def calibrate(
     """
     if not isinstance(responses, Responses):
         responses = Responses.from_dense(responses)
+    began = time.perf_counter()
     _check(errors=errors, invariance=invariance, moments=moments, tol=tol, quadrature=quadrature)
     models = _models(responses, model, item_models or {})
     _check_categories(responses, models)
@@ -150,6 +152,7 @@ def calibrate(
         errors=errors != "none",
         cross=errors in ("crossproduct", "sandwich"),
         histogram=latent == "histogram",
+        began=began,
         watch=watch,
     )
     return _result(found, responses, models, screening, errors, fixed_items)
@@ -259,7 +262,7 @@ def _groups(
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0.0).any() or not weight.any():
         raise InputError(f"expected {n} weights, finite and not negative, one a person; correct them")
-    keep = (np.diff(responses.indptr) > 0) & (weight > 0.0)
+    keep = (responses.lengths > 0) & (weight > 0.0)
     if groups is None:
         if reference is not None:
             raise InputError(

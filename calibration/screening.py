@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.kernels.screening import fingerprints, islands
+from calibration.kernels.screening import fingerprints, fingerprints_complete, islands
 from cat_engine.family import ItemModel
 from item_bank.responses import Responses
 
@@ -83,7 +83,7 @@ def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
         if n[j] < FEWEST.get(model.code, 0):
             flags[j].append(f"few-responses: {n[j]}, the {model.code} model asks for {FEWEST[model.code]}")
     notes = _twins(responses, flags) + _islands(responses, np.array(keep, np.int64), flags)
-    empty = int(np.count_nonzero(np.diff(responses.indptr) == 0))
+    empty = int(np.count_nonzero(responses.lengths == 0))
     if empty:
         notes.append(f"{empty} of {responses.n_persons} persons have no response and say nothing")
     return Screening(np.array(keep, np.int64), flags, notes)
@@ -91,7 +91,10 @@ def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
 
 def _twins(responses: Responses, flags: list[list[str]]) -> list[str]:
     marks = np.zeros(responses.n_items, np.uint64)
-    fingerprints(responses.indptr, responses.item, responses.category, marks)
+    if responses.is_complete:
+        fingerprints_complete(responses.dense(), marks)
+    else:
+        fingerprints(responses.indptr, responses.item, responses.category, marks)
     first: dict[int, int] = {}
     twins = 0
     for j, mark in enumerate(marks.tolist()):
@@ -103,6 +106,8 @@ def _twins(responses: Responses, flags: list[list[str]]) -> list[str]:
 
 
 def _islands(responses: Responses, keep: np.ndarray, flags: list[list[str]]) -> list[str]:
+    if responses.is_complete:
+        return []
     parent = np.arange(responses.n_items, dtype=np.int64)
     islands(responses.indptr, responses.item, parent)
     roots, sizes = np.unique(parent[keep], return_counts=True)

@@ -160,6 +160,9 @@ class Responses:
         if self._given is not None:
             return self._given
         matrix = self.dense()
+        if self.is_complete:
+            indptr = np.arange(len(matrix) + 1, dtype=np.int64) * self.n_items
+            return indptr, np.tile(np.arange(self.n_items, dtype=np.int32), len(matrix)), matrix.ravel()
         given = matrix != MISSING
         indptr = np.zeros(len(matrix) + 1, np.int64)
         np.cumsum(given.sum(axis=1), out=indptr[1:])
@@ -180,6 +183,20 @@ class Responses:
     def category(self) -> np.ndarray:
         """Category of each response, int8, shape (n_responses,)."""
         return self._sparse[2]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Number of responses of each person, shape (n_persons,)."""
+        if self._matrix is None:
+            return np.diff(self.indptr)
+        if self.is_complete:
+            return np.full(self.n_persons, self.n_items)
+        return np.asarray((self._matrix != MISSING).sum(axis=1))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every person answered every item."""
+        return self.n_responses == self.n_persons * self.n_items
 
     def dense(self) -> np.ndarray:
         """Return categories as int8, shape (n_persons, n_items), `MISSING` where none was given."""

@@ -100,10 +100,11 @@ def estimate(
     errors: bool,
     cross: bool = False,
     histogram: bool = False,
+    began: float | None = None,
     watch: Callable[[Progress], None] | None = None,
 ) -> Estimate:
     """Maximise from `free` on and compute the information at the maximum."""
-    began = time.perf_counter()
+    began = time.perf_counter() if began is None else began
 
     def tell(stage: str) -> Callable[[int, float, float], None] | None:
         if watch is None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from cat_engine.compile import jit
 
-__all__ = ["fingerprints", "islands"]
+__all__ = ["fingerprints", "fingerprints_complete", "islands"]
 
 
 @jit(nogil=True)
@@ -22,6 +22,15 @@ def fingerprints(indptr, item, category, out):
     for i in range(indptr.size - 1):
         for k in range(indptr[i], indptr[i + 1]):
             out[item[k]] += _mix(np.uint64(i) * np.uint64(128) + np.uint64(category[k]))
+
+
+@jit(nogil=True)
+def fingerprints_complete(matrix, out):
+    """Do the same for a matrix without missing responses: a hash a person, times the category."""
+    for i in range(matrix.shape[0]):
+        mark = _mix(np.uint64(i))
+        for j in range(matrix.shape[1]):
+            out[j] += mark * np.uint64(matrix[i, j])
 
 
 @jit(nogil=True)
