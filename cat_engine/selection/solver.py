@@ -17,6 +17,7 @@ from scipy.sparse import csc_array
 __all__ = ["Program", "Solution"]
 
 _WHOLE = 1e-6
+_SETTLED = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible)
 _UNIT = 1e-6  # the solver sees the criterion itself, for which its tolerances are made
 
 
@@ -102,6 +103,9 @@ class Program:
             fixed = wanted
             highs.run()
             used += 1
+            if highs.getModelStatus() not in _SETTLED:  # the last basis led nowhere: start afresh
+                highs.clearSolver()
+                highs.run()
             if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
                 continue
             bound = -highs.getInfo().objective_function_value
