@@ -32,6 +32,9 @@ PATIENCE = (25, 400)
 NEWTONS = 150
 """Most Newton steps: what has not converged by then has no maximum worth the name."""
 
+STALE = 2e-5
+"""Gain of the last Newton steps from which the matrix that led them is too old for standard errors."""
+
 SETTLED = 1e-3
 """Gain below which free weights of the latent distribution are no longer renewed: they never quite settle."""
 
@@ -160,6 +163,8 @@ def estimate(
         if trace.converged or better is None or trace.iterations >= limit or newtons >= NEWTONS:
             # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
             seconds += time.perf_counter() - asked
+            if trace.promised > STALE:
+                information = observed_information(problem, point, responses, cross=cross)
             break
         if watch:
             watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))

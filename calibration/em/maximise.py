@@ -79,16 +79,19 @@ class Trace:
         Whether that is within the tolerance.
     damping
         Damping with which the next Newton step begins.
+    promised
+        Gain that the last information matrix saw where it was computed.
     """
 
     iterations: int = 0
     gain: float = np.inf
     converged: bool = False
     damping: float = 0.0
+    promised: float = 0.0
 
 
-CLOSE = 2e-5
-"""Remaining gain from which one Newton step arrives without a new look at the information."""
+CLOSE = 0.5
+"""Remaining gain from which Newton steps go on with the matrix at hand."""
 
 FARTHEST = 5.0
 """Longest move of a parameter in one Newton step."""
@@ -210,6 +213,7 @@ def newton(
     gradient = point.gradient[free]
     damped = _Damped(observed[np.ix_(free, free)], gradient)
     trace.gain = 0.5 * float(gradient @ damped.step(0.0))
+    trace.promised = trace.gain
     trace.converged = trace.gain <= tol and damped.downhill is None
     found = None
     if trace.gain > polish:
@@ -222,12 +226,38 @@ def newton(
     if found is not None:
         trace.iterations += 1
         if not trace.converged and damped.definite and trace.gain <= CLOSE:
-            # So short a step leaves the matrix as it was: it can judge where the step led.
-            held = problem.held(found)[free]
-            there = np.where(held, 0.0, found.gradient[free])
-            trace.gain = 0.5 * float(there @ damped.other(there))
-            trace.converged = trace.gain <= tol
+            found = _chord(problem, found, free, damped, trace, tol, polish)
     return found
+
+
+def _chord(
+    problem: Likelihood,
+    point: Point,
+    free: np.ndarray,
+    damped: _Damped,
+    trace: Trace,
+    tol: float,
+    polish: float,
+) -> Point:
+    """Go on with a matrix that a short step has hardly changed, while each step shrinks the gain tenfold."""
+    for _ in range(6):
+        held = problem.held(point)[free]
+        gradient = np.where(held, 0.0, point.gradient[free])
+        step = np.where(held, 0.0, damped.other(gradient))
+        gain = 0.5 * float(gradient @ step)
+        shrunk = gain <= 0.1 * trace.gain
+        trace.gain = gain
+        trace.converged = gain <= tol
+        if not shrunk or gain <= polish:
+            break
+        moved = point.free.copy()
+        moved[free] += step
+        found = problem.evaluate(np.clip(moved, problem.lower, problem.upper))
+        if found is None or found.value < point.value - 1e-12 * abs(point.loglik):
+            break
+        point = found
+        trace.iterations += 1
+    return point
 
 
 class _Damped:

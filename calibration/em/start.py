@@ -9,7 +9,7 @@ from item_bank.responses import Responses
 
 __all__ = ["starting_values"]
 
-PERSONS = 2000
+PERSONS = 1000
 """The axis is taken from at most this many persons, evenly spread over the file."""
 
 ITEMS = 600
@@ -27,7 +27,10 @@ def starting_values(structure: Structure, responses: Responses) -> np.ndarray:
     responses
         Everybody's responses; groups start alike.
     """
-    slopes, quantities = _axis(responses)
+    if all(model.fixed.get("a") is not None for model in structure.models):
+        slopes, quantities = np.ones(responses.n_items), None
+    else:
+        slopes, quantities = _axis(responses)
     working = np.empty(len(structure.offset))
     for block in structure.blocks:
         part = block.working(working)
