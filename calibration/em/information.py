@@ -25,9 +25,6 @@ from item_bank.responses import Responses
 
 __all__ = ["Information", "observed_information"]
 
-FULL = 6000
-"""Most working parameters for which the full matrix is made."""
-
 NARROW = 400
 """Up to this many columns a person's whole score is written out, however little they answered."""
 
