@@ -1,7 +1,8 @@
 """The calibration report: one HTML page that says which items to keep, watch or drop, and why.
 
 `write_report` makes it from Python; ``acquis calibrate --report DIR`` from the command line. Reading order:
-`findings` (what is gathered), `verdict` (the rules), `words` (texts), `plots`, `page`.
+`findings` (what is gathered), `verdict` (the rules), `words` (texts), `plots`, `html` (what every page
+shares), `page`.
 """
 
 from __future__ import annotations

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from calibration.dif.detect import adjusted
 from calibration.report import plots
 from calibration.report.findings import Findings, write_findings
+from calibration.report.html import Figures, style, template
 from calibration.report.verdict import DROP, KEEP, LOCAL, WATCH, Verdict, overall, verdicts
 from calibration.report.words import Words
 
@@ -37,33 +33,6 @@ SHEET = 24
 _MARKS = {KEEP: "", WATCH: "! ", DROP: "✕ "}
 
 PAGE = "report.html"
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    source = files("calibration.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(source)
-
-
-class _Figures:
-    """Draws charts as inline SVG, each with identifiers of its own and a text for those who do not see it."""
-
-    def __init__(self, words: Words) -> None:
-        self.words = words
-        self.count = 0
-
-    def __call__(self, chart: Any, title: str) -> Markup:
-        self.count += 1
-        picture = plots.svg(chart, self.words.language)
-        picture = re.sub(r'\bid="([^"]+)"', rf'id="f{self.count}-\1"', picture)
-        picture = re.sub(r"url\(#([^)]+)\)", rf"url(#f{self.count}-\1)", picture)
-        picture = re.sub(r'(href=")#', rf"\1#f{self.count}-", picture)
-        label = html.escape(title, quote=True)
-        picture = picture.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-        return Markup(picture)
 
 
 def _columns(table: Mapping[str, list[Any]]) -> dict[str, dict[str, Any]]:
@@ -100,7 +69,7 @@ def _fit_rows(findings: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def _cards(findings: Findings, judged: list[Verdict], words: Words, figure: _Figures) -> list[dict[str, Any]]:
+def _cards(findings: Findings, judged: list[Verdict], words: Words, figure: Figures) -> list[dict[str, Any]]:
     """Return what the section "item by item" shows."""
     simple, fit = _columns(findings["classical"]["items"]), _columns(findings["fit"]["items"])
     by_id = {str(row["id"]): row for row in findings["parameters"]}
@@ -138,7 +107,7 @@ def _cards(findings: Findings, judged: list[Verdict], words: Words, figure: _Fig
 
 
 def _sheets(
-    findings: Findings, judged: list[Verdict], words: Words, figure: _Figures
+    findings: Findings, judged: list[Verdict], words: Words, figure: Figures
 ) -> tuple[list[Markup], list[Markup]]:
     """Return pictures of many small items: their curves, and what their options do."""
     marks = {verdict.item: _MARKS[verdict.decision] for verdict in judged}
@@ -162,7 +131,7 @@ def _sheets(
     return curves, chosen
 
 
-def _whole(findings: Findings, words: Words, figure: _Figures) -> dict[str, Any]:
+def _whole(findings: Findings, words: Words, figure: Figures) -> dict[str, Any]:
     """Return the pictures of the test as a whole."""
     shape = findings["dimensionality"]
     scores = findings["classical"]["scores"]
@@ -196,13 +165,14 @@ def render(findings: Findings, language: str = "en") -> str:
         ``fr`` or ``en``.
     """
     words = Words(language)
-    figure = _Figures(words)
+    figure = Figures(language)
     judged = verdicts(findings)
     cards = _cards(findings, judged, words, figure)
     curves, options = _sheets(findings, judged, words, figure)
     pairs = findings["fit"]["pairs"]
     mean = pairs["mean"] if pairs["mean"] is not None else 0.0
-    return _template().render(
+    return template("calibration.report").render(
+        style=style(),
         t=words,
         f=findings,
         about={"title": "", "date": "", **findings["about"]},

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
-from calibration.report.page import _Figures
+from calibration.report.html import Figures, style, template
 from calibration.study import plots
 from calibration.study.run import Study
 from calibration.study.summary import item_table
@@ -26,7 +22,7 @@ _MOST = 10
 def render(study: Study, summary: Mapping[str, Any], language: str = "fr") -> str:
     """Return the page in French or in English (``fr``, ``en``)."""
     words = StudyWords(language)
-    figure = _Figures(words)
+    figure = Figures(language)
     found = judge(summary, words)
     part, items = study.part, item_table(study)
     true = words("truth_axis" if summary["answers"] == "simulated" else "all_axis")
@@ -47,25 +43,15 @@ def render(study: Study, summary: Mapping[str, Any], language: str = "fr") -> st
         else None,
     }
     order = sorted(range(len(items["item"])), key=lambda i: -items["served"][i])[:_MOST]
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    source = files("calibration.study").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(source).render(
+    return template("calibration.study").render(
         t=words,
         s=summary,
         found=found,
         weight=found[0][0],
         pictures=pictures,
         top=[{name: items[name][i] for name in ("item", "served", "exposure", "information")} for i in order],
-        style=_style(),
+        style=style(),
     )
-
-
-def _style() -> Markup:
-    """The style of the calibration report: both pages look alike."""
-    page = files("calibration.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    return Markup(page.split("<style>", 1)[1].split("</style>", 1)[0])
 
 
 def write_report(folder: str | Path, study: Study, summary: Mapping[str, Any], language: str = "fr") -> Path:
