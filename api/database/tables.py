@@ -28,21 +28,28 @@ __all__ = [
     "REVISION",
     "blob",
     "client",
+    "delivery",
     "event",
+    "exposure_snapshot",
+    "exposure_usage",
     "feed",
     "invitation",
+    "lease",
     "metadata",
+    "neutralisation",
     "organisation",
     "outbox",
     "person",
+    "rescored",
     "result",
     "section",
     "session",
     "signing_key",
     "test",
+    "webhook",
 ]
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -144,7 +151,7 @@ session = Table(
     Column("person_id", ForeignKey("person.id"), index=True),
     # Of someone whom another test player examines:
     Column("section_id", ForeignKey("section.id"), index=True),
-    Column("test_id", ForeignKey("test.id"), nullable=False),
+    Column("test_id", ForeignKey("test.id"), nullable=False, index=True),
     Column("status", Text, nullable=False),  # follows the log, for lists; the log decides
     Column("started_at", BigInteger, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
@@ -249,4 +256,81 @@ signing_key = Table(
     Column("jwk", Text, nullable=False),  # the public half alone
     Column("created_at", BigInteger, nullable=False),
     Column("retired_at", BigInteger),
+)
+
+exposure_snapshot = Table(
+    "exposure_snapshot",
+    metadata,
+    Column("test_id", ForeignKey("test.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 0: as it was published
+    Column("digest", Text, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),  # zlib over JSON; never changes: sittings pin it
+    Column("created_at", BigInteger, nullable=False),
+)
+
+exposure_usage = Table(  # of sittings that no snapshot counts yet
+    "exposure_usage",
+    metadata,
+    Column("session_id", ForeignKey("session.id"), primary_key=True),
+    Column("test_id", ForeignKey("test.id"), nullable=False, index=True),
+    Column("body", Text, nullable=False),
+)
+
+lease = Table(  # which server does what only one may do; the newest term holds
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("holder", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("outbox_id", ForeignKey("outbox.id"), primary_key=True),
+    Column("webhook_id", ForeignKey("webhook.id"), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger),  # empty: delivered, or given up
+    Column("delivered_at", BigInteger),
+    Column("dead_at", BigInteger),
+    Column("told", Text, nullable=False),  # what the last attempt met
+)
+Index(
+    "delivery_next_idx",
+    delivery.c.next_at,
+    sqlite_where=text("next_at IS NOT NULL"),
+    postgresql_where=text("next_at IS NOT NULL"),
+)
+
+neutralisation = Table(  # an item taken out of everybody's score, by two people
+    "neutralisation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("test_code", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("approved_by", Text, nullable=False),
+    Column("evidence", Text, nullable=False),  # hash of the event in the bank's log
+    Column("made_at", BigInteger, nullable=False),
+    UniqueConstraint("test_code", "item"),
+)
+
+rescored = Table(  # sittings that a neutralisation has been through
+    "rescored",
+    metadata,
+    Column("neutralisation_id", ForeignKey("neutralisation.id"), primary_key=True),
+    Column("session_id", ForeignKey("session.id"), primary_key=True),
+    Column("changed", SmallInteger, nullable=False),
 )
