@@ -17,7 +17,7 @@ from cat_engine.selection.exposure import Snapshot
 from cat_engine.session import AdaptiveTest
 from cat_engine.simulation import Sittings, Truth, simulate, sitting_keys
 
-__all__ = ["counts", "follow", "seeded"]
+__all__ = ["batch_size", "counts", "follow", "seeded"]
 
 _REFRESH = 256
 _SHARE, _SHARE_ABRUPT = 20, 100
@@ -29,6 +29,12 @@ _ROUNDS = 12
 def counts(test: AdaptiveTest) -> bool:
     """Whether the test's exposure rule looks at earlier sittings."""
     return test.machine.rule.masks
+
+
+def batch_size(test: AdaptiveTest, snapshot: Snapshot) -> int:
+    """How many sittings may see the same counts before new ones are due."""
+    share = _SHARE if test.design.exposure.method == "eligibility" else _SHARE_ABRUPT
+    return max(1, min(_REFRESH, int(snapshot.sittings.sum()) // share))
 
 
 def follow(
@@ -52,11 +58,9 @@ def follow(
     """
     out = Sittings.empty(len(theta), test.machine.blueprint.requirements.length[1])
     truth = Truth.of(test, theta if responses is None else theta[:0])
-    share = _SHARE if test.design.exposure.method == "eligibility" else _SHARE_ABRUPT
     begin = 0
     while begin < len(theta):
-        known = int(snapshot.sittings.sum())
-        end = min(begin + max(1, min(_REFRESH, known // share)), len(theta))
+        end = min(begin + batch_size(test, snapshot), len(theta))
         part = out.part(begin, end)
         simulate(
             test,
