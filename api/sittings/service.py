@@ -201,14 +201,15 @@ def _done(now_turn: Turn, also: Any = None) -> Commit[Any]:
     return Commit(done if also is None else (done, also), now_turn.writes())
 
 
-def _authenticate(runtime: Runtime, sitting: Sitting, token: _Token, acting: bool) -> None:
-    """Refuse all but the active browser; a read-only secret may look at what is over or waits."""
+def _authenticate(runtime: Runtime, sitting: Sitting, token: _Token) -> None:
+    """Refuse all but the active browser; a read-only secret holds while the sitting is over or waits."""
     secret = digest(token.secret)
     if matches(secret, sitting.device):
         return
-    if matches(digest(_reading_secret(runtime, sitting.id)), secret) and not acting:
+    reading = matches(digest(_reading_secret(runtime, sitting.id)), secret)
+    if reading and sitting.phase in (FINISHED, AWAITING):
         return
-    if any(matches(secret, former) for former in sitting.former):
+    if reading or any(matches(secret, former) for former in sitting.former):
         raise Problem("taken_over", "Enter again with the code to go on here.")
     raise Problem("unauthenticated", "Enter with the code of the invitation.")
 
@@ -260,14 +261,14 @@ async def current(runtime: Runtime, token: str, language: str = "") -> View:
 def _look(runtime: Runtime, token: _Token, language: str) -> Plan[tuple[_Done, bool]]:
     now_turn = yield from turn(runtime, token.session)
     sitting = now_turn.sitting
-    _authenticate(runtime, sitting, token, acting=False)
+    _authenticate(runtime, sitting, token)
     seen = view(now_turn.test, sitting, now_turn.now, language)
     return Commit((_Done(now_turn.test, sitting, seen), _due(now_turn)))
 
 
 def _end_due(runtime: Runtime, token: _Token) -> Plan[_Done]:
     now_turn = yield from turn(runtime, token.session)
-    _authenticate(runtime, now_turn.sitting, token, acting=False)
+    _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     return _done(now_turn)
 
@@ -344,7 +345,7 @@ def _answer(
     now_turn = yield from turn(runtime, token.session)
     test, sitting = now_turn.test, now_turn.sitting
     request = request_digest(handle, json.dumps(response, sort_keys=True))
-    _authenticate(runtime, sitting, token, acting=True)
+    _authenticate(runtime, sitting, token)
     known = sitting.keys.get(key)
     if known is not None:
         if known.request != request:
@@ -415,7 +416,7 @@ async def interrupt(runtime: Runtime, token: str) -> View:
 
 def _interrupt(runtime: Runtime, token: _Token) -> Plan[_Done]:
     now_turn = yield from turn(runtime, token.session)
-    _authenticate(runtime, now_turn.sitting, token, acting=True)
+    _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase == ITEM:
         now_turn.add("interrupted", {"reason": "candidate", "since": now_turn.now})
@@ -431,7 +432,7 @@ async def resume(runtime: Runtime, token: str) -> View:
 
 def _resume(runtime: Runtime, token: _Token) -> Plan[_Done]:
     now_turn = yield from turn(runtime, token.session)
-    _authenticate(runtime, now_turn.sitting, token, acting=True)
+    _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase in (ITEM, INTERRUPTED):
         yield from _go_on(now_turn, now_turn.sitting.device, taken_over=False)
@@ -452,7 +453,7 @@ async def media(runtime: Runtime, token: str, handle: str, name: str) -> tuple[b
 def _media(runtime: Runtime, token: _Token, handle: str, name: str) -> Plan[tuple[bytes, str]]:
     now_turn = yield from turn(runtime, token.session)
     sitting = now_turn.sitting
-    _authenticate(runtime, sitting, token, acting=False)
+    _authenticate(runtime, sitting, token)
     pending = sitting.pending
     found = None
     if pending is not None and pending.handle == handle and sitting.phase == ITEM:
@@ -476,7 +477,7 @@ async def result(runtime: Runtime, token: str) -> ResultView:
 
 def _result(runtime: Runtime, token: _Token) -> Plan[ResultView]:
     now_turn = yield from turn(runtime, token.session)
-    _authenticate(runtime, now_turn.sitting, token, acting=False)
+    _authenticate(runtime, now_turn.sitting, token)
     if now_turn.sitting.phase != FINISHED:
         raise Problem("not_finished", "Answer the remaining items first.")
     (rows,) = yield [_RESULT(session_id=now_turn.sitting.id)]

@@ -247,8 +247,8 @@ def test_a_finished_sitting_can_be_read_again_with_the_code(run: Run) -> None:
             await service.result(runtime, entry.token)
         ).id
         with pytest.raises(Problem) as raised:
-            await answered(runtime, again.token, entry.view)
-        assert code_of(raised) == "unauthenticated"
+            await answered(runtime, again.token, entry.view, key="another")
+        assert code_of(raised) == "finished"
 
     run(scenario)
 
