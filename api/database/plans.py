@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -47,6 +47,14 @@ class Conflict(Exception):
     """A unique key refused the write: someone else was faster."""
 
 
+class Sql(NamedTuple):
+    """SQL text, the names of its parameters in order, and the values that the statement itself holds."""
+
+    text: str
+    order: tuple[str, ...]
+    held: Mapping[str, Any]
+
+
 class Query:
     """A SQLAlchemy Core statement, made into SQL text once a dialect.
 
@@ -56,18 +64,19 @@ class Query:
 
     def __init__(self, statement: ClauseElement) -> None:
         self.statement = statement
-        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._compiled: dict[str, Sql] = {}
 
     def __call__(self, **values: Any) -> Call:
         return Call(self, values)
 
-    def sql(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-        """Return the SQL text for `dialect` and the values that the statement itself holds."""
+    def sql(self, dialect: Dialect) -> Sql:
+        """Return the SQL for `dialect`."""
         known = self._compiled.get(dialect.name)
         if known is None:
             compiled = self.statement.compile(dialect=dialect)
             held = {name: value for name, value in compiled.params.items() if value is not None}
-            known = self._compiled[dialect.name] = (str(compiled), held)
+            order = tuple(getattr(compiled, "positiontup", None) or ())
+            known = self._compiled[dialect.name] = Sql(str(compiled), order, held)
         return known
 
 
@@ -78,10 +87,16 @@ class Call:
     query: Query
     values: Mapping[str, Any]
 
-    def bound(self, dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
-        """Return SQL text and all its parameters."""
-        sql, held = self.query.sql(dialect)
-        return sql, {**held, **self.values} if held else self.values
+    def named(self, dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
+        """Return SQL text and its parameters by name."""
+        text, _, held = self.query.sql(dialect)
+        return text, {**held, **self.values} if held else self.values
+
+    def ordered(self, dialect: Dialect) -> tuple[str, list[Any]]:
+        """Return SQL text and its parameters in the order of their places."""
+        text, order, held = self.query.sql(dialect)
+        values = {**held, **self.values} if held else self.values
+        return text, [values[name] for name in order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +138,9 @@ class Database(Protocol):
         Busy
             Nothing was tried, too much is waiting.
         """
+
+    async def attempt(self, plan: _Start[T], /, *args: Any, **kwargs: Any) -> T:
+        """Run a plan as `write` does, but once: nothing was written when `Conflict` is raised."""
 
 
 def begin(plan: Plan[T]) -> Sequence[Call] | Commit[T]:

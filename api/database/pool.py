@@ -11,13 +11,11 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.pq import TransactionStatus
 
 from api.database.plans import Busy, Unavailable
+from api.database.wire import Connection
 
 __all__ = ["Pool"]
 
@@ -34,7 +32,7 @@ class Pool:
         self.size = size
         self.waiting = waiting
         self.patience = patience
-        self._idle: list[AsyncConnection[Any]] = []  # the last used is used next: it is warm
+        self._idle: list[Connection] = []  # the last used is used next: it is warm
         self._open = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
@@ -44,7 +42,7 @@ class Pool:
         return len(self._queue)
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection.
 
         One that comes back in the middle of something is closed, and after a failure of the server so are
@@ -54,15 +52,15 @@ class Pool:
         try:
             yield connection
         except psycopg.OperationalError:
-            if connection.broken:
+            if connection.closed:
                 await self._drop_idle()
             raise
         finally:
-            if connection.closed or connection.info.transaction_status != TransactionStatus.IDLE:
+            if connection.idle:
+                self._idle.append(connection)
+            else:
                 await connection.close()
                 self._open -= 1
-            else:
-                self._idle.append(connection)
             self._wake()
 
     async def close(self) -> None:
@@ -76,23 +74,18 @@ class Pool:
         for connection in idle:
             await connection.close()
 
-    async def _take(self) -> AsyncConnection[Any]:
+    async def _take(self) -> Connection:
         if self._queue or (not self._idle and self._open >= self.size):
             await self._wait()
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle:
+                return connection
+            await connection.close()  # the server has hung up
+            self._open -= 1
         self._open += 1
         try:
-            connection = await AsyncConnection.connect(
-                self.conninfo,
-                autocommit=True,
-                connect_timeout=5,
-                keepalives_idle=5,
-                keepalives_interval=2,
-                keepalives_count=3,
-                tcp_user_timeout=8000,
-            )
-            await connection.execute(_ON_CONNECT)
+            connection = await Connection.connect(self.conninfo, _ON_CONNECT)
         except BaseException as error:
             self._open -= 1
             self._wake()

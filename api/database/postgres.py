@@ -1,7 +1,6 @@
-"""PostgreSQL through psycopg 3: batches travel in one round trip each (pipeline mode).
+"""PostgreSQL: each batch of a plan is one round trip, and so is the transaction at its end.
 
-A plan's reads see the committed state without locking anything. Its writes go as one pipeline, BEGIN and
-COMMIT included, so that an answer costs two round trips. Statements are prepared on first use: a
+A plan's reads see the committed state without locking anything. Statements are prepared on first use: a
 connection pooler in front must keep sessions (PgBouncer: ``max_prepared_statements`` > 0).
 """
 
@@ -11,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import errors
 from sqlalchemy import Dialect
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from api.database.durability import POSTGRES_SETTINGS, check_postgres
 from api.database.plans import (
@@ -29,13 +28,14 @@ from api.database.plans import (
     resume,
 )
 from api.database.pool import Pool
+from api.database.wire import Connection
 from cat_engine.errors import InputError
 
 __all__ = ["PostgreSQL"]
 
 T = TypeVar("T")
 _Start = Callable[..., Plan[T]]
-_RETRY = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
+_CONFLICT = (errors.IntegrityError, errors.SerializationFailure, errors.DeadlockDetected)
 
 
 class PostgreSQL:
@@ -63,17 +63,16 @@ class PostgreSQL:
         patience: float = 2.0,
         durable: bool = True,
     ) -> None:
-        self.dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+        # Of SQLAlchemy's dialects the one that writes $1 and every parameter's type, as libpq wants it.
+        self.dialect: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
         self.pool = Pool(conninfo, connections, waiting, patience)
         self._durable = durable
 
     async def open(self) -> None:
         """Connect and check the server's durability."""
         async with self.pool.connection() as connection:
-            settings = {
-                name: str((await (await connection.execute(f"SHOW {name}")).fetchone() or ("",))[0])
-                for name in POSTGRES_SETTINGS
-            }
+            shown = await connection.run([(f"SHOW {name}", ()) for name in POSTGRES_SETTINGS])
+            settings = {name: rows[0][0] for name, rows in zip(POSTGRES_SETTINGS, shown, strict=True)}
         try:
             if self._durable:
                 check_postgres(settings)
@@ -93,9 +92,13 @@ class PostgreSQL:
         """Run a plan; durable when this returns."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self._attempt(plan, args, kwargs, writing=True)
+                return await self.attempt(plan, *args, **kwargs)
             except Conflict:
                 continue
+        return await self.attempt(plan, *args, **kwargs)
+
+    async def attempt(self, plan: _Start[T], /, *args: Any, **kwargs: Any) -> T:
+        """Run a plan once; durable when this returns."""
         return await self._attempt(plan, args, kwargs, writing=True)
 
     async def _attempt(
@@ -106,40 +109,16 @@ class PostgreSQL:
                 steps = plan(*args, **kwargs)
                 step = begin(steps)
                 while not isinstance(step, Commit):
-                    step = resume(steps, await self._batch(connection, step))
+                    step = resume(steps, await self._run(connection, step) if step else [])
                 if not writing:
                     return read_only(step)
                 if step.writes:
-                    await self._commit(connection, step.writes)
+                    await self._run(connection, step.writes)
                 return step.value
-        except _RETRY as error:
-            raise Conflict(str(error)) from error
-        except errors.IntegrityError as error:
+        except _CONFLICT as error:
             raise Conflict(str(error)) from error
         except psycopg.OperationalError as error:
             raise Unavailable(str(error)) from error
 
-    async def _batch(self, connection: AsyncConnection[Any], calls: Sequence[Call]) -> list[Rows]:
-        if len(calls) == 1:
-            sql, values = calls[0].bound(self.dialect)
-            cursor = await connection.execute(sql, values, prepare=True, binary=True)
-            return [await cursor.fetchall()]
-        async with connection.pipeline():
-            cursors = []
-            for call in calls:
-                sql, values = call.bound(self.dialect)
-                cursors.append(await connection.execute(sql, values, prepare=True, binary=True))
-            return [await cursor.fetchall() for cursor in cursors]
-
-    async def _commit(self, connection: AsyncConnection[Any], calls: Sequence[Call]) -> None:
-        try:
-            async with connection.pipeline():
-                await connection.execute("BEGIN", prepare=True)
-                for call in calls:
-                    sql, values = call.bound(self.dialect)
-                    await connection.execute(sql, values, prepare=True)
-                await connection.execute("COMMIT", prepare=True)
-        except psycopg.Error:
-            if not connection.broken:
-                await connection.rollback()
-            raise
+    async def _run(self, connection: Connection, calls: Sequence[Call]) -> list[Rows]:
+        return await connection.run([call.ordered(self.dialect) for call in calls])

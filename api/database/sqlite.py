@@ -209,7 +209,7 @@ class SQLite:
                 try:
                     commit = self._run(connection, plan(*args, **kwargs))
                     for call in commit.writes:
-                        connection.execute(*call.bound(self.dialect))
+                        connection.execute(*call.named(self.dialect))
                     connection.execute("COMMIT")
                     return commit.value
                 finally:
@@ -229,7 +229,7 @@ class SQLite:
         return step
 
     def _batch(self, connection: Any, calls: Sequence[Call]) -> list[Rows]:
-        return [connection.execute(*call.bound(self.dialect)).fetchall() for call in calls]
+        return [connection.execute(*call.named(self.dialect)).fetchall() for call in calls]
 
 
 def _settle(done: asyncio.Future[Any], value: Any, failure: BaseException | None) -> None:

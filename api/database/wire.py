@@ -1,0 +1,212 @@
+"""One connection to PostgreSQL, driven by the event loop.
+
+psycopg connects and names the errors; what is said in between goes straight to libpq, through the thin layer
+that psycopg has over it (`psycopg.pq`). Statements travel in pipeline mode: however many, they are one round
+trip and one transaction, which PostgreSQL commits at the pipeline's end.
+Each is prepared when it is first used.
+
+Values are texts, integers, bytes and None (`api.database.tables`), which keeps the conversions short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+__all__ = ["Connection", "Statement"]
+
+Statement = tuple[str, Sequence[str | int | bytes | None]]
+"""SQL with places ``$1``, ``$2`` ..., and what goes there."""
+
+
+def _whole(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+_READ: Mapping[int, Callable[[bytes], Any]] = {
+    16: lambda value: value != b"\0",  # boolean
+    17: bytes,  # bytea
+    19: bytes.decode,  # name
+    20: _whole,  # bigint
+    21: _whole,  # smallint
+    23: _whole,  # integer
+    25: bytes.decode,  # text
+    1043: bytes.decode,  # varchar
+}
+"""How values arrive, by the object identifier of their type."""
+
+_FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
+
+
+class Connection:
+    """A connection; use `connect` to make one.
+
+    Attributes
+    ----------
+    closed
+        Whether it can be used no more.
+    """
+
+    def __init__(self, made: AsyncConnection[Any]) -> None:
+        self._made = made
+        self._libpq: PGconn = made.pgconn
+        self._names: dict[str, bytes] = {}
+        self._results: list[PGresult] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._socket = self._libpq.socket
+        self.closed = False
+        self._libpq.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._readable)
+
+    @staticmethod
+    async def connect(conninfo: str, first: str) -> Connection:
+        """Connect and execute `first`.
+
+        Raises
+        ------
+        psycopg.Error
+            When there is no server, or it does not want us.
+        """
+        made = await AsyncConnection.connect(
+            conninfo,
+            autocommit=True,
+            connect_timeout=5,
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=8000,
+        )
+        await made.execute(first)
+        return Connection(made)
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was sent has been answered."""
+        return self._waiter is None and not self.closed
+
+    async def run(self, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+        """Run `statements` as one transaction; return the rows of each, once it is committed.
+
+        Raises
+        ------
+        psycopg.Error
+            Nothing was done, or, where the connection is lost, nobody knows.
+        """
+        self._results = []
+        waiter = self._waiter = self._loop.create_future()
+        plain, prepared = [], {}  # which results are rows; which say that a statement is prepared
+        sent = 0
+        for sql, values in statements:
+            name = self._names.get(sql) or prepared.get(sql, (b"", 0))[0]
+            if not name:
+                name = b"s%d" % (len(self._names) + len(prepared))
+                self._libpq.send_prepare(name, sql.encode())
+                prepared[sql] = (name, sent)
+                sent += 1
+            self._libpq.send_query_prepared(name, *_sent(values), result_format=1)
+            plain.append(sent)
+            sent += 1
+        self._libpq.pipeline_sync()
+        try:
+            while self._libpq.flush():
+                await self._writable()
+        except psycopg.Error:
+            waiter.cancel()
+            raise
+        await waiter
+        self._waiter = None
+        results = self._results
+        for sql, (name, place) in prepared.items():
+            if results[place].status == ExecStatus.COMMAND_OK:
+                self._names[sql] = name
+        for result in results:
+            if result.status in _FAILED:
+                raise self._error(result)
+        return [_rows(results[place]) for place in plain]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._forget_socket()
+        await self._made.close()
+
+    def _readable(self) -> None:
+        """Take what the server has sent; at the pipeline's end wake whoever waits."""
+        libpq = self._libpq
+        try:
+            libpq.consume_input()
+            ended = False  # a None ends each statement's results; two say that there is no more
+            while not libpq.is_busy():
+                result = libpq.get_result()
+                if result is None:
+                    if ended or self._waiter is None:
+                        break
+                    ended = True
+                    continue
+                ended = False
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    if self._waiter is not None and not self._waiter.done():
+                        self._waiter.set_result(None)
+                    break
+                self._results.append(result)
+            if libpq.status == ConnStatus.BAD:
+                raise psycopg.OperationalError("the connection was lost")
+        except psycopg.Error as error:
+            self._forget_socket()
+            if self._waiter is not None and not self._waiter.done():
+                failed = [result for result in self._results if result.status in _FAILED]
+                self._waiter.set_exception(self._error(failed[0]) if failed else error)
+
+    async def _writable(self) -> None:
+        ready: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_writer(self._socket, lambda: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        finally:
+            self._loop.remove_writer(self._socket)
+
+    def _forget_socket(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._loop.remove_reader(self._socket)
+
+    def _error(self, result: PGresult) -> psycopg.Error:
+        state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+        text = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message).decode()
+        try:
+            kind: type[psycopg.Error] = errors.lookup(state)
+        except KeyError:
+            kind = psycopg.OperationalError
+        return kind(text)
+
+
+def _sent(values: Sequence[str | int | bytes | None]) -> tuple[list[bytes | None], list[int]]:
+    """Return values as libpq takes them: bytes as they are, all else as text."""
+    parameters: list[bytes | None] = []
+    formats = []
+    for value in values:
+        if value is None or isinstance(value, bytes):
+            parameters.append(value)
+            formats.append(1)
+        else:
+            parameters.append(value.encode() if isinstance(value, str) else b"%d" % value)
+            formats.append(0)
+    return parameters, formats
+
+
+def _rows(result: PGresult) -> list[tuple[Any, ...]]:
+    width = result.nfields
+    if not width:
+        return []
+    read = [_READ[result.ftype(column)] for column in range(width)]
+    rows = []
+    for row in range(result.ntuples):
+        values = [result.get_value(row, column) for column in range(width)]
+        rows.append(tuple(None if v is None else r(v) for r, v in zip(read, values, strict=True)))
+    return rows

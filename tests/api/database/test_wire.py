@@ -1,0 +1,101 @@
+"""A connection to PostgreSQL: one transaction a run, and no acknowledgement before its commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from api.database.wire import Connection
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Connection]:
+    connection = await Connection.connect(url, "CREATE TEMPORARY TABLE t (n integer, body text, raw bytea)")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+INSERT = "INSERT INTO t VALUES ($1, $2, $3)"
+COUNT = "SELECT count(*) FROM t"
+
+
+def test_values_come_back_as_they_went(postgres_url: str) -> None:
+    values = [(1, "é'\\ ", b"\0\xff"), (None, None, None), (-(2**31), "", b"")]
+
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            await connection.run([(INSERT, row) for row in values])
+            (rows,) = await connection.run([("SELECT * FROM t", ())])
+            assert rows == values
+
+    asyncio.run(scenario())
+
+
+def test_a_run_happens_whole_or_not_at_all_and_the_connection_stays(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            for _ in range(2):  # the statements prepared, and not prepared
+                with pytest.raises(errors.DivisionByZero):
+                    await connection.run(
+                        [(INSERT, (1, "x", b"")), ("SELECT 1 / $1::integer", (0,)), (INSERT, (2, "x", b""))]
+                    )
+                assert connection.idle
+                assert await connection.run([(COUNT, ())]) == [[(0,)]]
+
+    asyncio.run(scenario())
+
+
+def test_what_fails_at_the_commit_itself_is_not_acknowledged(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            await connection.run([("ALTER TABLE t ADD UNIQUE (n) DEFERRABLE INITIALLY DEFERRED", ())])
+            for statements in ([(INSERT, (1, "x", b""))] * 2, [(INSERT, (1, "x", b"")), (COUNT, ())] * 2):
+                with pytest.raises(errors.UniqueViolation):
+                    await connection.run(statements)
+                assert await connection.run([(COUNT, ())]) == [[(0,)]]
+
+    asyncio.run(scenario())
+
+
+def test_more_than_a_socket_holds_at_once_is_sent_and_read(postgres_url: str) -> None:
+    large = "x" * 20_000_000
+
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            _, (rows,) = await connection.run([(INSERT, (1, large, b"")), ("SELECT body FROM t", ())])
+            assert rows == (large,)
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_left_in_the_middle_is_not_idle(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await connection.run([("SELECT 1 FROM pg_sleep($1::integer)", (1,))])
+            assert not connection.idle
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_hangs_up_is_noticed_while_nobody_asks(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            ((row,),) = await connection.run([("SELECT pg_backend_pid()", ())])
+            with psycopg.connect(postgres_url) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s, 5000)", row)
+            async with asyncio.timeout(5):
+                while not connection.closed:
+                    await asyncio.sleep(0.01)
+            with pytest.raises(psycopg.OperationalError):
+                await connection.run([(COUNT, ())])
+
+    asyncio.run(scenario())
