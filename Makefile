@@ -7,7 +7,7 @@ REPLICATES ?= 100
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check chaos load bench error-rates lock screenshots fuzz clean
+.PHONY: help demo setup test check chaos load bench error-rates recovery lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,7 +36,10 @@ bench: .venv/.bench ## speed, side by side with peers on the same data in the sa
 	$(BIN)/python -m benchmarks
 
 error-rates: .venv/.test ## type I error and power of every fit and DIF statistic, by simulation (REPLICATES=100)
-	$(BIN)/python -m benchmarks.error_rates $(REPLICATES)
+	$(BIN)/python -m benchmarks.error_rates --replicates $(REPLICATES)
+
+recovery: .venv/.test ## bias, error and coverage of intervals by model and sample size, by simulation (REPLICATES=100)
+	$(BIN)/python -m benchmarks.recovery --replicates $(REPLICATES)
 
 screenshots: .venv/.test ## take the pictures of docs/images in a real browser
 	$(BIN)/python -m tests.journeys.screenshots

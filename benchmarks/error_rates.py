@@ -1,137 +1,301 @@
 """How often each statistic is wrong: type I error beside the nominal 5 %, and power, by simulation.
 
-``make error-rates`` (``python -m benchmarks.error_rates [REPLICATES]``). Not a speed benchmark: it takes
-minutes, and the figures move by about ``sqrt(0.05 * 0.95 / (replicates * items))``.
+``make error-rates`` (``python -m benchmarks.error_rates --help``). For every kind of data (2PL and graded
+items, complete and adaptive) people answer a test that fits, and one with a bent item curve, a pair of items
+that repeat each other, persons who answer at random, or items that are harder for one group. Parameters are
+estimated each time, as in practice.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
 import sys
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.replication import Test, generator, repeat, standard_error
 from calibration import calibrate
 from calibration.dif import METHODS, detect
-from calibration.fit import Evidence, ld_x2, limited_information, pv_q1, s_x2
-from calibration.fit.persons import cutoffs, person_fit, simulated
+from calibration.fit import Evidence, ld_x2, limited_information, pv_q1, q3, s_x2
+from calibration.fit.persons import cutoffs, lz_of, simulated
+from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums_at
+from calibration.report.verdict import LOCAL
+from cat_engine.grid import Grid, tabulate
 from item_bank.responses import MISSING, Responses
 
+__all__ = ["LEVEL", "Rate", "main", "measure", "summarise"]
+
 LEVEL = 0.05
-Rates = dict[str, list[tuple[int, int]]]
+PERSONS, ITEMS = 1000, 20
+MODELS = ("2pl", "grm")
+DATA = ("complete", "adaptive")
+Z = 1.959963984540054
+ONE_SIDED = -1.6448536269514722
+
+BENT, PAIR = 0, (1, 2)
+"""Items that misfit: one whose curve goes down and up again, and two of which one repeats the other."""
+
+RANDOM = PERSONS // 20
+"""Persons who answer at random."""
+
+HARDER, SHIFT = (0, 1), 0.6
+"""Items that are harder for the focal group, and by how much."""
+
+Counts = dict[tuple[str, str], tuple[int, int]]
+"""Statistic and what was asked (``type I`` or ``power``) -> rejections and tests."""
 
 
-def logistic(x: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + e**-x)."""
-    return np.asarray(1.0 / (1.0 + np.exp(-x)))
+@cache
+def _test(model: str, harder: bool = False) -> Test:
+    random = np.random.Generator(np.random.Philox(2026))
+    a, b = random.uniform(0.9, 1.7, ITEMS), random.normal(0.0, 0.9, ITEMS)
+    b[list(HARDER)] = 0.0
+    if harder:
+        b[list(HARDER)] += SHIFT
+    steps = np.array([0.0]) if model == "2pl" else np.array([-0.9, 0.1, 0.8])
+    rows = [
+        {"id": f"i{k}", "model": model, "a": a[k], "b": b[k] if model == "2pl" else (b[k] + steps).tolist()}
+        for k in range(ITEMS)
+    ]
+    return Test(rows)
 
 
-def answers(
-    random: np.random.Generator,
-    a: np.ndarray,
-    b: np.ndarray,
-    theta: np.ndarray,
-    curve: Callable[..., np.ndarray],
-) -> np.ndarray:
-    """Draw answers of persons to items."""
-    p = curve(a * (theta[:, None] - b))
-    return (random.random(p.shape) < p).astype(np.int8)
-
-
-def adaptive(random: np.random.Generator, matrix: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Keep what an adaptive test of half the length would have asked: informative items, near the best."""
-    nodes = np.linspace(-4, 4, 41)
-    p = logistic(a[:, None] * (nodes - b[:, None]))
-    information = a[:, None] ** 2 * p * (1 - p)
-    like = np.exp(-0.5 * nodes**2) * np.ones((len(matrix), 1))
+def adaptive(random: np.random.Generator, test: Test, matrix: np.ndarray) -> np.ndarray:
+    """Keep what an adaptive test of half the length would have asked: one of the four most informative."""
+    grid = Grid.normal(0.0, 1.0, -4.0, 4.0, 41)
+    tables = tabulate(test.pool, grid)
+    height = np.tile(grid.log_weights, (len(matrix), 1))
     asked = np.zeros(matrix.shape, dtype=bool)
     rows = np.arange(len(matrix))
     for _ in range(matrix.shape[1] // 2):
-        place = np.rint((like @ nodes / like.sum(axis=1) + 4) / 0.2).astype(int)
-        best = np.argsort(-np.where(asked, -1.0, information[:, place].T), axis=1)
+        weight = np.exp(height - height.max(axis=1, keepdims=True))
+        mean = weight @ grid.nodes / weight.sum(axis=1)
+        place = np.rint((mean + 4.0) / 0.2).astype(int)
+        best = np.argsort(-np.where(asked, -1.0, tables.info[:, place].T), axis=1)
         item = best[rows, random.integers(0, 4, len(matrix))]
         asked[rows, item] = True
-        like *= np.where(matrix[rows, item][:, None] == 1, p[item], 1 - p[item])
+        height += tables.logp[item, matrix[rows, item]]
     return np.where(asked, matrix, MISSING).astype(np.int8)
 
 
-def count(rates: Rates, name: str, p: Any) -> None:
-    """Add rejections among the p-values that are known."""
-    values = np.array(p, dtype=np.float64)
-    known = np.isfinite(values)
-    rates[name].append((int((values[known] < LEVEL).sum()), int(known.sum())))
+class _Tally:
+    """Counts rejections by statistic."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.counts: Counts = {}
+
+    def add(self, name: str, rejected: Any, known: Any = True) -> None:
+        """Count tests; `known` says which of them say anything."""
+        rejected, known = np.broadcast_arrays(np.atleast_1d(rejected), np.atleast_1d(known))
+        self.counts[name, self.what] = (int((rejected & known).sum()), int(known.sum()))
+
+    def p(self, name: str, values: Any) -> None:
+        """Count p-values below the level."""
+        p = np.array(values, dtype=np.float64)
+        self.add(name, p < LEVEL, np.isfinite(p))
+
+    def z(self, name: str, values: np.ndarray) -> None:
+        """Count normal deviates beyond both limits."""
+        self.add(name, np.abs(values) > Z, np.isfinite(values))
 
 
-def fit_rates(random: np.random.Generator, rates: Rates, n: int, items: int) -> None:
-    """One replicate of fit: all items fit, then item 0 follows a curve that goes up and down again."""
-    a, b, theta = random.lognormal(0.1, 0.25, items), random.normal(0, 0.9, items), random.normal(size=n)
-    matrix = answers(random, a, b, theta, logistic)
-    for kind, data in (("", matrix), (", adaptive", adaptive(random, matrix, a, b))):
-        responses = Responses.from_dense(data)
-        evidence = Evidence(responses, calibrate(responses, "2pl", errors="none").parameters)
-        count(rates, f"PV-Q1{kind}, type I", pv_q1(evidence).p)
-        below = cutoffs(simulated(evidence))[LEVEL]
-        star = person_fit(evidence).lz_star
-        count(rates, f"lz* with simulated cut-off{kind}, type I", np.where(star < below, 0.0, 1.0))
-        if not kind:
-            count(rates, "S-X2, type I", s_x2(evidence).p)
-            count(rates, "M2, type I", [limited_information(evidence, "m2").p])
-            low = np.tril_indices(items, -1)
-            count(rates, "LD-X2, type I", ld_x2(evidence).p[low])
-    matrix[:, 0] = random.random(n) < 0.2 + 0.6 * np.exp(-0.5 * theta**2)
-    matrix[:, 1] = np.where(random.random(n) < 0.4, matrix[:, 2], matrix[:, 1])
-    responses = Responses.from_dense(matrix)
-    evidence = Evidence(responses, calibrate(responses, "2pl", errors="none").parameters)
-    count(rates, "S-X2, power (bent curve)", s_x2(evidence).p[:1])
-    count(rates, "PV-Q1, power (bent curve)", pv_q1(evidence).p[:1])
-    count(rates, "LD-X2, power (a pair that repeats itself)", [ld_x2(evidence).p[1, 2]])
-    count(rates, "M2, power (both)", [limited_information(evidence, "m2").p])
+def _fit(random: np.random.Generator, test: Test, data: str, misfit: bool) -> Counts:
+    theta = random.normal(size=PERSONS)
+    matrix = test.answer(random, theta)
+    model = test.rows[0]["model"]
+    items, pairs = np.arange(ITEMS), np.tril_indices(ITEMS, -1)
+    persons = np.arange(PERSONS)
+    if misfit:
+        matrix[:, BENT] = test.answer(random, np.abs(theta) - 0.8)[:, BENT]
+        first, second = PAIR
+        matrix[:, first] = np.where(random.random(PERSONS) < 0.4, matrix[:, second], matrix[:, first])
+        matrix[:RANDOM] = random.integers(0, test.pool.n_cat, (RANDOM, ITEMS))
+        items, pairs, persons = items[[BENT]], (np.array([second]), np.array([first])), persons[:RANDOM]
+    if data == "adaptive":
+        matrix = adaptive(random, test, matrix)
+    responses = Responses(test.ids, test.pool.n_cat, matrix=matrix)
+    evidence = Evidence(responses, calibrate(responses, model, errors="none").parameters)
+    tally = _Tally("power" if misfit else "type I")
+    tally.p("PV-Q1", pv_q1(evidence).p[items])
+    if data == "complete":
+        tally.p("S-X2", s_x2(evidence).p[items])
+        tally.p("LD-X2", ld_x2(evidence).p[pairs])
+        for kind in ("m2",) if model == "2pl" else ("m2", "m2*", "c2"):
+            tally.p(kind.upper(), [limited_information(evidence, kind).p])
+    residual = q3(evidence)
+    gap = residual[pairs] - np.nanmean(residual[np.tril_indices(ITEMS, -1)])
+    tally.add(f"Q3 {LOCAL:g} above its mean", gap > LOCAL, np.isfinite(gap))
+    point = sums_at(evidence, evidence.theta())
+    for name, found in (
+        ("at EAP", mean_squares(point.by_item)),
+        ("over the posterior", posterior_mean_squares(evidence)),
+    ):
+        tally.z(f"infit {name}", found.infit_z[items])
+        tally.z(f"outfit {name}", found.outfit_z[items])
+    lz, star = lz_of(sums_at(evidence, evidence.theta("map")).by_person)
+    below = cutoffs(simulated(evidence))[LEVEL]
+    for name, value, limit in (
+        ("lz (1.645)", lz, ONE_SIDED),
+        ("lz* (1.645)", star, ONE_SIDED),
+        ("lz* (simulated cut-off)", star, below),
+    ):
+        tally.add(name, value[persons] < limit, np.isfinite(value[persons]))
+    return tally.counts
 
 
-def dif_rates(random: np.random.Generator, rates: Rates, n: int, items: int) -> None:
-    """One replicate of DIF: groups half a standard deviation apart, items 0 and 1 harder by 0.6 for one."""
-    a, b = random.uniform(0.9, 1.5, items), random.normal(0, 0.9, items)
-    b[:2] = 0.0
-    groups = ["a"] * n + ["b"] * n
-    theta = np.concatenate([random.normal(0, 1, n), random.normal(-0.5, 1, n)])
-    for shift, what in ((0.0, "type I"), (0.6, "power (0.6 harder)")):
-        harder = np.zeros(items)
-        harder[:2] = shift
-        matrix = np.vstack(
-            [answers(random, a, b, theta[:n], logistic), answers(random, a, b + harder, theta[n:], logistic)]
+def _dif(random: np.random.Generator, model: str, data: str, harder: bool) -> Counts:
+    """Groups half a standard deviation apart."""
+    half = PERSONS // 2
+    groups = ["a"] * half + ["b"] * half
+    test, other = _test(model), _test(model, harder)
+    matrix = np.vstack(
+        [test.answer(random, random.normal(0, 1, half)), other.answer(random, random.normal(-0.5, 1, half))]
+    )
+    if data == "adaptive":
+        matrix = adaptive(random, test, matrix)
+    responses = Responses(test.ids, test.pool.n_cat, matrix=matrix)
+    fair = [item for k, item in enumerate(test.ids) if k not in HARDER]
+    tally = _Tally("power" if harder else "type I")
+    for method in METHODS:
+        cheap = method in ("mh", "logistic")
+        found = detect(
+            responses,
+            groups,
+            method,
+            model=model,
+            purify=cheap,
+            anchors=fair if harder and not cheap else None,
         )
-        chosen = slice(0, 2) if shift else slice(None)
-        for method in METHODS:
-            found = detect(Responses.from_dense(matrix), groups, method, purify=bool(shift))
-            count(rates, f"DIF {method}, {what}", [row["p"] for row in found.rows][chosen])
-        sparse = Responses.from_dense(adaptive(random, matrix, a, b))
-        for method in ("mh", "logistic"):
-            found = detect(sparse, groups, method, purify=bool(shift))
-            count(
-                rates,
-                f"DIF {method}, adaptive (match on theta), {what}",
-                [row["p"] for row in found.rows][chosen],
-            )
+        rows = found.rows[: len(HARDER)] if harder else found.rows
+        name = "p" if cheap and harder else "unpurified_p"
+        tally.p(f"DIF {method}", [row[name] for row in rows])
+        if cheap and not harder:
+            tally.p(f"DIF {method}, purified", [row["p"] for row in rows])
+    return tally.counts
 
 
-def main(replicates: int = 100, n: int = 1000, items: int = 20) -> int:
-    """Run and print."""
-    random = np.random.Generator(np.random.Philox(1))
-    rates: Rates = defaultdict(list)
-    for k in range(replicates):
-        fit_rates(random, rates, n, items)
-        dif_rates(random, rates, n // 2, items)
-        if sys.stderr.isatty():
-            print(f"\r{k + 1} of {replicates}", end="", file=sys.stderr, flush=True)
-    print(f"{replicates} replicates, {n} persons, {items} items, nominal level {LEVEL}; parameters estimated")
-    for name, found in sorted(rates.items()):
-        rejected, tried = np.array(found).sum(axis=0)
-        rate = rejected / max(tried, 1)
-        print(f"  {name:<58}{rate:>8.3f} +- {1.96 * np.sqrt(rate * (1 - rate) / max(tried, 1)):.3f}")
+def measure(job: tuple[str, str, str, int, int]) -> Counts:
+    """Run one replicate.
+
+    Parameters
+    ----------
+    job
+        What is judged (``fit`` or ``dif``), model, data, number of the replicate, seed.
+    """
+    what, model, data, number, seed = job
+    counts: Counts = {}
+    for wrong in (False, True):
+        place = (("fit", "dif").index(what), MODELS.index(model), DATA.index(data), wrong)
+        random = generator(seed, number, *place)
+        counts |= (
+            _fit(random, _test(model), data, wrong) if what == "fit" else _dif(random, model, data, wrong)
+        )
+    return counts
+
+
+class Rate(NamedTuple):
+    """How often a statistic rejects.
+
+    Attributes
+    ----------
+    type_1, power
+        Share of the tests that reject, where the model holds and where it does not; NaN without any.
+    type_1_mcse, power_mcse
+        Monte Carlo standard errors, from the spread between replicates.
+    """
+
+    statistic: str
+    model: str
+    data: str
+    type_1: float
+    type_1_mcse: float
+    power: float
+    power_mcse: float
+
+    @property
+    def nominal(self) -> bool:
+        """Whether the type I error is within 3 standard errors, or one percent, of the level."""
+        return abs(self.type_1 - LEVEL) <= max(3.0 * self.type_1_mcse, 0.01)
+
+
+def summarise(model: str, data: str, found: Iterable[Counts]) -> list[Rate]:
+    """Return the rates of all statistics in one kind of data."""
+    shares: Mapping[tuple[str, str], list[float]] = defaultdict(list)
+    for counts in found:
+        for key, (rejected, tried) in counts.items():
+            if tried:
+                shares[key].append(rejected / tried)
+    rows = []
+    for name in sorted(
+        {statistic for statistic, _ in shares}, key=lambda s: (s.startswith("DIF"), s.lower())
+    ):
+        numbers = []
+        for what in ("type I", "power"):
+            values = np.array(shares.get((name, what), [np.nan]))
+            numbers += [float(values.mean()), standard_error(values)]
+        rows.append(Rate(name, model, data, *numbers))
+    return rows
+
+
+def table(rates: Iterable[Rate]) -> str:
+    """Return the rates as text; a mark says that type I error is not the nominal one."""
+
+    def cell(value: float, error: float) -> str:
+        return f"{'':>15}" if np.isnan(value) else f"{value:>8.3f} +- {Z * error:.3f}"
+
+    lines, before = [], ()
+    for rate in rates:
+        if (rate.model, rate.data) != before:
+            before = (rate.model, rate.data)
+            lines += ["", f"{rate.model}, {rate.data}", f"  {'':<32}{'type I':>10}{'power':>18}"]
+        mark = "" if rate.nominal or np.isnan(rate.type_1) else "  not nominal"
+        lines.append(
+            f"  {rate.statistic:<32}{cell(rate.type_1, rate.type_1_mcse)}"
+            f"  {cell(rate.power, rate.power_mcse)}{mark}"
+        )
+    return "\n".join(lines)
+
+
+def study(
+    replicates: int, seed: int, processes: int | None = None, what: Iterable[str] = ("fit", "dif")
+) -> list[Rate]:
+    """Run all replicates, one of every kind in turn, and return the rates."""
+    cells = [(w, model, data) for model in MODELS for data in DATA for w in what]
+    jobs = [(*cell, k, seed) for k in range(replicates) for cell in cells]
+    found: Mapping[tuple[str, str], list[Counts]] = defaultdict(list)
+    for (_, model, data, *_), counts in repeat(measure, jobs, processes):
+        found[model, data].append(counts)
+    return [rate for model in MODELS for data in DATA for rate in summarise(model, data, found[model, data])]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.error_rates", description=__doc__)
+    parser.add_argument("--replicates", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, help="by default the processors there are")
+    parser.add_argument("--only", choices=("fit", "dif"), help="one of both halves")
+    parser.add_argument("--out", type=Path, default=Path("build/error-rates.csv"), metavar="FILE")
+    args = parser.parse_args(arguments)
+    rates = study(args.replicates, args.seed, args.processes, [args.only] if args.only else ("fit", "dif"))
+    about = f"{args.replicates} replicates, {PERSONS} persons, {ITEMS} items, seed {args.seed}"
+    print(f"{about}; nominal level {LEVEL}, +- half a 95 % Monte Carlo interval")
+    print(table(rates))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with args.out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Rate._fields)
+        writer.writerows([f"{x:.6g}" if isinstance(x, float) else x for x in rate] for rate in rates)
+    print(f"written to {args.out}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(word) for word in sys.argv[1:2])))
+    sys.exit(main())
