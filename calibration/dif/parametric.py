@@ -237,12 +237,14 @@ class Area(NamedTuple):
 _REACH, _STEP = 40.0, 0.05
 
 
-def _curve(model: ItemModel, n_cat: int, working: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    """Return the expected score over `nodes` of one item given by its working parameters."""
-    table = model.build(np.array([n_cat]), [working])
-    pool = ItemPool.from_blocks(["item"], [Block(model, table, np.array([0]))])
-    p = np.exp(tabulate(pool, Grid(nodes, np.full(len(nodes), 1.0 / len(nodes)))).logp)[0]
-    return np.asarray(np.arange(n_cat, dtype=np.float64) @ p)
+def _curves(model: ItemModel, n_cat: int, working: list[np.ndarray], grid: Grid) -> np.ndarray:
+    """Return the expected scores over a grid of items given by their working parameters, one row each."""
+    table = model.build(np.full(len(working), n_cat), working)
+    names = [str(k) for k in range(len(working))]
+    pool = ItemPool.from_blocks(names, [Block(model, table, np.arange(len(working)))])
+    return np.asarray(
+        np.einsum("k,nkq->nq", np.arange(n_cat, dtype=np.float64), np.exp(tabulate(pool, grid).logp))
+    )
 
 
 def _own_estimates(
@@ -308,10 +310,12 @@ def areas(
     population = sides[1].parameters.population[0]
     population = Population("focal", (a * population.mean[0] + b,), ((a * a * population.cov[0][0],),))
     nodes = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+    flat = np.full(len(nodes), 1.0 / len(nodes))
+    grids = (Grid(nodes, flat), Grid((nodes - b) / a, flat))
     out = {}
     for item in shared:
         n_cat = int(pair.responses.n_cat[pair.responses.items.index(item)])
-        out[item] = _area(models.of(item), n_cat, item, sides, (a, b), nodes, population)
+        out[item] = _area(models.of(item), n_cat, item, sides, (a, b), grids, population)
     return Areas(out, (a, b))
 
 
@@ -321,30 +325,24 @@ def _area(
     item: str,
     sides: tuple[Calibration, Calibration],
     link: tuple[float, float],
-    nodes: np.ndarray,
+    grids: tuple[Grid, Grid],
     population: Population,
 ) -> Area:
-    a, b = link
-    places = (nodes, (nodes - b) / a)
     variance, curve = 0.0, []
-    for side, where, sign in zip(sides, places, (1.0, -1.0), strict=True):
+    for side, grid, sign in zip(sides, grids, (1.0, -1.0), strict=True):
         working, covariance = _own_estimates(side, item, model, n_cat)
-        curve.append(_curve(model, n_cat, working, where))
-        gradient = []
-        for p in range(len(working)):
-            step = 1e-4 * (1.0 + abs(working[p]))
-            moved = [working.copy(), working.copy()]
-            moved[0][p] += step
-            moved[1][p] -= step
-            change = _curve(model, n_cat, moved[0], where) - _curve(model, n_cat, moved[1], where)
-            gradient.append(sign * change.sum() * _STEP / (2.0 * step))
-        g = np.array(gradient)
+        steps = 1e-4 * (1.0 + np.abs(working))
+        moved = [working + way * step for step in np.diag(steps) for way in (1.0, -1.0)]
+        own, *around = _curves(model, n_cat, [working, *moved], grid)
+        curve.append(own)
+        change = np.sum(around, axis=1).reshape(-1, 2)
+        g = sign * (change[:, 0] - change[:, 1]) * _STEP / (2.0 * steps)
         variance += float(g @ covariance @ g)
     gap = curve[0] - curve[1]
     signed, unsigned = float(gap.sum() * _STEP), float(np.abs(gap).sum() * _STEP)
     error = float(np.sqrt(variance)) if variance > 0 else float("nan")
     rows = [next(r for r in side.parameters.items if r["id"] == item) for side in sides]
-    moved_row = move_item(rows[1], a, b)
+    moved_row = move_item(rows[1], *link)
     z = signed / error
     return Area(
         signed,
