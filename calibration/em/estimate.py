@@ -133,7 +133,8 @@ def estimate(
             point, trace = climb(
                 problem, point, memory, tol=coarse, limit=limit, double=False, watch=tell("climbing")
             )
-            free = point.free
+            free = point.free if trace.ahead is None else trace.ahead
+            trace.iterations += trace.ahead is not None
     point = problem.evaluate(free)
     if point is None:
         raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
@@ -184,7 +185,8 @@ def _rehearse(
     if point is None:
         return free
     enough = ENOUGH * stride * problem.n_free
-    return climb(sample, point, memory, tol=enough, limit=100, double=False, watch=watch)[0].free
+    point, trace = climb(sample, point, memory, tol=enough, limit=100, double=False, watch=watch)
+    return point.free if trace.ahead is None else trace.ahead
 
 
 def _histograms(

@@ -35,6 +35,9 @@ __all__ = ["Likelihood", "Point"]
 
 ROWS_A_THREAD = 24
 
+RANGES = 32
+"""Most ranges of nodes in which the preconditioner treats theta as one unknown."""
+
 STEEPEST = 10.0
 """Bound on slopes: with nodes 0.2 apart a steeper curve would be a step between two nodes."""
 
@@ -83,6 +86,10 @@ class Point:
         Expected number of persons at each node, by group.
     information
         Complete-data information of each block's rows, prior included, ``(R, P, P)``.
+    cross
+        Information that each block's rows share with theta, by range of nodes, ``(R, P, B)``.
+    theta
+        Information of the answers about theta, by range of nodes, ``(B,)``.
     """
 
     free: np.ndarray
@@ -95,6 +102,8 @@ class Point:
     slopes: list[np.ndarray]
     masses: list[np.ndarray]
     information: list[np.ndarray]
+    cross: list[np.ndarray]
+    theta: np.ndarray
     double: bool
 
     @property
@@ -217,12 +226,16 @@ class Likelihood:
         if not np.isfinite(loglik):
             return None
         gradient = prior_gradient
-        information = []
+        information, cross, theta = [], [], np.zeros(self.n_ranges)
+        step = self.nodes[1] - self.nodes[0]
         for block, slope, extra in zip(self.structure.blocks, slopes, prior_information, strict=True):
             g = np.empty((block.size, block.width))
             h = np.empty((block.size, block.width, block.width))
+            x, t = np.empty((block.size, block.width, len(theta))), np.empty((block.size, len(theta)))
             lp, r = block.tables(flat, len(self.nodes)), block.tables(counts, len(self.nodes))
-            share(contract, block.size, lp, slope, r, g, h, least=ROWS_A_THREAD)
+            share(contract, block.size, lp, slope, r, step, g, h, x, t, least=ROWS_A_THREAD)
+            theta += t.sum(axis=0)
+            cross.append(x)
             block.working(gradient)[...] += g
             h += extra
             for p, name in enumerate(block.names):
@@ -242,6 +255,8 @@ class Likelihood:
             slopes,
             masses,
             information,
+            cross,
+            theta,
             double,
         )
 
@@ -310,13 +325,37 @@ class Likelihood:
         padded[:size] = np.maximum(log_weight, -1e4)
         return table, padded
 
+    @property
+    def n_ranges(self) -> int:
+        """Number of short ranges of nodes in which the preconditioner treats theta as one unknown."""
+        return -(-len(self.nodes) // self._stride)
+
+    @property
+    def _stride(self) -> int:
+        return -(-len(self.nodes) // RANGES)
+
     def preconditioner(self, point: Point) -> Arrow:
-        """Return the complete data's information at `point`, ready to be divided by."""
-        free_latent = [
-            (w.slopes * np.exp(w.log)) @ w.slopes.T * mass.sum()
-            for w, mass in zip(self._weights(point.free), point.masses, strict=True)
-        ]
-        return Arrow(self.structure, point.information, free_latent)
+        """Return the approximate observed information at `point`, ready to be divided by."""
+        edges = np.arange(0, len(self.nodes), self._stride)
+        step = self.nodes[1] - self.nodes[0]
+        weights, moments = self._weights(point.free), self.moments(point.free)
+        masses = [np.add.reduceat(mass, edges) for mass in point.masses]
+        theta = point.theta + sum(m / sd**2 for m, (_, sd) in zip(masses, moments, strict=True))
+        known = theta > 0.0
+        latent, cross = [], []
+        for part, w, mass, m, (_, sd) in zip(
+            self.latents, weights, point.masses, masses, moments, strict=True
+        ):
+            latent.append((w.slopes * np.exp(w.log)) @ w.slopes.T * mass.sum())
+            if not len(w.slopes):
+                cross.append(np.empty((0, len(edges))))
+                continue
+            x = -np.add.reduceat(mass * np.gradient(w.slopes, step, axis=1), edges, axis=1)
+            # A quadratic slope's own spread halves what theta hides of it (exact where reliability is even).
+            unreliable = float((m[known] ** 2 / theta[known]).sum() / (m.sum() * sd * sd))
+            x[[name != "mean" for name in part.names]] *= np.sqrt(1.0 - 0.5 * min(unreliable, 1.0))
+            cross.append(x)
+        return Arrow(self.structure, point.information, point.cross, latent, cross, theta)
 
     def _weights(self, free: np.ndarray) -> list:  # type: ignore[type-arg]
         parts = self.split(free)[1]

@@ -81,6 +81,8 @@ class Trace:
         Damping with which the next Newton step begins.
     promised
         Gain that the last information matrix saw where it was computed.
+    ahead
+        Where the next step would lead; None unless a climb in single precision ended well.
     """
 
     iterations: int = 0
@@ -88,6 +90,7 @@ class Trace:
     converged: bool = False
     damping: float = 0.0
     promised: float = 0.0
+    ahead: np.ndarray | None = None
 
 
 CLOSE = 0.5
@@ -125,14 +128,15 @@ def climb(
     limit
         Most steps.
     double
-        Whether E-steps run in double precision; in single they cannot resolve gains below about
-        ``1e-8 |log L|``, and the climb ends there.
+        Whether E-steps run in double precision. In single the climb ends where the next step should arrive,
+        if gains go on to shrink as they last did, and leaves that step to be judged in double.
     watch
         Called with step number, log-likelihood and remaining gain.
     """
     trace = trace or Trace()
     persons = sum(float(packed.weight.sum()) for packed in problem.data)
     noise = (1e-12 if double else 3e-8) * abs(point.loglik)
+    before = 0.0
     for _ in range(limit):
         if problem.follow(point.free, slack=0.1):
             point = problem.evaluate(point.free, double) or point
@@ -148,9 +152,11 @@ def climb(
         trace.gain = gain
         if watch:
             watch(trace.iterations, point.value, gain)
-        if gain <= tol:
+        if gain <= tol or (not double and gain < before and gain * gain / before <= tol):
             trace.converged = True
+            trace.ahead = np.clip(point.free + step, problem.lower, problem.upper)
             return point, trace
+        before = gain
         found = _advance(problem, point, step, noise, double)
         if found is None and memory.pairs:
             memory.pairs.clear()

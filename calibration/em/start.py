@@ -45,37 +45,39 @@ def starting_values(structure: Structure, responses: Responses) -> np.ndarray:
     return structure.free_from(working)
 
 
-def _axis(responses: Responses) -> tuple[np.ndarray, list[np.ndarray] | None]:
+def _axis(responses: Responses) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a slope for every item and a quantity for every category from the main axis."""
     flat = np.ones(responses.n_items)
     if responses.density < DENSE or responses.n_items > ITEMS or responses.n_items < 3:
         return flat, None
     rows = np.linspace(0, responses.n_persons - 1, min(PERSONS, responses.n_persons)).astype(np.int64)
-    x = responses.take(rows).dense().astype(np.float64)
+    x = responses.take(rows).dense()
     given = x >= 0
-    z = np.where(given, x, 0.0)
     n = np.maximum(given.sum(axis=0), 1)
-    mean = z.sum(axis=0) / n
-    z = np.where(given, x - mean, 0.0)
+    z = np.where(given, x, 0).astype(np.float64)
+    z = np.where(given, z - z.sum(axis=0) / n, 0.0)
     sd = np.sqrt((z * z).sum(axis=0) / n)
     z /= np.where(sd > 0.0, sd, 1.0)
-    together = given.T.astype(np.float64) @ given
-    correlation = (z.T @ z) / np.maximum(together, 1.0)
-    loading = _factor(correlation)
+    together: np.ndarray | float = float(len(x))
+    if not given.all():
+        shown = given.astype(np.float64)
+        together = np.maximum(shown.T @ shown, 1.0)
+    loading = _factor((z.T @ z) / together)
     if loading.sum() < 0.0:
         loading = -loading
-    score = z @ loading
-    score /= max(float(score.std()), 1e-9)
-    quantities = []
-    for j in range(responses.n_items):
-        means = np.zeros(int(responses.n_cat[j]))
-        for k in range(len(means)):
-            chosen = x[:, j] == k
-            means[k] = score[chosen].sum() / (chosen.sum() + 5.0)
-        quantities.append(1.5 * means)
-    lift = np.array([_polyserial(x[given[:, j], j], sd[j]) for j in range(responses.n_items)])
-    full = np.clip(loading * lift, -0.83, 0.83)
-    return 1.702 * full / np.sqrt(1.0 - full * full), quantities
+    full = np.clip(loading * _polyserial(responses.counts), -0.83, 0.83)
+    quantities = _quantities(x, z @ loading, int(responses.n_cat.max()))
+    return np.asarray(1.702 * full / np.sqrt(1.0 - full * full)), quantities
+
+
+def _quantities(x: np.ndarray, score: np.ndarray, size: int) -> np.ndarray:
+    """Return the mean standardised score of those who chose a category, shrunken, shape ``(n_items, K)``."""
+    score = score / max(float(score.std()), 1e-9)
+    out = np.zeros((x.shape[1], size))
+    for k in range(size):
+        chosen = (x == k).astype(np.float64)
+        out[:, k] = 1.5 * (score @ chosen) / (chosen.sum(axis=0) + 5.0)
+    return out
 
 
 def _factor(correlation: np.ndarray) -> np.ndarray:
@@ -83,26 +85,36 @@ def _factor(correlation: np.ndarray) -> np.ndarray:
     reduced = correlation.copy()
     off = np.abs(correlation - np.diag(np.diag(correlation)))
     communality = off.max(axis=1)
-    loading = np.zeros(len(correlation))
-    for _ in range(4):
-        np.fill_diagonal(reduced, communality)
-        values, vectors = np.linalg.eigh(reduced)
-        loading = vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+    np.fill_diagonal(reduced, communality)
+    values, vectors = np.linalg.eigh(reduced)
+    loading: np.ndarray = vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+    for _ in range(10):  # the axis hardly turns from here on: one multiplication each follows it
         communality = np.minimum(loading**2, 0.95)
+        np.fill_diagonal(reduced, communality)
+        turned = reduced @ loading
+        before, after = float(np.linalg.norm(loading)), float(np.linalg.norm(turned))
+        if before * after == 0.0:
+            break
+        loading = np.asarray(turned / np.sqrt(before * after))
     return loading
 
 
-def _polyserial(x: np.ndarray, sd: float) -> float:
-    """Return by how much coarse categories shrink a correlation with a normal variable."""
-    counts = np.bincount(x.astype(np.int64))
-    edges = np.cumsum(counts)[:-1] / max(len(x), 1)
-    edges = edges[(edges > 0.0) & (edges < 1.0)]
-    if not len(edges) or sd <= 0.0:
-        return 1.0
+def _polyserial(counts: np.ndarray) -> np.ndarray:
+    """Return by how much each item's coarse categories shrink a correlation with a normal variable.
+
+    `counts` has shape ``(n_items, K)``.
+    """
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    codes = np.arange(counts.shape[1])
+    mean = share @ codes
+    sd = np.sqrt(np.maximum(share @ codes**2 - mean * mean, 0.0))
+    edges = np.cumsum(share, axis=1)[:, :-1]
+    inner = (edges > 1e-12) & (edges < 1.0 - 1e-12)
     # Winitzki's (2008) inverse of the error function: two digits are plenty here.
-    u = 2.0 * edges - 1.0
+    u = np.where(inner, 2.0 * edges - 1.0, 0.0)
     t = np.log(1.0 - u * u)
     h = 2.0 / (np.pi * 0.147) + 0.5 * t
     z = np.sign(u) * np.sqrt(2.0) * np.sqrt(np.sqrt(h * h - t / 0.147) - h)
-    density = float(np.exp(-0.5 * z * z).sum()) / np.sqrt(2.0 * np.pi)
-    return float(min(sd / density, 3.0))
+    density = np.where(inner, np.exp(-0.5 * z * z), 0.0).sum(axis=1) / np.sqrt(2.0 * np.pi)
+    known = (density > 0.0) & (sd > 0.0)
+    return np.asarray(np.where(known, np.minimum(sd / np.where(known, density, 1.0), 3.0), 1.0))

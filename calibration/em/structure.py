@@ -129,6 +129,9 @@ class Structure:
         Number of categories of all rows together.
     names
         One ``(item, parameter, group or None)`` for each free parameter.
+    shared, shared_place
+        Free parameters of several rows, and the position of each free parameter among them (their number
+        for one that is not, and at the end).
     offset
         Working parameters when every free parameter is 0.
     """
@@ -281,6 +284,9 @@ class Structure:
             categories += len(rows) * size
             self.blocks.append(block)
         self.n_categories = categories
+        self.shared = np.array([position[key] for key, n in uses.items() if n > 1], np.int64)
+        self.shared_place = np.full(len(uses) + 1, len(self.shared))
+        self.shared_place[self.shared] = np.arange(len(self.shared))
         self.offset = np.concatenate(offsets)
         self._to, self._from = np.array(to, np.int64), np.array(source, np.int64)
         self._coefficient = np.array(coefficient)
