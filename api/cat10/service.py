@@ -27,6 +27,8 @@ from api.database.plans import Commit, Plan, Query
 from api.ids import new_id
 from api.moments import iso
 from api.problems import Problem
+from api.sittings.conditions import conditions
+from api.sittings.exposure import seen_by
 from api.sittings.fold import FINISHED, Sitting
 from api.sittings.timing import Rules
 from api.sittings.turn import Turn, before, request_digest, turn
@@ -130,6 +132,7 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
         "device": "",
         "time": Rules().data(),
         "section": section,
+        **(yield from conditions(runtime.tests, test)),
     }
     if first_theta is not None:
         started["first_theta"] = first_theta
@@ -147,7 +150,7 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
         changed_at=now,
         due_at=None,
     )
-    body = {"sessionIdentifier": new.sitting.id, **_next(runtime, test, new.sitting)}
+    body = {"sessionIdentifier": new.sitting.id, **(yield from _next(runtime, test, new.sitting))}
     return Commit(Told(new.sitting, body), [row, *new.writes()])
 
 
@@ -184,11 +187,11 @@ def submit(
     known = sitting.keys.get(f"seq {seq}")
     if known is not None and known.request == request:
         then = yield from _after(runtime, test, id, known.first)
-        return Commit(Told(sitting, _reply(runtime, test, then)))
+        return Commit(Told(sitting, (yield from _reply(runtime, test, then))))
     if known is not None or seq != sitting.seq:
         raise ImsProblem(409, "the session has moved on since this sessionState was given")
     if sitting.phase == FINISHED or not results:
-        return Commit(Told(sitting, _reply(runtime, test, sitting)))
+        return Commit(Told(sitting, (yield from _reply(runtime, test, sitting))))
     key: dict[str, Any] = {"key": f"seq {seq}", "request": request}
     pending = sitting.pending
     ordered = sorted(results, key=lambda one: pending is None or one.identifier != pending.item)
@@ -196,7 +199,8 @@ def submit(
         _take(now_turn, one, key)
         key = {}
     yield from now_turn.serve()
-    return Commit(Told(now_turn.sitting, _reply(runtime, test, now_turn.sitting)), now_turn.writes())
+    reply = yield from _reply(runtime, test, now_turn.sitting)
+    return Commit(Told(now_turn.sitting, reply), now_turn.writes())
 
 
 def _take(now_turn: Turn, one: ItemResult, key: Mapping[str, Any]) -> None:
@@ -266,15 +270,16 @@ def _seq(runtime: Runtime, id: str, state: str) -> int:
     return int(seq)
 
 
-def _ranked(test: LiveTest, sitting: Sitting) -> list[str]:
+def _ranked(runtime: Runtime, test: LiveTest, sitting: Sitting) -> Generator[Any, Any, list[str]]:
     """Return the pending item and what would be asked instead of it, the best first."""
     if sitting.pending is None:
         return []
+    counts = yield from seen_by(runtime.tests, test, sitting.exposure)
     pool, state = test.adaptive, sitting.state
     ranked = [test.index[sitting.pending.item]]
     while len(ranked) < RANKED:
         state = engine.answered(pool, state, ranked[-1], engine.NOT_REACHED)
-        step = engine.next_item(pool, state)
+        step = engine.next_item(pool, state, counts)
         if isinstance(step, engine.Stop):
             break
         ranked.append(step.item)
@@ -282,15 +287,17 @@ def _ranked(test: LiveTest, sitting: Sitting) -> list[str]:
     return [pool.pool.ids[item] for item in ranked]
 
 
-def _next(runtime: Runtime, test: LiveTest, sitting: Sitting) -> dict[str, Any]:
+def _next(runtime: Runtime, test: LiveTest, sitting: Sitting) -> Generator[Any, Any, dict[str, Any]]:
+    ranked = yield from _ranked(runtime, test, sitting)
     return {
-        "nextItems": {"itemIdentifiers": _ranked(test, sitting), "stageLength": 1},
+        "nextItems": {"itemIdentifiers": ranked, "stageLength": 1},
         "sessionState": _signed(runtime, sitting),
     }
 
 
-def _reply(runtime: Runtime, test: LiveTest, sitting: Sitting) -> dict[str, Any]:
-    return {**_next(runtime, test, sitting), "assessmentResult": _assessment(test, sitting)}
+def _reply(runtime: Runtime, test: LiveTest, sitting: Sitting) -> Generator[Any, Any, dict[str, Any]]:
+    following = yield from _next(runtime, test, sitting)
+    return {**following, "assessmentResult": _assessment(test, sitting)}
 
 
 def _assessment(test: LiveTest, sitting: Sitting) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from api.catalogue.document import content_hash, pack, to_bytes, unpack
 from api.catalogue.live import LiveTest, live
@@ -13,8 +15,9 @@ from api.database import tables
 from api.database.plans import Call, Commit, Plan, Query, Rows
 from api.ids import new_id
 from api.problems import Problem
+from cat_engine.selection.exposure import Snapshot
 
-__all__ = ["BLOB", "Tests", "latest", "load", "publish", "with_test"]
+__all__ = ["BLOB", "Tests", "insert_counts", "latest", "load", "publish", "published", "with_test"]
 
 _TEST = Query(
     select(tables.test.c.code, tables.test.c.version, tables.test.c.document).where(
@@ -34,13 +37,35 @@ BLOB = Query(
     select(tables.blob.c.media_type, tables.blob.c.body).where(tables.blob.c.sha256 == bindparam("sha256"))
 )
 _INSERT_BLOB = Query(insert(tables.blob))
+_INSERT_COUNTS = Query(insert(tables.exposure_snapshot))
+_SITTINGS = select(func.count()).where(tables.session.c.test_id == tables.test.c.id).scalar_subquery()
+_ALL = Query(
+    select(
+        tables.test.c.id,
+        tables.test.c.code,
+        tables.test.c.version,
+        tables.test.c.content_hash,
+        tables.test.c.demonstration,
+        tables.test.c.published_at,
+        _SITTINGS,
+    ).order_by(tables.test.c.code, tables.test.c.version)
+)
+
+_SNAPSHOTS = 100
 
 
 class Tests:
-    """The tests that this process has made ready, by id."""
+    """The tests that this process has made ready, by id, and exposure counts in use, by their digest.
+
+    Attributes
+    ----------
+    counts
+        What a digest names never changes; the least recently used is forgotten first.
+    """
 
     def __init__(self) -> None:
         self._ready: dict[str, LiveTest] = {}
+        self.counts: OrderedDict[str, Snapshot] = OrderedDict()
 
     def get(self, id: str) -> LiveTest | None:
         """Return the test called `id` when it is ready."""
@@ -49,6 +74,14 @@ class Tests:
     def add(self, test: LiveTest) -> LiveTest:
         """Keep `test`."""
         return self._ready.setdefault(test.id, test)
+
+    def keep(self, snapshot: Snapshot, digest: str) -> Snapshot:
+        """Keep exposure counts that sittings see."""
+        self.counts[digest] = snapshot
+        self.counts.move_to_end(digest)
+        if len(self.counts) > _SNAPSHOTS:
+            self.counts.popitem(last=False)
+        return snapshot
 
 
 def with_test(tests: Tests, id: str) -> Generator[Sequence[Call], list[Rows], LiveTest]:
@@ -74,10 +107,33 @@ def latest(code: str) -> Plan[str | None]:
     return Commit(rows[0][0] if rows else None)
 
 
+def published() -> Plan[list[dict[str, Any]]]:
+    """Plan: every published test, and how many sittings it has had."""
+    (rows,) = yield [_ALL()]
+    names = ("id", "code", "version", "content", "demonstration", "published_at", "sittings")
+    return Commit([dict(zip(names, row, strict=True)) | {"demonstration": bool(row[4])} for row in rows])
+
+
+def insert_counts(test: str, number: int, snapshot: Snapshot, now: int) -> Call:
+    """Return the write that stores exposure counts as the `number`-th of a test."""
+    body = pack(json.dumps(snapshot.to_json(), separators=(",", ":")).encode())
+    return _INSERT_COUNTS(test_id=test, number=number, digest=snapshot.digest, body=body, created_at=now)
+
+
 def publish(
-    code: str, document: Mapping[str, Any], blobs: Mapping[str, tuple[str, bytes]], now: int
+    code: str,
+    document: Mapping[str, Any],
+    blobs: Mapping[str, tuple[str, bytes]],
+    now: int,
+    counts: Snapshot | None = None,
 ) -> Plan[str]:
-    """Plan: store a test as the next version of `code`; the id of the one there is when nothing changed."""
+    """Plan: store a test as the next version of `code`; the id of the one there is when nothing changed.
+
+    Parameters
+    ----------
+    counts
+        Exposure counts that the first sittings see, where the design's rule looks at counts.
+    """
     data = to_bytes(document)
     name = content_hash(data)
     same, newest, *have = yield [
@@ -104,4 +160,6 @@ def publish(
             published_at=now,
         )
     )
+    if counts is not None:
+        writes.append(insert_counts(id, 0, counts, now))
     return Commit(id, writes)

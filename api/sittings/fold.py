@@ -85,6 +85,8 @@ class Sitting:
     """What a person decided to give back for the present interruption."""
     finished: Mapping[str, Any] | None = None
     """The data of the ``finished`` event."""
+    exposure: str | None = None
+    """Digest of the exposure counts that the sitting sees."""
 
     def silent_since(self, now: int) -> int | None:
         """Return from when on a silence up to `now` counts as an interruption; None where it does not."""
@@ -130,7 +132,11 @@ def apply(test: LiveTest, sitting: Sitting | None, event: Event) -> Sitting:
 
 def _started(test: LiveTest, event: Event) -> Sitting:
     data = event.data
-    first = data.get("first_theta")
+    theta = data.get("first_theta")
+    first = engine.First(
+        theta=None if theta is None else theta / 1e6,
+        seen=frozenset(_index(test, item) for item in data.get("closed", ())),
+    )
     if data["test"] != test.id or data["content"] != test.content_hash:
         raise BrokenLog(f"sitting {event.session} was started on another version of the test")
     seed = bytes.fromhex(data["seed"])
@@ -144,10 +150,9 @@ def _started(test: LiveTest, event: Event) -> Sitting:
         head=event.hash,
         phase=ITEM,
         clock=Clock(Rules(**data["time"]), event.at),
-        state=engine.start(
-            test.adaptive, seed=seed, first=None if first is None else engine.First(theta=first / 1e6)
-        ),
+        state=engine.start(test.adaptive, seed=seed, first=first),
         device=data["device"],
+        exposure=data.get("exposure"),
     )
 
 

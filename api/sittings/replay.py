@@ -1,9 +1,10 @@
 """Replay: fold a stored log again and compare every choice and the score with what is stored.
 
 What is checked, in this order: the hash chain; that each row's columns say what its hashed body says; that
-every item served is the one that the engine chooses; that every response earns its category; that the
-sitting ended for its reason; that the score is the same to the last bit of its integers of record; that
-the result's claims follow from the log, carry its head hash and are signed by a key of this deployment.
+every item served is the one that the engine chooses, given the exposure counts that the sitting saw; that
+every response earns its category; that the sitting ended for its reason; that the score is the same to
+the last bit of its integers of record; that the result's claims follow from the log, carry its head hash
+and are signed by a key of this deployment.
 
 Where a solver assembled a shadow test, the assembled set is part of the log. The replay asks that a whole
 test can be made of that set alone, and that the engine, given no other items, chooses what was served.
@@ -12,7 +13,7 @@ test can be made of that set alone, and that the engine, given no other items, c
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy import bindparam, select
 from api.catalogue.live import LiveTest
 from api.catalogue.store import Tests, with_test
 from api.database import tables
-from api.database.plans import Commit, Plan, Query
+from api.database.plans import Call, Commit, Plan, Query, Rows
 from api.keys.signing import BadSignature, UnknownKey, public_keys
 from api.keys.store import key_set
 from api.moments import from_iso
@@ -29,12 +30,14 @@ from api.problems import Problem
 from api.results.claims import Person, claims
 from api.results.credential import check, pack, parse
 from api.results.issue import encoded
+from api.sittings.exposure import seen_by
 from api.sittings.fold import FINISHED, Sitting, apply
 from api.sittings.log import BrokenLog, Event, Log
 from api.sittings.service import category
 from api.sittings.turn import outcome
 from cat_engine import session as engine
 from cat_engine.errors import InputError
+from cat_engine.selection.exposure import Snapshot
 
 __all__ = ["Replay", "finished_sittings", "replay"]
 
@@ -118,7 +121,7 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
         test = yield from with_test(tests, events[0].data["test"])
     except Problem as error:
         raise InputError(f"the test of sitting {session} is not in this database") from error
-    sitting = _folded(test, events, found)
+    sitting = yield from _folded(tests, test, events, found)
     if sitting is not None:
         keys = (yield from key_set()).value
         section = "section" in events[0].data  # of another test player, which makes its own result
@@ -126,12 +129,17 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
     return Commit(found)
 
 
-def _folded(test: LiveTest, events: Sequence[Event], found: Replay) -> Sitting | None:
+def _folded(
+    tests: Tests, test: LiveTest, events: Sequence[Event], found: Replay
+) -> Generator[Sequence[Call], list[Rows], Sitting | None]:
     sitting: Sitting | None = None
+    counts: Snapshot | None = None
     for event in events:
         try:
-            if sitting is not None:
-                _compare(test, sitting, event, found)
+            if sitting is None:
+                counts = yield from seen_by(tests, test, event.data.get("exposure"))
+            else:
+                _compare(test, sitting, counts, event, found)
             sitting = apply(test, sitting, event)
         except (BrokenLog, InputError, KeyError, TypeError) as error:
             found.differences.append(f"event {event.seq}: {error}")
@@ -142,11 +150,11 @@ def _folded(test: LiveTest, events: Sequence[Event], found: Replay) -> Sitting |
     return sitting
 
 
-def _compare(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> None:
+def _compare(test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay) -> None:
     data = event.data
     match event.kind:
         case "item_served" if data.get("by") != "client":  # another test player's choice is its own
-            chosen = _chosen(test, sitting, data.get("assembled"))
+            chosen = _chosen(test, sitting, counts, data.get("assembled"))
             if chosen != (data["item"], data["criterion"]):
                 found.differences.append(
                     f"event {event.seq}: item '{data['item']}' (criterion {data['criterion']}) was served, "
@@ -163,10 +171,12 @@ def _compare(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> N
                     f"event {event.seq}: category {data['category']} is stored, the response earns {earned}"
                 )
         case "finished":
-            _compare_end(test, sitting, event, found)
+            _compare_end(test, sitting, counts, event, found)
 
 
-def _chosen(test: LiveTest, sitting: Sitting, assembled: Sequence[int] | None) -> tuple[str, int | None]:
+def _chosen(
+    test: LiveTest, sitting: Sitting, counts: Snapshot | None, assembled: Sequence[int] | None
+) -> tuple[str, int | None]:
     """Return the engine's choice and its criterion; from the assembled set alone, where there is one."""
     state = sitting.state
     if assembled is not None:
@@ -179,16 +189,18 @@ def _chosen(test: LiveTest, sitting: Sitting, assembled: Sequence[int] | None) -
             else:
                 again = engine.set_aside(test.adaptive, again, item)
         state = again
-    step = engine.next_item(test.adaptive, state)
+    step = engine.next_item(test.adaptive, state, counts)
     if isinstance(step, engine.Stop):
         return f"the end ({step.reason})", None
     return test.adaptive.pool.ids[step.item], step.criterion
 
 
-def _compare_end(test: LiveTest, sitting: Sitting, event: Event, found: Replay) -> None:
+def _compare_end(
+    test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay
+) -> None:
     data = dict(event.data)
     reason = data.pop("reason")
-    step = engine.next_item(test.adaptive, sitting.state) if sitting.pending is None else None
+    step = engine.next_item(test.adaptive, sitting.state, counts) if sitting.pending is None else None
     if reason == "time":
         sound = sitting.clock.up(event.at)
     elif reason == "ended":

@@ -23,6 +23,7 @@ from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_id, new_secret
 from api.problems import Problem
 from api.results.credential import pack
+from api.sittings.conditions import conditions
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.shown import picture
 from api.sittings.turn import Turn, before, matches, request_digest, turn
@@ -136,7 +137,8 @@ def _enter(runtime: Runtime, code: str, language: str, secret: str) -> Plan[tupl
         raise Problem("code_expired", "Ask whoever invited you for a new invitation.")
     test = yield from with_test(runtime.tests, found.test_id)
     new = Turn(runtime, test, None, now, new_id())
-    new.add("started", _started(test, found, language, digest(secret)))
+    depends = yield from conditions(runtime.tests, test)
+    new.add("started", _started(test, found, language, digest(secret)) | depends)
     yield from new.serve()
     session = _INSERT_SESSION(
         id=new.sitting.id,

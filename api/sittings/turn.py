@@ -18,6 +18,7 @@ from api.database.clock import now_us
 from api.database.plans import Call, Query, Rows
 from api.problems import Problem
 from api.results.issue import issue
+from api.sittings.exposure import seen_by, used
 from api.sittings.fold import AWAITING, FINISHED, Sitting, apply, fold
 from api.sittings.log import Event, Log
 from cat_engine import session as engine
@@ -70,7 +71,7 @@ class Turn:
             Log(session) if sitting is None else Log(sitting.id, sitting.seq, sitting.at, sitting.head)
         )
         self.events: list[Event] = []
-        self._issued: list[Call] = []
+        self._ended: list[Call] = []
         self.person = True
 
     @property
@@ -92,7 +93,8 @@ class Turn:
         if sitting.clock.up(self.now):
             yield from self.finish("time")
             return
-        step = engine.next_item(self.test.adaptive, sitting.state)
+        counts = yield from seen_by(self.runtime.tests, self.test, sitting.exposure)
+        step = engine.next_item(self.test.adaptive, sitting.state, counts)
         if isinstance(step, engine.Stop):
             yield from self.finish(step.reason)
             return
@@ -107,10 +109,11 @@ class Turn:
         self.add("item_served", data)
 
     def finish(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:
-        """End the sitting and issue its result."""
+        """End the sitting, count what it used and issue its result."""
         self.add("finished", {"reason": reason, **outcome(self.test, self.sitting, reason), **told})
+        self._ended = yield from used(self.runtime.tests, self.test, self.sitting, self.now)
         if self.person:
-            self._issued = yield from issue(self.runtime, self.test, self.sitting)
+            self._ended += yield from issue(self.runtime, self.test, self.sitting)
 
     def writes(self) -> list[Call]:
         """Return what makes the turn durable."""
@@ -126,7 +129,7 @@ class Turn:
             calls.append(
                 _STATUS(session_id=self.sitting.id, to=self.sitting.phase, now=self.now, due=self.due())
             )
-        return calls + self._issued
+        return calls + self._ended
 
     def due(self) -> int | None:
         """Return after which moment the sitting ends without a word from the candidate."""
