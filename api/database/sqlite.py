@@ -1,8 +1,10 @@
-"""SQLite inside the process: one process, one writer thread, durable at every commit.
+"""SQLite inside the process: one process, one writer thread, durable before anything is acknowledged.
 
-Writes go through one thread, each in BEGIN IMMEDIATE ... COMMIT with ``synchronous=FULL`` in WAL mode;
-readers have connections of their own and never wait for the writer. A lock beside the database file
-keeps a second server out. Python's own ``sqlite3`` is often linked to a library with the WAL-reset bug
+Writes go through one thread. All that wait when it is free share one transaction, BEGIN IMMEDIATE ... COMMIT
+with ``synchronous=FULL`` in WAL mode, each behind a savepoint of its own, and none is told its outcome
+before the commit: what costs is the disk's sync, of which ``make load`` prints how many it does a second.
+Readers have connections of their own and never wait for the writer. A lock beside the database file keeps
+a second server out. Python's own ``sqlite3`` is often linked to a library with the WAL-reset bug
 (mended in SQLite 3.51.3), so the newest of ``sqlite3`` and ``pysqlite3`` is used.
 """
 
@@ -16,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -41,10 +43,22 @@ __all__ = ["SQLite", "driver"]
 
 T = TypeVar("T")
 _Start = Callable[..., Plan[T]]
-_Job = tuple[_Start[Any], tuple[Any, ...], dict[str, Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
-
 READERS = 4
 CHECKPOINT_PAGES = 1000
+TOGETHER = 64
+"""How many writes share one commit at most."""
+
+
+class _Job(NamedTuple):
+    plan: _Start[Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    attempts: int
+    done: asyncio.Future[Any]
+
+
+_Outcome = tuple[Any, BaseException | None]
+"""A value, or what was raised instead."""
 
 
 def driver() -> ModuleType:
@@ -121,7 +135,8 @@ class SQLite:
         if self._reading:
             connection.close()
             return
-        self._writer = threading.Thread(target=self._write_loop, args=(connection,), name="sqlite-writer")
+        arguments = (connection, asyncio.get_running_loop())
+        self._writer = threading.Thread(target=self._write_loop, args=arguments, name="sqlite-writer")
         self._writer.start()
 
     async def close(self) -> None:
@@ -152,6 +167,7 @@ class SQLite:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA temp_store = MEMORY")  # what a savepoint may need again
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         except self._module.Error as error:
             raise Unavailable(f"SQLite cannot open {self.path}: {error}") from error
@@ -181,46 +197,77 @@ class SQLite:
 
     async def write(self, plan: _Start[T], /, *args: Any, **kwargs: Any) -> T:
         """Run a plan in the writer thread; durable when this returns."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
+        return await self._queued(plan, args, kwargs, ATTEMPTS)
+
+    async def attempt(self, plan: _Start[T], /, *args: Any, **kwargs: Any) -> T:
+        """Run a plan in the writer thread once; durable when this returns."""
+        return await self._queued(plan, args, kwargs, 1)
+
+    async def _queued(
+        self, plan: _Start[T], args: tuple[Any, ...], kwargs: dict[str, Any], attempts: int
+    ) -> T:
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
-            self._jobs.put_nowait((plan, args, kwargs, done, loop))
+            self._jobs.put_nowait(_Job(plan, args, kwargs, attempts, done))
         except queue.Full:
             raise Busy("too many writes are waiting") from None
         return await done
 
-    def _write_loop(self, connection: Any) -> None:
-        while (job := self._jobs.get()) is not None:
-            plan, args, kwargs, done, loop = job
-            value: Any = None
-            failure: BaseException | None = None
-            try:
-                value = self._write(connection, plan, args, kwargs)
-            except BaseException as error:  # noqa: BLE001 - belongs to the caller, who waits for it
-                failure = error
+    def _write_loop(self, connection: Any, loop: asyncio.AbstractEventLoop) -> None:
+        job = self._jobs.get()
+        while job is not None:
+            jobs = [job]
+            with contextlib.suppress(queue.Empty):
+                while len(jobs) < TOGETHER and (job := self._jobs.get_nowait()) is not None:
+                    jobs.append(job)
+            outcomes = self._together(connection, jobs)
             with contextlib.suppress(RuntimeError):  # the loop may be gone when the server stops
-                loop.call_soon_threadsafe(_settle, done, value, failure)
+                loop.call_soon_threadsafe(_settle, jobs, outcomes)
+            if job is not None:
+                job = self._jobs.get()
         connection.close()
 
-    def _write(self, connection: Any, plan: _Start[T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        for attempt in range(ATTEMPTS):
+    def _together(self, connection: Any, jobs: Sequence[_Job]) -> Sequence[_Outcome]:
+        """Run `jobs` in one transaction; what the database refuses as a whole, it refuses to each."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    commit = self._run(connection, plan(*args, **kwargs))
-                    for call in commit.writes:
-                        connection.execute(*call.named(self.dialect))
-                    connection.execute("COMMIT")
-                    return commit.value
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+                outcomes = [self._write(connection, job) for job in jobs]
+                connection.execute("COMMIT")
+                return outcomes
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        except BaseException as error:  # noqa: BLE001 - belongs to the callers, who wait for it
+            if isinstance(error, self._module.Error):
+                error = Unavailable(str(error))
+            return [(None, error)] * len(jobs)
+
+    def _write(self, connection: Any, job: _Job) -> _Outcome:
+        """Run one job behind a savepoint.
+
+        Its own failure is an outcome like another; only a database that fails ends the whole transaction.
+        """
+        failure: BaseException | None = None
+        for _ in range(job.attempts):
+            connection.execute("SAVEPOINT job")
+            try:
+                commit = self._run(connection, job.plan(*job.args, **job.kwargs))
+                for call in commit.writes:
+                    connection.execute(*call.named(self.dialect))
+                connection.execute("RELEASE job")
+                return commit.value, None
             except self._module.IntegrityError as error:
-                if "UNIQUE" not in str(error) or attempt == ATTEMPTS - 1:
-                    raise Conflict(str(error)) from error
-            except self._module.Error as error:
-                raise Unavailable(str(error)) from error
-        raise AssertionError("unreachable")
+                failure = Conflict(str(error))
+            except self._module.Error:
+                raise
+            except BaseException as error:  # noqa: BLE001 - belongs to the caller
+                failure = error
+            connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+            if not isinstance(failure, Conflict):
+                break
+        return None, failure
 
     def _run(self, connection: Any, plan: Plan[T]) -> Commit[T]:
         step = begin(plan)
@@ -232,13 +279,14 @@ class SQLite:
         return [connection.execute(*call.named(self.dialect)).fetchall() for call in calls]
 
 
-def _settle(done: asyncio.Future[Any], value: Any, failure: BaseException | None) -> None:
-    if done.cancelled():
-        return
-    if failure is not None:
-        done.set_exception(failure)
-    else:
-        done.set_result(value)
+def _settle(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:
+    for job, (value, failure) in zip(jobs, outcomes, strict=True):
+        if job.done.cancelled():
+            continue
+        if failure is not None:
+            job.done.set_exception(failure)
+        else:
+            job.done.set_result(value)
 
 
 def _lock_file(path: Path) -> int | None:

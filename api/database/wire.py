@@ -101,7 +101,8 @@ class Connection:
         """
         self._results = []
         waiter = self._waiter = self._loop.create_future()
-        plain, prepared = [], {}  # which results are rows; which say that a statement is prepared
+        plain: list[int] = []  # which results are rows
+        prepared: dict[str, tuple[bytes, int]] = {}  # which say that a statement is prepared
         sent = 0
         for sql, values in statements:
             name = self._names.get(sql) or prepared.get(sql, (b"", 0))[0]
@@ -165,7 +166,7 @@ class Connection:
 
     async def _writable(self) -> None:
         ready: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_writer(self._socket, lambda: ready.done() or ready.set_result(None))
+        self._loop.add_writer(self._socket, _done, ready)
         try:
             await ready
         finally:
@@ -184,6 +185,11 @@ class Connection:
         except KeyError:
             kind = psycopg.OperationalError
         return kind(text)
+
+
+def _done(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 def _sent(values: Sequence[str | int | bytes | None]) -> tuple[list[bytes | None], list[int]]:

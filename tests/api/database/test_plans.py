@@ -141,6 +141,38 @@ def test_too_much_waiting_is_refused_at_once_and_the_rest_is_done(database_url: 
     asyncio.run(scenario())
 
 
+def test_an_attempt_that_meets_a_unique_key_is_not_begun_anew(database_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(database_url) as database:
+            assert await database.attempt(add, "o1", "theirs") == "o1"
+            with pytest.raises(Conflict):
+                await database.attempt(add, "o1", "mine")
+            assert await database.read(name_of, "o1") == "theirs"
+
+    asyncio.run(scenario())
+
+
+def test_of_writes_that_wait_together_each_fails_alone(database_url: str) -> None:
+    def refuses(id: str) -> Plan[None]:
+        yield []
+        raise KeyError(id)
+
+    async def scenario() -> None:
+        async with opened(database_url) as database:
+            outcomes = await asyncio.gather(
+                database.write(add, "o1", "x"),
+                database.write(add_twice, "o2"),
+                database.write(refuses, "o3"),
+                database.write(add, "o4", "x"),
+                return_exceptions=True,
+            )
+            assert [type(outcome) for outcome in outcomes] == [str, Conflict, KeyError, str]
+            names = [await database.read(name_of, f"o{n}") for n in (1, 2, 4)]
+            assert names == ["x", None, "x"]
+
+    asyncio.run(scenario())
+
+
 def test_postgres_that_goes_away_is_unavailable_and_found_again_at_once(postgres_url: str) -> None:
     async def scenario() -> None:
         async with opened(postgres_url, connections=3) as database:
