@@ -7,16 +7,18 @@ deviation are estimated afterwards with the items held.
 References
 ----------
 Andersen, E. B. (1972). The numerical solution of a set of conditional estimation equations. JRSS B, 34,
-42-54. Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47, 149-174.
+42-54. Andersen, E. B. (1973). A goodness of fit test for the Rasch model. Psychometrika, 38, 123-140.
+Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47, 149-174.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import chi2
 
 from calibration.estimation import calibrate
 from calibration.kernels.conditional import conditional
@@ -27,7 +29,7 @@ from cat_engine.family import MODELS
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
-__all__ = ["calibrate_conditional"]
+__all__ = ["Andersen", "andersen_test", "calibrate_conditional"]
 
 STEPS = 100
 LONGEST = 2.0
@@ -60,16 +62,7 @@ def calibrate_conditional(
     InputError
         For another model, or when persons and items are not linked well enough to be compared.
     """
-    if not isinstance(responses, Responses):
-        responses = Responses.from_dense(responses)
-    if model not in ("rasch", "pcm"):
-        raise InputError(
-            f"expected the model rasch or pcm for conditional estimation, got '{model}'; choose one of them"
-        )
-    if model == "rasch" and int(responses.n_cat.max()) > 2:
-        raise InputError(
-            "expected responses 0 and 1 for the model 'rasch', got more categories; use the model pcm"
-        )
+    responses = _checked(responses, model)
     began = time.perf_counter()
     screening = screen(responses, [MODELS[model]] * responses.n_items)
     if len(screening.keep) < 2:
@@ -88,6 +81,84 @@ def calibrate_conditional(
     rows = [_row(model, item, part) for item, part in zip(kept.items, problem.parts(d), strict=True)]
     found = calibrate(kept, model, fixed=ParameterSet(rows), errors="oakes")
     return _result(responses, screening, model, problem, d, covariance, loglik, gain, steps, seconds, found)
+
+
+def _checked(responses: Responses | Any, model: str) -> Responses:
+    if not isinstance(responses, Responses):
+        responses = Responses.from_dense(responses)
+    if model not in ("rasch", "pcm"):
+        raise InputError(
+            f"expected the model rasch or pcm for conditional estimation, got '{model}'; choose one of them"
+        )
+    if model == "rasch" and int(responses.n_cat.max()) > 2:
+        raise InputError(
+            "expected responses 0 and 1 for the model 'rasch', got more categories; use the model pcm"
+        )
+    return responses
+
+
+class Andersen(NamedTuple):
+    """Andersen's likelihood ratio test: do the items keep their difficulties from group to group?
+
+    Attributes
+    ----------
+    statistic, df, p
+        Twice the gain in conditional log-likelihood by estimating each group apart, against chi-squared.
+    left_out
+        Items of which a group never showed one of the categories; they are compared in no group.
+    """
+
+    statistic: float
+    df: int
+    p: float
+    left_out: list[str]
+
+
+def andersen_test(
+    responses: Responses | Any, groups: Sequence[str] | None = None, model: str = "rasch"
+) -> Andersen:
+    """Test whether the Rasch or partial credit model holds alike in groups of persons (Andersen, 1973).
+
+    Parameters
+    ----------
+    responses, model
+        As in `calibrate_conditional`.
+    groups
+        Each person's group; by default those with a raw score up to the median, and those above it.
+
+    Raises
+    ------
+    InputError
+        When the raw scores cannot split the persons, or no two items are left.
+    """
+    responses = _checked(responses, model)
+    if groups is None:
+        if responses.density < 1.0:
+            raise InputError(
+                "expected complete responses, whose raw scores split the persons, got gaps; give groups"
+            )
+        score = responses.dense().sum(axis=1, dtype=np.int64)
+        groups = np.where(score <= np.median(score), "low", "high").tolist()
+    if len(groups) != responses.n_persons:
+        raise InputError(
+            f"expected {responses.n_persons} group names, one a person, got {len(groups)}; give one each"
+        )
+    names = np.asarray(groups)
+    parts = [responses.take(np.flatnonzero(names == name)) for name in np.unique(names)]
+    wide = np.arange(responses.counts.shape[1]) < responses.n_cat[:, None]
+    shown = np.array([((part.counts > 0) | ~wide).all(axis=1) for part in parts]).all(axis=0)
+    if len(parts) < 2 or shown.sum() < 2:
+        raise InputError(
+            f"expected two groups or more in which at least two items show all their categories, got "
+            f"{len(parts)} groups and {int(shown.sum())} such items; split the persons otherwise"
+        )
+    kept = np.flatnonzero(shown)
+    problems = [_Conditional(part.select(kept)) for part in (responses, *parts)]
+    together, *apart = (problem.maximise(1e-8)[1] for problem in problems)
+    statistic = max(2.0 * (sum(apart) - together), 0.0)
+    df = (problems[0].size - 1) * (len(parts) - 1)
+    left_out = [item for item, known in zip(responses.items, shown, strict=True) if not known]
+    return Andersen(statistic, df, float(chi2.sf(statistic, df)), left_out)
 
 
 class _Conditional:
