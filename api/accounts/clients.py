@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jwt
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from api.database import tables
 from api.database.clock import NOW
-from api.database.plans import Commit, Plan, Query
+from api.database.plans import Call, Commit, Plan, Query, Rows
 from api.ids import digest, new_id
 from api.problems import Problem
 
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["LIFETIME", "SCOPES", "Client", "Clients", "Registered", "authorise", "register", "token_for"]
+__all__ = [
+    "LIFETIME",
+    "SCOPES",
+    "Client",
+    "Clients",
+    "Registered",
+    "add",
+    "authorise",
+    "disable",
+    "register",
+    "registered",
+    "renew",
+    "token_for",
+]
 
 SCOPES = {
     "results:read": "Read the organisation's results.",
     "invitations:write": "Invite people to tests.",
+    "webhooks:write": "Say where the organisation is told of results.",
     "sittings:supervise": "Set items aside, give time, end sittings.",
     "sections:run": "Run adaptive sections for another test player (1EdTech CAT).",
 }
@@ -46,6 +61,25 @@ _CLIENT = Query(
 _INSERT = Query(insert(tables.client))
 _ORGANISATION = Query(select(tables.organisation.c.id).where(tables.organisation.c.id == bindparam("id")))
 _INSERT_ORGANISATION = Query(insert(tables.organisation))
+
+_ALL = Query(
+    select(
+        tables.client.c.id,
+        tables.client.c.organisation_id,
+        tables.client.c.name,
+        tables.client.c.scopes,
+        tables.client.c.created_at,
+        tables.client.c.disabled_at,
+    ).order_by(tables.client.c.organisation_id, tables.client.c.created_at)
+)
+_RENEW = Query(
+    update(tables.client)
+    .where(tables.client.c.id == bindparam("client"))
+    .values(secret_digest=bindparam("secret"))
+)
+_DISABLE = Query(
+    update(tables.client).where(tables.client.c.id == bindparam("client")).values(disabled_at=bindparam("at"))
+)
 
 _NOBODY = digest("")
 
@@ -91,6 +125,58 @@ def register(
             )
         )
     return Commit(id, writes)
+
+
+def add(organisation: str, organisation_name: str, name: str, id: str, secret: str, scopes: str) -> Plan[str]:
+    """Plan: register a new client; refuse an identifier that is taken.
+
+    Raises
+    ------
+    Problem
+        ``conflict``
+    """
+    (known,) = yield [_CLIENT(id=id)]
+    if known:
+        raise Problem("conflict", f"There is a client '{id}' already; choose another identifier.")
+    return (yield from register(organisation, organisation_name, name, id, secret, scopes))
+
+
+def registered() -> Plan[list[dict[str, Any]]]:
+    """Plan: every client, without what is known of its secret."""
+    (rows,) = yield [_ALL()]
+    names = ("id", "organisation", "name", "scopes", "created_at", "disabled_at")
+    return Commit([dict(zip(names, row, strict=True)) | {"scopes": row[3].split()} for row in rows])
+
+
+def renew(id: str, secret: str) -> Plan[None]:
+    """Plan: give a client another secret.
+
+    Raises
+    ------
+    Problem
+        ``not_found``
+    """
+    yield from _known(id)
+    return Commit(None, [_RENEW(client=id, secret=digest(secret))])
+
+
+def disable(id: str) -> Plan[None]:
+    """Plan: shut a client out; workers know it within seconds.
+
+    Raises
+    ------
+    Problem
+        ``not_found``
+    """
+    now = yield from _known(id)
+    return Commit(None, [_DISABLE(client=id, at=now)])
+
+
+def _known(id: str) -> Generator[Sequence[Call], list[Rows], int]:
+    rows, time = yield [_CLIENT(id=id), NOW()]
+    if not rows:
+        raise Problem("not_found", f"There is no client '{id}'; 'acquis client list' names them.")
+    return int(time[0][0])
 
 
 def _registered(id: str) -> Plan[Registered | None]:

@@ -21,7 +21,15 @@ from api.sittings.timing import SECOND
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["ORGANISATION", "Invitation", "Invited", "invitation_by_code", "invite", "invite_passer_by"]
+__all__ = [
+    "ORGANISATION",
+    "Invitation",
+    "Invited",
+    "invitation_by_code",
+    "invite",
+    "invite_all",
+    "invite_passer_by",
+]
 
 ORGANISATION = "DEMONSTRATION"
 """The organisation that passers-by and the demonstration's clients belong to."""
@@ -51,6 +59,7 @@ _PERSON = Query(
         tables.person.c.identifier == bindparam("identifier"),
     )
 )
+_ORGANISATION = Query(select(tables.organisation.c.id).where(tables.organisation.c.id == bindparam("id")))
 _INSERT_PERSON = Query(insert(tables.person))
 _INSERT = Query(insert(tables.invitation))
 
@@ -166,6 +175,39 @@ def invite(
         )
     )
     return Commit(Invited(id, person_id, code, now + lifetime), writes)
+
+
+def invite_all(
+    organisation: str, test_code: str, people: Sequence[tuple[Person, str, int]], lifetime: int
+) -> Plan[list[Invited]]:
+    """Plan: invite several people, all or none.
+
+    Parameters
+    ----------
+    people
+        For each, the person, a new code and the extra time in percent.
+
+    Raises
+    ------
+    Problem
+        ``not_found`` when there is no such organisation or test, ``malformed`` for a person named twice.
+    """
+    (known,) = yield [_ORGANISATION(id=organisation)]
+    if not known:
+        raise Problem(
+            "not_found", f"There is no organisation '{organisation}'; 'acquis client add' makes one."
+        )
+    names = [(one.identifier_type, one.identifier) for one, _, _ in people if one.identifier]
+    for name in names:
+        if names.count(name) > 1:
+            raise Problem("malformed", f"The list names '{name[1]}' twice; name each person once.")
+    invited: list[Invited] = []
+    writes: list[Call] = []
+    for person, code, extra in people:
+        commit = yield from invite(organisation, person, test_code, code, lifetime, extra)
+        invited.append(commit.value)
+        writes += commit.writes
+    return Commit(invited, writes)
 
 
 async def invite_passer_by(runtime: Runtime) -> str:
