@@ -142,7 +142,7 @@ INDICES = {
 
 DEFECTS = {
     "SAT12_scored__3PL_priorg": "mirt's derivative of the 3PL in a and d is P(1 - P), without the guessing",
-    "Science__GPCM": "mirt's C2 of the GPCM disagrees with derivatives taken numerically",
+    "Science__GPCM": "mirt's derivative of the GPCM's expected score in the slope lacks a denominator",
 }
 """Cases in which mirt 1.45.1 is wrong: see docs/decisions/m2-differs-from-mirt.md."""
 
@@ -206,6 +206,26 @@ def test_with_mirts_wrong_derivative_its_figure_for_the_3pl_comes_out(reference:
     e, d, covariance = model.compare(part.matrix, "m2")
     statistic, _, _ = limited_module._quadratic([(e, d, covariance, evidence.n_persons)])
     close(statistic, content["M2"]["M2"], 1e-8)
+
+
+def test_with_mirts_undivided_sum_its_figure_for_the_gpcm_comes_out(reference: Path) -> None:
+    """d E(x) / d a is theta Var(x); mirt's has, in the place of E(x), the sum of k exp(z_k - max z), whose
+    denominator it leaves out. Only second moments use it."""
+    evidence, content = evidence_of(reference, "Science__GPCM")
+    part = evidence.parts[0]
+    free = freedom(evidence)
+    model, wrong = (limited_module._model_of(part, free, 0) for _ in range(2))
+    theta = part.grid.nodes
+    k = np.arange(4.0)[:, None]
+    for i in range(evidence.n_items):
+        p = part.probability[i]
+        undivided = (k * p).sum(axis=0) / p.max(axis=0)
+        wrong.slopes[i][0] = p * theta * (k - undivided)
+    e, right, covariance = model.compare(part.matrix, "c2")
+    first = int((evidence.pool.n_cat - 1).sum())
+    derivatives = np.vstack([right[:first], wrong.compare(part.matrix, "c2")[1][first:]])
+    statistic, _, _ = limited_module._quadratic([(e, derivatives, covariance, evidence.n_persons)])
+    close(statistic, content["C2"]["M2"], 1e-9)
 
 
 def test_the_one_parameter_model_fits_alike_under_both_names(reference: Path) -> None:
