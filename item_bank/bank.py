@@ -16,7 +16,7 @@ from typing import Any
 
 from cat_engine.errors import InputError
 from item_bank.canonical import canonical
-from item_bank.content import Hotspot, Item, SelectPoint, Stimulus, kind_of
+from item_bank.content import ACCESS, FEATURES, Hotspot, Item, SelectPoint, Stimulus, kind_of, stored
 from item_bank.framework import Framework
 
 __all__ = ["ELIGIBLE", "STATUSES", "Bank", "document", "has_expired"]
@@ -93,7 +93,8 @@ class Bank:
 
         ``item, domain, skill, form, stimulus, enemies, status, profession, grade, ai, picture``; enemies are
         parted by blanks, ``form`` is the kind of control (``several`` when they differ), ``ai`` and
-        ``picture`` are ``yes`` or ``no``.
+        ``picture`` are ``yes`` or ``no``. So are ``needs_MODE`` and ``offers_FEATURE``, for every access mode
+        and accessibility feature that an item of the bank says.
         """
         chosen = self.items if items is None else tuple(items)
         return {
@@ -108,6 +109,16 @@ class Bank:
             "grade": ["" if i.grade is None else str(i.grade) for i in chosen],
             "ai": ["yes" if "ai" in i.tags else "no" for i in chosen],
             "picture": ["yes" if self._shows_picture(i) else "no" for i in chosen],
+            **{
+                f"needs_{mode}": ["yes" if mode in i.access else "no" for i in chosen]
+                for mode in ACCESS
+                if any(mode in item.access for item in self.items)
+            },
+            **{
+                f"offers_{feature}": ["yes" if feature in i.features else "no" for i in chosen]
+                for feature in FEATURES
+                if any(feature in item.features for item in self.items)
+            },
         }
 
     def _shows_picture(self, item: Item) -> bool:
@@ -131,8 +142,19 @@ def _form(item: Item) -> str:
 
 
 def has_expired(item: Item, today: date) -> bool:
-    """Return whether the shelf life of `item` has ended: its last good day lies before `today`."""
-    return bool(item.expires) and date.fromisoformat(item.expires) < today
+    """Return whether the shelf life of `item` has ended: its last good day lies before `today`.
+
+    Raises
+    ------
+    InputError
+        A shelf life that is no date.
+    """
+    try:
+        return bool(item.expires) and date.fromisoformat(item.expires) < today
+    except ValueError:
+        raise InputError(
+            f"expected a shelf life like 2027-12-31, got '{item.expires}' for '{item.id}'; write a date"
+        ) from None
 
 
 def document(bank: Bank) -> dict[str, Any]:
@@ -149,8 +171,7 @@ def document(bank: Bank) -> dict[str, Any]:
 def _fields(value: Any) -> Any:
     """Return a content object as plain values; an interaction also says its kind, a mapping its order."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _fields(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"": type(value).__name__} | fields
+        return {"": type(value).__name__} | {name: _fields(held) for name, held in stored(value)}
     if isinstance(value, Mapping):
         return [[key, _fields(entry)] for key, entry in value.items()]
     if isinstance(value, list | tuple):

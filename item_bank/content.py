@@ -11,10 +11,15 @@ pair), ``"72"`` (number or text), ``"102 113"`` (point).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
 
 __all__ = [
+    "ACCESS",
+    "FEATURES",
+    "LATER",
     "Area",
     "Choice",
     "Content",
@@ -37,7 +42,42 @@ __all__ = [
     "Stimulus",
     "TextEntry",
     "kind_of",
+    "stored",
 ]
+
+
+LATER = MappingProxyType({"later": True})
+"""Marks a field that came after banks had been published: at its default it has no part in their hash."""
+
+
+ACCESS = ("textual", "visual", "auditory", "tactile", "color", "position", "orientation", "itemSize")
+"""Access modes of 1EdTech AccessForAll 3.0 (``accessMode``): what an item asks of the senses and the hand."""
+
+FEATURES = (
+    "alternativeText",
+    "longDescription",
+    "transcript",
+    "captions",
+    "audioDescription",
+    "signLanguage",
+    "braille",
+    "tactileGraphic",
+    "largePrint",
+    "highContrastDisplay",
+    "readingOrder",
+    "unlocked",
+    "simplifiedLanguage",
+    "glossary",
+)
+"""Accessibility features by the names of schema.org's ``accessibilityFeature`` and of AccessForAll 3.0."""
+
+
+def stored(value: Any) -> Iterator[tuple[str, Any]]:
+    """Return the fields of a content object that are stored: all but the `LATER` ones at their default."""
+    for one in fields(value):
+        held = getattr(value, one.name)
+        if held != one.default or "later" not in one.metadata:
+            yield one.name, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +134,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Give each row its column (directed pairs "row column")."""
+    """Give each row its column, or its columns (directed pairs "row column")."""
 
     rows: tuple[Option, ...]
     columns: tuple[Option, ...]
     prompt: str = ""
     maximum: int = 0
     shuffle: bool = False
+    blanks: bool = field(default=False, metadata=LATER)
+    """Rows may stay without a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +311,10 @@ class Item:
         Content by language code; the first is the original. All share the same response identifiers.
     scores
         The worth of each category, ascending from category 0; ``len(scores)`` categories.
+    access
+        What a person must be able to do to answer it (`ACCESS`); none is said where it is empty.
+    features
+        What it offers to those who need it (`FEATURES`).
     """
 
     id: str
@@ -285,6 +331,8 @@ class Item:
     authors: tuple[str, ...] = ()
     status: str = "draft"
     expires: str = ""
+    access: tuple[str, ...] = field(default=(), metadata=LATER)
+    features: tuple[str, ...] = field(default=(), metadata=LATER)
 
     @property
     def n_cat(self) -> int:

@@ -21,7 +21,7 @@ from item_bank.forms import RESPONSE, Form
 from item_bank.mapping import number
 from item_bank.markup import active, escape, printable, sanitise
 from item_bank.moodle import identifiers, partly, within
-from item_bank.qti.package import Imported, Note
+from item_bank.qti.importing import Imported, Note
 from item_bank.qti.xml import Unsupported
 
 __all__ = ["read_gift"]

@@ -27,7 +27,7 @@ from item_bank.forms import RESPONSE, Form
 from item_bank.mapping import number
 from item_bank.markup import active, escape, sanitise, text
 from item_bank.media import check_picture, kind
-from item_bank.qti.package import Imported, Note
+from item_bank.qti.importing import Imported, Note
 from item_bank.qti.xml import Unsupported, children, local, parse, refuse
 
 __all__ = ["identifiers", "partly", "read_moodle", "within"]

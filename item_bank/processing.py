@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from item_bank.content import Area, Node, Outcome, Response, Rules
 from item_bank.mapping import inside, mapped, normal, number
 
-__all__ = ["EXPRESSIONS", "RULES", "evaluate", "flaw"]
+__all__ = ["EXPRESSIONS", "RULES", "evaluate", "flaw", "is_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Exit(Exception):
 def evaluate(rules: Rules, responses: Mapping[str, Response], given: Mapping[str, Sequence[str]]) -> float:
     """Return the outcome SCORE after `rules`; an unset SCORE is 0."""
     start = {
-        o.id: Value(o.base_type, o.default) if o.default else (_of(0.0) if _numeric(o) else None)
+        o.id: Value(o.base_type, o.default) if o.default else (_of(0.0) if is_number(o) else None)
         for o in rules.outcomes
     }
     state = _State(responses, given, start, {o.id: o for o in rules.outcomes})
@@ -56,7 +56,8 @@ def evaluate(rules: Rules, responses: Mapping[str, Response], given: Mapping[str
     return 0.0 if total is None else total
 
 
-def _numeric(outcome: Outcome) -> bool:
+def is_number(outcome: Outcome) -> bool:
+    """Return whether `outcome` is one number."""
     return outcome.cardinality == "single" and outcome.base_type in ("float", "integer")
 
 

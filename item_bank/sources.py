@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cat_engine.errors import InputError
 from item_bank.bank import Bank
-from item_bank.qti.package import Imported, import_item, import_package
+from item_bank.qti.importing import Imported, import_item, import_package
 from item_bank.store import Store
 
 __all__ = ["SUFFIXES", "merged", "open_bank", "read_file"]

@@ -18,7 +18,8 @@ from cat_engine.errors import InputError
 from item_bank.bank import Bank
 from item_bank.log import Log, from_lines, to_line
 from item_bank.publication import Version, versions
-from item_bank.qti.package import import_package, package
+from item_bank.qti.importing import import_package
+from item_bank.qti.package import package
 
 __all__ = ["Store"]
 

@@ -20,10 +20,22 @@ from typing import Any
 from cat_engine.errors import InputError
 from item_bank import forms
 from item_bank.bank import Bank
-from item_bank.content import Choice, Content, Item, Match, Option, Order, Source, TextEntry
+from item_bank.content import (
+    ACCESS,
+    FEATURES,
+    Choice,
+    Content,
+    Item,
+    Match,
+    Option,
+    Order,
+    Source,
+    TextEntry,
+)
 from item_bank.forms import RESPONSE, Form
+from item_bank.mapping import number
 from item_bank.markup import escape, printable, sanitise, text
-from item_bank.qti.package import Imported, Note
+from item_bank.qti.importing import Imported, Note
 
 __all__ = ["COLUMNS", "read_csv", "write_csv"]
 
@@ -38,6 +50,8 @@ _ITEM = (
     "authors",
     "status",
     "expires",
+    "access",
+    "features",
 )
 _OPTIONS = tuple(f"option_{letter}" for letter in "ABCDEFGH")
 _COLUMNS = tuple(f"column_{n}" for n in range(1, 7))
@@ -55,6 +69,8 @@ COLUMNS = (
 _LARGEST = 16 * 1024 * 1024
 _MOST_ROWS = 100_000
 _FORMULA = re.compile(r"'*[=+\-@\t\r|]")
+_SLASHED = re.compile(r"([0-3]?[0-9])/([0-3]?[0-9])/([0-9]{4})\Z")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _KNOWN_FORMS = ("single", "multiple", "order", "match", "number", "text")
 
 
@@ -193,6 +209,8 @@ class Lines:
 
     where: str
     line: int
+    day_first: bool = True
+    """Whether dates are written with the day before the month: where a spreadsheet parts cells with ``;``."""
 
     def fail(self, what: str) -> InputError:
         """Return the error with its place."""
@@ -241,13 +259,12 @@ def _keys(item: Item, language: str) -> object:
 def _rows(data: bytes, where: str) -> Iterator[tuple[Lines, dict[str, str]]]:
     if len(data) > _LARGEST:
         raise InputError(f"{where}: expected at most {_LARGEST:,} bytes, got {len(data):,}; split it")
-    if b"\x00" in data:
+    if b"\x00" in data and not data.startswith(_UTF_16):
         line = data[: data.index(b"\x00")].count(b"\n") + 1
         raise InputError(f"{where}, line {line}: expected text, got a NUL; save it as CSV")
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        content = data.decode("cp1252", "replace")
+    content = _decoded(data)
+    if content.startswith("sep="):  # a spreadsheet's own hint
+        content = content.partition("\n")[2]
     first = content.split("\n", 1)[0]
     delimiter = max(";,\t", key=first.count)
     reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
@@ -260,15 +277,26 @@ def _rows(data: bytes, where: str) -> Iterator[tuple[Lines, dict[str, str]]]:
         unknown = [name for name in names if name not in COLUMNS]
         if unknown:
             raise InputError(f"{where}: the column '{unknown[0][:40]}' is not known; remove or rename it")
-        for number, row in enumerate(reader):
-            lines = Lines(where, reader.line_num)
-            if number >= _MOST_ROWS:
+        for count, row in enumerate(reader):
+            lines = Lines(where, reader.line_num, delimiter == ";")
+            if count >= _MOST_ROWS:
                 raise lines.fail(f"expected at most {_MOST_ROWS:,} rows; split the file")
             if None in row:
                 raise lines.fail(f"expected {len(names)} cells, got more; quote what holds '{delimiter}'")
+            if not any(value and value.strip() for value in row.values()):
+                continue
             yield lines, {name: _fused(printable(value or "")) for name, value in row.items()}
     except csv.Error as error:
         raise InputError(f"{where}, line {reader.line_num}: expected CSV, got: {error}") from None
+
+
+def _decoded(data: bytes) -> str:
+    if data.startswith(_UTF_16):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def _fused(value: str) -> str:
@@ -284,6 +312,7 @@ def _item(name: str, language: str, row: Mapping[str, str], lines: Lines) -> Ite
     if grade and grade not in ("1", "2", "3", "4", "5"):
         raise lines.fail(f"expected a grade from 1 to 5, got '{grade[:20]}'")
     source = {n: row.get(f"source_{n}", "") for n in _SOURCE}
+    source["date"] = _day(source["date"], lines)
     return Item(
         id=name,
         versions={language: content},
@@ -298,8 +327,31 @@ def _item(name: str, language: str, row: Mapping[str, str], lines: Lines) -> Ite
         source=Source(**{**source, "checked": source["checked"] or "knowledge"}) if source["text"] else None,
         authors=_list(row.get("authors", "")),
         status=row.get("status", "") or "draft",
-        expires=row.get("expires", ""),
+        expires=_day(row.get("expires", ""), lines),
+        access=_known(row.get("access", ""), ACCESS, "access", lines),
+        features=_known(row.get("features", ""), FEATURES, "features", lines),
     )
+
+
+def _known(cell: str, names: Sequence[str], column: str, lines: Lines) -> tuple[str, ...]:
+    found = _list(cell)
+    for name in found:
+        if name not in names:
+            raise lines.fail(f"expected '{column}' among {', '.join(names)}, got '{name[:30]}'")
+    return found
+
+
+def _day(cell: str, lines: Lines) -> str:
+    """Return a date as ISO writes it; a French spreadsheet makes 31/12/2027 of 2027-12-31 when it saves."""
+    written = _SLASHED.match(cell.strip())
+    if not written:
+        return cell.strip()
+    day, month, year = (int(part) for part in written.groups())
+    if day <= 12 and month <= 12 and day != month and not lines.day_first:
+        raise lines.fail(f"'{cell.strip()}' could be two days; write it as 2027-12-31")
+    if month > 12 >= day:
+        day, month = month, day
+    return f"{year:04d}-{month:02d}-{day:02d}"
 
 
 def _list(cell: str) -> tuple[str, ...]:
@@ -320,6 +372,8 @@ def _form(row: Mapping[str, str], lines: Lines) -> Form:
     if kind not in _KNOWN_FORMS:
         raise lines.fail(f"expected a form among {', '.join(_KNOWN_FORMS)}, got '{kind[:20]}'")
     if kind == "number":
+        if number(row["key"]) is None:
+            raise lines.fail(f"expected a number as the key, got '{row['key'].strip()[:20]}'")
         return forms.numeric(row["key"].strip(), row.get("unit", ""), row.get("scoring") != "decimal")
     if kind == "text":
         form = forms.typed(_worths(row["key"], lines), row.get("scoring") != "case")
@@ -351,10 +405,8 @@ def _worths(cell: str, lines: Lines) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in cell.split("|"):
         answer, _, worth = part.rpartition("=") if "=" in part else (part, "", "1")
-        try:
-            found[answer.strip()] = float(worth)
-        except ValueError:
-            raise lines.fail(f"expected 'answer=worth', got '{part.strip()[:40]}'") from None
+        figure = number(worth)
+        found[answer.strip()] = -1.0 if figure is None else figure
         if not answer.strip() or not 0.0 <= found[answer.strip()] <= 1000.0:
             raise lines.fail(f"expected 'answer=worth', got '{part.strip()[:40]}'")
     if max(found.values()) <= 0.0:

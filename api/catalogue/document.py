@@ -10,7 +10,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -32,8 +32,7 @@ _CLASSES: Mapping[str, type] = MappingProxyType(
 def plain(value: Any) -> Any:
     """Return item content (dataclasses) as JSON values; a class is told by the key ``is``."""
     if is_dataclass(value) and not isinstance(value, type):
-        named = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return {"is": type(value).__name__} | named
+        return {"is": type(value).__name__} | {name: plain(held) for name, held in content.stored(value)}
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -52,8 +51,12 @@ def rebuilt(value: Any) -> Any:
 
 
 def to_bytes(document: Mapping[str, Any]) -> bytes:
-    """Return `document` as the bytes that are hashed."""
-    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Return `document` as the bytes that are hashed.
+
+    Mappings keep their order, which means something: the first language is the original, the first entry
+    that fits an answer says its worth.
+    """
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode()
 
 

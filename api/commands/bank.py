@@ -17,7 +17,7 @@ from cat_engine.errors import InputError
 if TYPE_CHECKING:
     from item_bank.bank import Bank
     from item_bank.log import Log
-    from item_bank.qti.package import Note
+    from item_bank.qti.importing import Note
     from item_bank.store import Store
 
 __all__ = ["configure", "run"]

@@ -1,8 +1,9 @@
-"""The interactions of QTI: from XML to what `item_bank.content` holds, and back; a pair of functions each."""
+"""The interactions of QTI, from XML to what `item_bank.content` holds; `controls` writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lxml import etree
@@ -23,22 +24,20 @@ from item_bank.content import (
     SelectPoint,
     TextEntry,
 )
-from item_bank.markup import to_html, to_xml
+from item_bank.markup import to_html
 from item_bank.qti.xml import Unsupported, attribute, children, local, refuse, whole
 
 __all__ = [
     "INLINE",
     "NAMES",
+    "QTI",
     "UNIT",
     "Reading",
     "area",
-    "graft",
     "numbers",
     "read_interaction",
     "slot",
-    "spelled",
     "tag",
-    "write_interaction",
 ]
 
 QTI = "http://www.imsglobal.org/xsd/imsqtiasi_v3p0"
@@ -48,15 +47,31 @@ UNIT = "acquis-unit"
 INLINE = (InlineChoice, TextEntry)
 """What stands in a sentence."""
 
+_PIXELS = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*(?:px)?\s*\Z")
+_WIDEST = 100_000
 _SHAPES = {"rect": 4, "circle": 3, "ellipse": 4, "poly": None, "default": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading a part of an item needs to know: the file's name for messages, and its pictures' names."""
+    """What reading a part of an item needs to know.
+
+    Attributes
+    ----------
+    where
+        The file's name, for messages.
+    picture
+        From a picture's address to its name in the bank.
+    size
+        From a picture's name to its width and height, where they are known.
+    ours
+        Whether we wrote the file.
+    """
 
     where: str
     picture: Callable[[str], str]
+    size: Callable[[str], tuple[int, int] | None] = lambda name: None
+    ours: bool = False
 
     def html(self, element: etree._Element) -> str:
         """Return the content of `element` as canonical HTML, its pictures by their names in the bank."""
@@ -150,10 +165,16 @@ def _options(element: etree._Element, name: str, reading: Reading) -> tuple[Opti
     return tuple(found.values())
 
 
+def _at_most(element: etree._Element, name: str, response: Response, reading: Reading) -> int:
+    """Return how many values may be given (0: any number); never fewer than the key holds."""
+    maximum = whole(element, name, reading.where, 0)
+    if response.cardinality == "single":
+        return 1
+    return 0 if maximum < len(response.correct) else maximum
+
+
 def _choice(element: etree._Element, response: Response, reading: Reading) -> Choice:
-    maximum = whole(element, "max-choices", reading.where, 1)
-    if (maximum == 1) != (response.cardinality == "single"):
-        maximum = 1 if response.cardinality == "single" else 0
+    maximum = _at_most(element, "max-choices", response, reading)
     return Choice(
         _options(element, "simple-choice", reading),
         _prompt(element, reading),
@@ -165,7 +186,8 @@ def _choice(element: etree._Element, response: Response, reading: Reading) -> Ch
 
 def _order(element: etree._Element, response: Response, reading: Reading) -> Order:
     options = _options(element, "simple-choice", reading)
-    if element.get("max-choices") or element.get("min-choices"):
+    bounds = {whole(element, name, reading.where, 0) for name in ("max-choices", "min-choices")}
+    if bounds - {0, len(options)}:
         raise Unsupported("it orders a part of its options only", element.sourceline)
     return Order(options, _prompt(element, reading), _flag(element, "shuffle"))
 
@@ -175,14 +197,17 @@ def _match(element: etree._Element, response: Response, reading: Reading) -> Mat
     if len(sets) != 2:
         refuse(reading.where, element.sourceline, f"expected two sets to match, got {len(sets)}")
     rows, columns = (_options(one, "simple-associable-choice", reading) for one in sets)
-    if any(row.match_max != 1 for row in rows):
-        raise Unsupported("it gives a row several columns", element.sourceline)
+    lowest = whole(element, "min-associations", reading.where, len(rows) if reading.ours else 0)
+    each = all(
+        whole(row, "match-min", reading.where, 0) > 0 for row in children(sets[0], "simple-associable-choice")
+    )
     return Match(
         rows,
         columns,
         _prompt(element, reading),
-        whole(element, "max-associations", reading.where, 1),
+        _at_most(element, "max-associations", response, reading),
         _flag(element, "shuffle"),
+        blanks=not each and lowest < len(rows),
     )
 
 
@@ -203,8 +228,8 @@ def _text_entry(element: etree._Element, response: Response, reading: Reading) -
     if _flag(element, "multiline"):
         raise Unsupported("it wants a text of several lines", element.sourceline)
     return TextEntry(
-        element.get("label") or "",
-        whole(element, "expected-length", reading.where, 20),
+        element.get("label") or element.get("aria-label") or "",
+        whole(element, "expected-length", reading.where, 20) or 20,
         unit,
         element.get("pattern-mask") or "",
     )
@@ -214,12 +239,18 @@ def _image(element: etree._Element, reading: Reading) -> Image:
     found = next(iter(element.iter("{*}img")), None)
     if found is None:
         raise Unsupported("its picture is not an <img>", element.sourceline)
-    return Image(
-        reading.picture(attribute(found, "src", reading.where)),
-        whole(found, "width", reading.where, 0),
-        whole(found, "height", reading.where, 0),
-        found.get("alt") or "",
-    )
+    name = reading.picture(attribute(found, "src", reading.where))
+    said = [_PIXELS.match(found.get(side) or "") for side in ("width", "height")]
+    known = reading.size(name)
+    if all(said):
+        width, height = (round(float(side[1])) for side in said if side)
+    elif known:
+        width, height = known
+    else:
+        raise Unsupported("its picture does not say its size", found.sourceline)
+    if not (0 < width <= _WIDEST and 0 < height <= _WIDEST):
+        raise Unsupported(f"its picture is {width} by {height}", found.sourceline)
+    return Image(name, width, height, found.get("alt") or "")
 
 
 def _hotspot(element: etree._Element, response: Response, reading: Reading) -> Hotspot:
@@ -235,15 +266,15 @@ def _hotspot(element: etree._Element, response: Response, reading: Reading) -> H
         _image(element, reading),
         tuple(areas.values()),
         _prompt(element, reading),
-        whole(element, "max-choices", reading.where, 1),
+        _at_most(element, "max-choices", response, reading),
     )
 
 
 def _select_point(element: etree._Element, response: Response, reading: Reading) -> SelectPoint:
+    maximum = _at_most(element, "max-choices", response, reading)
+    areas = len(response.mapping.areas) if response.mapping else 0
     return SelectPoint(
-        _image(element, reading),
-        _prompt(element, reading),
-        whole(element, "max-choices", reading.where, 1),
+        _image(element, reading), _prompt(element, reading), maximum or max(1, len(response.correct), areas)
     )
 
 
@@ -288,192 +319,3 @@ _READERS: dict[str, tuple[Callable[[etree._Element, Response, Reading], Interact
 }
 NAMES = tuple(_READERS)
 """Interactions that are supported, by their names without ``qti-``."""
-
-
-# Writing.
-
-
-def write_interaction(control: Interaction, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    """Return the elements that stand for `control`, which fills the response variable `name`.
-
-    Parameters
-    ----------
-    path
-        From a picture's name in the bank to its address as seen from the item.
-    """
-    return _WRITERS[type(control)](control, name, path)
-
-
-def graft(parent: etree._Element, markup: str, path: Callable[[str], str]) -> None:
-    """Append canonical HTML to `parent`, its pictures by their addresses."""
-    fragment = to_xml(markup)
-    for element in fragment.iter():
-        if element.tag == "img" and element.get("src"):
-            element.set("src", path(element.get("src")))
-        if element is not fragment and not str(element.tag).startswith("{"):
-            element.tag = f"{{{QTI}}}{element.tag}"
-    last = parent[-1] if len(parent) else None
-    if fragment.text:
-        if last is None:
-            parent.text = (parent.text or "") + fragment.text
-        else:
-            last.tail = (last.tail or "") + fragment.text
-    for child in list(fragment):
-        parent.append(child)
-
-
-def _element(name: str, attributes: Mapping[str, object]) -> etree._Element:
-    made = etree.Element(tag(name))
-    for key, value in attributes.items():
-        if value is not None and value != "":
-            made.set(key.replace("_", "-"), spelled(value))
-    return made
-
-
-def spelled(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.17g}" if isinstance(value, float) else str(value)
-
-
-def _write_prompt(parent: etree._Element, markup: str, path: Callable[[str], str]) -> None:
-    if markup:
-        prompt = etree.SubElement(parent, tag("prompt"))
-        graft(prompt, markup, path)
-
-
-def _write_options(
-    parent: etree._Element,
-    name: str,
-    options: tuple[Option, ...],
-    path: Callable[[str], str],
-    matched: bool = False,
-) -> None:
-    for option in options:
-        made = _element(name, {"identifier": option.id, "fixed": option.fixed or None})
-        if matched:
-            made.set("match-max", str(option.match_max))
-        graft(made, option.html, path)
-        parent.append(made)
-
-
-def _write_choice(control: Choice, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element(
-        "choice-interaction",
-        {
-            "response_identifier": name,
-            "shuffle": control.shuffle,
-            "min_choices": control.minimum,
-            "max_choices": control.maximum,
-        },
-    )
-    _write_prompt(made, control.prompt, path)
-    _write_options(made, "simple-choice", control.options, path)
-    return [made]
-
-
-def _write_order(control: Order, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element("order-interaction", {"response_identifier": name, "shuffle": control.shuffle})
-    _write_prompt(made, control.prompt, path)
-    _write_options(made, "simple-choice", control.options, path)
-    return [made]
-
-
-def _write_match(control: Match, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element(
-        "match-interaction",
-        {"response_identifier": name, "shuffle": control.shuffle, "max_associations": control.maximum},
-    )
-    _write_prompt(made, control.prompt, path)
-    for options in (control.rows, control.columns):
-        one = etree.SubElement(made, tag("simple-match-set"))
-        _write_options(one, "simple-associable-choice", options, path, matched=True)
-    return [made]
-
-
-def _write_inline_choice(
-    control: InlineChoice, name: str, path: Callable[[str], str]
-) -> list[etree._Element]:
-    made = _element(
-        "inline-choice-interaction",
-        {"response_identifier": name, "shuffle": control.shuffle, "label": control.label},
-    )
-    _write_options(made, "inline-choice", control.options, path)
-    return [made]
-
-
-def _write_text_entry(control: TextEntry, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element(
-        "text-entry-interaction",
-        {
-            "response_identifier": name,
-            "expected_length": control.length,
-            "pattern_mask": control.pattern,
-            "label": control.label,
-        },
-    )
-    if not control.unit:
-        return [made]
-    unit = etree.Element(f"{{{QTI}}}span", {"class": UNIT})
-    unit.text = f" {control.unit}"
-    return [made, unit]
-
-
-def _write_image(parent: etree._Element, image: Image, path: Callable[[str], str]) -> None:
-    etree.SubElement(
-        parent,
-        f"{{{QTI}}}img",
-        {"src": path(image.name), "alt": image.alt, "width": str(image.width), "height": str(image.height)},
-    )
-
-
-def _write_hotspot(control: Hotspot, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element("hotspot-interaction", {"response_identifier": name, "max_choices": control.maximum})
-    _write_prompt(made, control.prompt, path)
-    _write_image(made, control.image, path)
-    for one in control.areas:
-        made.append(
-            _element(
-                "hotspot-choice",
-                {
-                    "identifier": one.id,
-                    "shape": one.shape,
-                    "coords": ",".join(spelled(float(c)) for c in one.coords),
-                    "hotspot_label": one.label,
-                },
-            )
-        )
-    return [made]
-
-
-def _write_select_point(control: SelectPoint, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element("select-point-interaction", {"response_identifier": name, "max_choices": control.maximum})
-    _write_prompt(made, control.prompt, path)
-    _write_image(made, control.image, path)
-    return [made]
-
-
-def _write_gap_match(control: GapMatch, name: str, path: Callable[[str], str]) -> list[etree._Element]:
-    made = _element(
-        "gap-match-interaction",
-        {"response_identifier": name, "shuffle": control.shuffle, "max_associations": 0},
-    )
-    _write_prompt(made, control.prompt, path)
-    _write_options(made, "gap-text", control.options, path, matched=True)
-    graft(made, control.html, path)
-    for one in list(made.iter(f"{{{QTI}}}slot")):
-        one.tag = tag("gap")
-        one.set("identifier", one.attrib.pop("name"))
-    return [made]
-
-
-_WRITERS: dict[type, Callable[..., list[etree._Element]]] = {
-    Choice: _write_choice,
-    Order: _write_order,
-    Match: _write_match,
-    InlineChoice: _write_inline_choice,
-    TextEntry: _write_text_entry,
-    Hotspot: _write_hotspot,
-    SelectPoint: _write_select_point,
-    GapMatch: _write_gap_match,
-}

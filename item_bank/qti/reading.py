@@ -9,11 +9,12 @@ from lxml import etree
 
 from item_bank.content import Content, Image, Interaction, Mapped, Response
 from item_bank.markup import TAGS
-from item_bank.qti.interactions import Reading, area, read_interaction, slot
-from item_bank.qti.names import from_file
+from item_bank.qti.interactions import NAMES, Reading, area, read_interaction, slot
+from item_bank.qti.names import TOOL, from_file
 from item_bank.qti.rules import read_processing
 from item_bank.qti.upgrade import is_qti2, pictures, upgrade
 from item_bank.qti.xml import (
+    QTI_1,
     XML_LANG,
     Unsupported,
     attribute,
@@ -83,6 +84,7 @@ class ItemFile:
     stimuli: tuple[str, ...]
     """Addresses of the stimuli it refers to, as the file writes them."""
     notes: tuple[tuple[int, str], ...]
+    says_language: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,15 @@ class StimulusFile:
     image: Image | None
 
 
-def read_item(data: bytes, where: str, picture: Callable[[str], str], language: str = "") -> ItemFile:
+def read_item(
+    data: bytes,
+    where: str,
+    picture: Callable[[str], str],
+    language: str = "",
+    *,
+    size: Callable[[str], tuple[int, int] | None] = lambda name: None,
+    template: Callable[[str], bytes | None] = lambda address: None,
+) -> ItemFile:
     """Read one item.
 
     Parameters
@@ -105,6 +115,10 @@ def read_item(data: bytes, where: str, picture: Callable[[str], str], language: 
         From a picture's address as the file writes it to its name in the bank.
     language
         Of a file that does not say its own.
+    size
+        From a picture's name to its width and height, for a file that does not say them.
+    template
+        From the address of a response processing template of the file's own to what it holds.
 
     Raises
     ------
@@ -113,28 +127,22 @@ def read_item(data: bytes, where: str, picture: Callable[[str], str], language: 
     Unsupported
         An item that means something we cannot show or score.
     """
-    root = parse(data, where)
-    no_script(root, where)
-    if is_qti2(root):
-        upgrade(root)
-    pictures(root)
-    _no_slots(root)
-    from_file(root)
+    root = _opened(data, where)
     if local(root) != "assessment-item":
         refuse(where, root.sourceline, f"expected <qti-assessment-item>, got <{local(root)[:40]}>")
     if (root.get("adaptive") or "false") == "true":
         raise Unsupported("it is adaptive: it goes on after an answer", root.sourceline)
     name = attribute(root, "identifier", where)
     notes = _set_aside(root)
-    responses = _responses(root, where)
+    responses = _responses(root, where, notes)
     bodies = children(root, "item-body")
     if len(bodies) != 1:
         refuse(where, root.sourceline, f"expected one <qti-item-body>, got {len(bodies)}")
-    reading = Reading(where, picture)
+    reading = Reading(where, picture, size, ours=root.get("tool-name") == TOOL)
     rationale = _rationale(bodies[0], reading)
     interactions = _interactions(bodies[0], responses, reading)
     notes += _outside(bodies[0])
-    processing, rules = read_processing(root, responses, where)
+    processing, rules, said = read_processing(root, responses, where, template)
     content = Content(
         title=root.get("title") or name,
         body=_trimmed(reading.html(bodies[0])),
@@ -147,16 +155,34 @@ def read_item(data: bytes, where: str, picture: Callable[[str], str], language: 
     refs = tuple(
         ref.get("href") or "" for ref in children(root, "assessment-stimulus-ref") if ref.get("href")
     )
-    return ItemFile(name, _language(root, language), content, refs, tuple(notes))
+    spoken = _language(root, "")
+    return ItemFile(name, spoken or language, content, refs, (*notes, *said), bool(spoken))
+
+
+def _opened(data: bytes, where: str) -> etree._Element:
+    """Return the root of an item or stimulus file in the names of QTI 3, with nothing in it that acts."""
+    root = parse(data, where)
+    if local(root) == "questestinterop":
+        refuse(where, root.sourceline, QTI_1)
+    if is_qti2(root):
+        upgrade(root)
+    pictures(root)
+    for element in root.iter():
+        if isinstance(element.tag, str) and _is_control(element) and local(element) not in NAMES:
+            raise Unsupported(f"it uses <qti-{local(element)}>, which is not supported", element.sourceline)
+    no_script(root, where)
+    _no_slots(root)
+    from_file(root)
+    return root
+
+
+def _is_control(element: etree._Element) -> bool:
+    return local(element).endswith("-interaction")
 
 
 def read_stimulus(data: bytes, where: str, picture: Callable[[str], str], language: str = "") -> StimulusFile:
     """Read one shared stimulus; see `read_item`."""
-    root = parse(data, where)
-    no_script(root, where)
-    pictures(root)
-    _no_slots(root)
-    from_file(root)
+    root = _opened(data, where)
     if local(root) != "assessment-stimulus":
         refuse(where, root.sourceline, f"expected <qti-assessment-stimulus>, got <{local(root)[:40]}>")
     name = attribute(root, "identifier", where)
@@ -188,16 +214,18 @@ def no_script(root: etree._Element, where: str) -> None:
             continue
         name = etree.QName(element).localname.lower()
         if name in ("script", "foreignobject", "handler", "listener", "embed", "applet", "base"):
-            refuse(where, element.sourceline, f"<{name}> is not accepted; remove it")
+            refuse(where, element.sourceline, f"<{name}> is not accepted; remove it", hostile=True)
         for key, value in element.attrib.items():
             plain = etree.QName(key).localname.lower()
             if plain.startswith("on"):
-                refuse(where, element.sourceline, f"the event handler '{plain[:40]}' is not accepted")
+                what = f"the event handler '{plain[:40]}' is not accepted"
+                refuse(where, element.sourceline, what, hostile=True)
             squeezed = "".join(value.split()).lower()
             if plain in ("href", "src", "data", "action") and squeezed.startswith(
                 ("javascript:", "vbscript:", "data:text", "data:application", "file:")
             ):
-                refuse(where, element.sourceline, f"the address '{value[:40]}' is not accepted")
+                what = f"the address '{value[:40]}' is not accepted"
+                refuse(where, element.sourceline, what, hostile=True)
 
 
 def _no_slots(root: etree._Element) -> None:
@@ -248,12 +276,16 @@ def _set_aside(root: etree._Element) -> list[tuple[int, str]]:
     return list(dict.fromkeys(notes))
 
 
-def _responses(root: etree._Element, where: str) -> dict[str, Response]:
+def _responses(root: etree._Element, where: str, notes: list[tuple[int, str]]) -> dict[str, Response]:
     found: dict[str, Response] = {}
+    used = _named(root)
     for element in children(root, "response-declaration"):
         name = attribute(element, "identifier", where)
         if name in found:
             refuse(where, element.sourceline, f"the response '{name}' is declared twice; rename one")
+        if used is not None and name not in used:
+            notes.append((element.sourceline, f"its response '{name}' is used by nothing: it is not kept"))
+            continue
         cardinality = element.get("cardinality") or ""
         base_type = element.get("base-type") or ""
         if cardinality not in _CARDINALITIES or base_type not in _BASE_TYPES:
@@ -265,8 +297,20 @@ def _responses(root: etree._Element, where: str) -> dict[str, Response]:
             for holder in children(element, "correct-response")
             for value in children(holder, "value")
         )
+        if cardinality == "single" and len(correct) > 1:
+            notes.append((element.sourceline, f"its key of '{name}' holds several values: the first is kept"))
+            correct = correct[:1]
         found[name] = Response(cardinality, base_type, correct, _mapping(element, base_type, where))
     return found
+
+
+def _named(root: etree._Element) -> set[str] | None:
+    """Return the responses that a control fills or a rule reads; None where a template may read any."""
+    rules = [rule for block in children(root, "response-processing") for rule in block.iter("{*}*", "*")]
+    if len(rules) < 2:
+        return None
+    filled = {element.get("response-identifier") for element in root.iter("{*}*", "*")}
+    return {str(name) for name in filled | {rule.get("identifier") for rule in rules} if name}
 
 
 def _mapping(element: etree._Element, base_type: str, where: str) -> Mapped | None:
@@ -311,9 +355,7 @@ def _interactions(
     body: etree._Element, responses: dict[str, Response], reading: Reading
 ) -> dict[str, Interaction]:
     found: dict[str, Interaction] = {}
-    for element in [one for one in body.iter() if isinstance(one.tag, str)]:
-        if not local(element).endswith("-interaction"):
-            continue
+    for element in [one for one in body.iter() if isinstance(one.tag, str) and _is_control(one)]:
         name = attribute(element, "response-identifier", reading.where)
         if name in found:
             refuse(reading.where, element.sourceline, f"two controls fill the response '{name}'")

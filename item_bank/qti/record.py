@@ -23,7 +23,7 @@ NAME = "acquis/bank.json"
 SCHEMA = "acquis/bank/1"
 
 _TEXTS = ("domain", "skill", "stimulus", "profession", "status", "expires")
-_LISTS = ("enemies", "tags", "authors")
+_LISTS = ("enemies", "tags", "authors", "access", "features")
 _SOURCE = ("text", "article", "date", "says", "checked", "read")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lxml import etree
 
 from item_bank.content import Node, Outcome, Response, Rules
-from item_bank.processing import flaw
-from item_bank.qti.xml import Unsupported, attribute, children, local
+from item_bank.processing import flaw, is_number
+from item_bank.qti.upgrade import is_qti2, upgrade
+from item_bank.qti.xml import Unsupported, attribute, children, local, parse
 
 __all__ = ["TEMPLATES", "outcomes", "read_processing", "standard"]
 
@@ -40,38 +41,84 @@ def outcomes(item: etree._Element, where: str) -> tuple[Outcome, ...]:
 
 
 def read_processing(
-    item: etree._Element, responses: Mapping[str, Response], where: str
-) -> tuple[str, Rules | None]:
-    """Return how `item` is scored: the name of a template, or ``rules`` and the rules.
+    item: etree._Element,
+    responses: Mapping[str, Response],
+    where: str,
+    template: Callable[[str], bytes | None] = lambda address: None,
+) -> tuple[str, Rules | None, list[tuple[int, str]]]:
+    """Return how `item` is scored (the name of a template, or ``rules`` and the rules), and notes on it.
+
+    Parameters
+    ----------
+    template
+        From the address of a template that is not one of QTI's own to its file, where there is one.
 
     Raises
     ------
     Unsupported
-        No response processing, an unknown template, or a rule that is not known here.
+        Nothing that says what is right, an unknown template, or a rule that is not known here.
     """
     blocks = children(item, "response-processing")
-    if not blocks:
-        raise Unsupported("it has no response processing, so nothing scores it", item.sourceline)
-    block = blocks[0]
-    template = (block.get("template") or block.get("template-location") or "").rstrip("/")
-    nodes = tuple(_node(child) for child in children(block))
-    if template and not nodes:
-        name = template.rpartition("/")[2].removesuffix(".xml").lower()
-        if name not in _NAMES:
-            raise Unsupported(
-                f"its response processing template '{name[:60]}' is not known", block.sourceline
-            )
-        return _templated(name, responses, block)
+    block = blocks[0] if blocks else item
+    nodes = tuple(_node(child) for child in children(block)) if blocks else ()
+    addresses = [block.get(key) or "" for key in ("template", "template-location")] if blocks else []
+    if any(addresses) and not nodes:
+        names = [address.rstrip("/").rpartition("/")[2].removesuffix(".xml") for address in addresses]
+        standing = next((name.lower() for name in names if name.lower() in _NAMES), None)
+        if standing:
+            return (*_templated(standing, responses, block), [])
+        nodes = next(
+            (found for found in (_fetched(template, a, where) for a in reversed(addresses)) if found), ()
+        )
+        if not nodes:
+            shown = (names[0] or names[1])[:60]
+            raise Unsupported(f"its response processing template '{shown}' is not known", block.sourceline)
     if not nodes:
-        raise Unsupported("its response processing is empty, so nothing scores it", block.sourceline)
+        return _by_key(responses, block)
     for name in _NAMES[:2]:
         if nodes == standard(name, responses):
-            return name, None
-    rules = Rules(outcomes(item, where), nodes)
+            return name, None, []
+    declared = outcomes(item, where)
+    if not _sets(nodes) & {"SCORE", *(outcome.id for outcome in declared if is_number(outcome))}:
+        return _by_key(responses, block)
+    rules = Rules(declared, nodes)
     wrong = flaw(rules, responses)
     if wrong:
         raise Unsupported(f"its response processing {wrong}", block.sourceline)
-    return "rules", rules
+    return "rules", rules, []
+
+
+def _by_key(
+    responses: Mapping[str, Response], block: etree._Element
+) -> tuple[str, None, list[tuple[int, str]]]:
+    """Score by the keys that are declared where a file leaves it to the reader."""
+    mapped = [response.mapping for response in responses.values() if response.mapping]
+    if not all(response.correct or response.mapping for response in responses.values()):
+        raise Unsupported("it has neither a rule that scores it nor a key", block.sourceline)
+    name = "match_correct" if not mapped else _NAMES[2] if mapped[0].areas else _NAMES[1]
+    how = "its key" if not mapped else "its mapping"
+    return name, None, [(block.sourceline, f"no response processing sets its score: {how} does")]
+
+
+def _sets(nodes: tuple[Node, ...]) -> set[str]:
+    """Return the outcomes that rules set."""
+    return {
+        value
+        for node in nodes
+        if node.name in ("set-outcome-value", "lookup-outcome-value")
+        for key, value in node.attributes
+        if key == "identifier"
+    }.union(*(_sets(node.children) for node in nodes))
+
+
+def _fetched(template: Callable[[str], bytes | None], address: str, where: str) -> tuple[Node, ...]:
+    data = template(address) if address else None
+    if data is None:
+        return ()
+    root = parse(data, where)
+    if is_qti2(root):
+        upgrade(root)
+    return tuple(_node(child) for child in children(root)) if local(root) == "response-processing" else ()
 
 
 def _templated(

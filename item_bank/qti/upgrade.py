@@ -19,17 +19,22 @@ __all__ = ["is_qti2", "pictures", "upgrade"]
 _QTI3 = "http://www.imsglobal.org/xsd/imsqtiasi_v3p0"
 _OLD = re.compile(r"imsqti_v2p\d|/imsqti_(?:item|test|section)_v2p\d|imsqti_(?:item|metadata)_v2")
 _HTML = (TAGS - {"slot"}) | {"a", "object", "param", "h1", "acronym", "address", "big", "tt"}
+_ROOTS = ("assessmentItem", "responseProcessing")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def is_qti2(root: etree._Element) -> bool:
-    """Return whether `root` is in a namespace of QTI 2.x."""
-    return bool(_OLD.search(etree.QName(root).namespace or ""))
+    """Return whether `root` is of QTI 2.x: by its namespace, or by its name where it has none."""
+    name = etree.QName(root)
+    return bool(_OLD.search(name.namespace or "")) or name.localname in (
+        "assessmentItem",
+        "responseProcessing",
+    )
 
 
 def upgrade(root: etree._Element) -> None:
     """Rename everything under `root`, in place; what is not QTI (MathML, ...) stays."""
-    old = etree.QName(root).namespace
+    old = etree.QName(root).namespace or ""
     for element in list(root.iter(f"{{{old}}}*")):
         name = etree.QName(element).localname
         if name not in _HTML:

@@ -7,14 +7,8 @@ from collections.abc import Callable, Sequence
 from lxml import etree
 
 from item_bank.content import Area, Content, Image, Node, Outcome, Response
-from item_bank.qti.interactions import (
-    INLINE,
-    QTI,
-    graft,
-    spelled,
-    tag,
-    write_interaction,
-)
+from item_bank.qti.controls import graft, spelled, write_image, write_interaction
+from item_bank.qti.interactions import INLINE, QTI, tag
 from item_bank.qti.names import TOOL, to_file
 from item_bank.qti.reading import PICTURE, RATIONALE, SLOT
 from item_bank.qti.rules import TEMPLATES, standard
@@ -65,17 +59,7 @@ def write_stimulus(
     body = etree.SubElement(root, tag("stimulus-body"))
     graft(body, html, path)
     if image:
-        figure = etree.SubElement(body, f"{{{QTI}}}figure", {"class": PICTURE})
-        etree.SubElement(
-            figure,
-            f"{{{QTI}}}img",
-            {
-                "src": path(image.name),
-                "alt": image.alt,
-                "width": str(image.width),
-                "height": str(image.height),
-            },
-        )
+        write_image(etree.SubElement(body, f"{{{QTI}}}figure", {"class": PICTURE}), image, path)
     return _file(root)
 
 

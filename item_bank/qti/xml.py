@@ -15,6 +15,9 @@ from cat_engine.errors import InputError
 __all__ = [
     "LARGEST",
     "MOST",
+    "QTI_1",
+    "Hostile",
+    "Refused",
     "Unsupported",
     "attribute",
     "children",
@@ -33,6 +36,9 @@ MOST = 50_000
 """Elements of one XML file."""
 
 _MOST_ATTRIBUTES = 64
+QTI_1 = "QTI 1 is not read; export it as QTI 2.1, QTI 3 or Moodle XML"
+"""What is said of the generation of QTI whose items have another root and other scoring."""
+
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -45,9 +51,23 @@ class Unsupported(Exception):
         self.line = line
 
 
-def refuse(where: str, line: int | None, what: str) -> NoReturn:
+class Refused(InputError):
+    """A file that no reader could make sense of: which one, the line, and what is wrong there."""
+
+    def __init__(self, where: str, line: int | None, what: str) -> None:
+        super().__init__(f"{where}, line {line}: {what}" if line else f"{where}: {what}")
+        self.where = where
+        self.line = line
+        self.what = what
+
+
+class Hostile(Refused):
+    """A file that would do more than say something: nothing of what it came with is taken."""
+
+
+def refuse(where: str, line: int | None, what: str, hostile: bool = False) -> NoReturn:
     """Raise the `InputError` that names the file and the line."""
-    raise InputError(f"{where}, line {line}: {what}" if line else f"{where}: {what}")
+    raise (Hostile if hostile else Refused)(where, line, what)
 
 
 def parse(data: bytes, where: str, largest: int = LARGEST, most: int = MOST) -> etree._Element:
@@ -85,7 +105,7 @@ def _scan(data: bytes, where: str, most: int) -> None:
     depth = count = 0
 
     def stop(what: str) -> NoReturn:
-        refuse(where, reader.CurrentLineNumber, what)
+        refuse(where, reader.CurrentLineNumber, what, hostile=True)
 
     def start(name: str, attributes: list[str]) -> None:
         nonlocal depth, count
@@ -102,7 +122,9 @@ def _scan(data: bytes, where: str, most: int) -> None:
         nonlocal depth
         depth -= 1
 
-    def doctype(*_: object) -> None:
+    def doctype(name: str, *_: object) -> None:
+        if name.rpartition(":")[2] == "questestinterop":
+            refuse(where, reader.CurrentLineNumber, QTI_1)
         stop("a DOCTYPE is not accepted (it can define entities); remove it")
 
     reader.ordered_attributes = True
@@ -114,6 +136,8 @@ def _scan(data: bytes, where: str, most: int) -> None:
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
         refuse(where, error.lineno, f"expected well-formed XML, got: {what}; mend that line")
+    except InputError:
+        raise
     except (ValueError, LookupError) as error:  # an encoding that is not known
         refuse(where, reader.CurrentLineNumber, f"expected XML in a known encoding, got: {error}; use UTF-8")
 

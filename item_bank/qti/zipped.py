@@ -54,6 +54,7 @@ class Archive:
         ) as error:
             raise InputError(f"{where}: expected a zip file, got a damaged one ({error})") from None
         self._entries: dict[str, zipfile.ZipInfo] = {}
+        self._folded: dict[str, list[str]] = {}
         total = 0
         for entry in self._zip.infolist():
             self._check_entry(entry)
@@ -113,11 +114,21 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of one file; never more than its entry says."""
+    def name(self, sought: str) -> str | None:
+        """Return the name of the file that `sought` means: itself, or the only one in another case."""
+        if sought in self._entries:
+            return sought
+        if not self._folded:
+            for name in self._entries:
+                self._folded.setdefault(name.casefold(), []).append(name)
+        alike = self._folded.get(sought.casefold(), [])
+        return alike[0] if len(alike) == 1 else None
+
+    def read(self, name: str, most: int = _LARGEST_ENTRY + 1) -> bytes:
+        """Return the bytes of one file, `most` of them; never more than its entry says."""
         try:
             with self._zip.open(self._entries[name]) as file:
-                return file.read(_LARGEST_ENTRY + 1)
+                return file.read(most)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
             raise InputError(f"{self.where}: the entry '{name[:80]}' is damaged ({error})") from None
 

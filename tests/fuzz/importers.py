@@ -17,7 +17,8 @@ from item_bank.gift import read_gift
 from item_bank.markup import sanitise, to_html, to_xml
 from item_bank.media import check_picture
 from item_bank.moodle import read_moodle
-from item_bank.qti.package import import_item, import_package, package
+from item_bank.qti.importing import import_item, import_package
+from item_bank.qti.package import package
 from item_bank.qti.usage import read_usage
 from item_bank.scoring import score
 from item_bank.table import read_csv

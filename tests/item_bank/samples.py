@@ -92,6 +92,7 @@ def every() -> list[Item]:
         Mapped({"A": 1.0, "B": -1.0, "C": 1.0, "D": -0.5}, lower=0.0),
     )
     pairs = ("A 1", "B 2", "C 1")
+    several = ("A 1", "A 2", "B 2")
     rows = options("Un", "Deux", "Trois")
     columns = (Option("1", "Gauche", match_max=0), Option("2", "Droite", match_max=0))
     gaps = '<p>Un <slot name="g1"></slot> puis <slot name="g2"></slot>.</p>'
@@ -119,8 +120,17 @@ def every() -> list[Item]:
             Response("multiple", "directedPair", pairs, Mapped(dict.fromkeys(pairs, 1.0))),
             processing="map_response",
             scores=(0.0, 1.0, 2.0, 3.0),
+            access=("visual",),
+            features=("longDescription", "glossary"),
         ),
         item("match-all", Match(rows, columns), Response("multiple", "directedPair", pairs)),
+        item(
+            "match-several",
+            Match((Option("A", "Un", match_max=0), Option("B", "Deux", match_max=2)), columns, blanks=True),
+            Response("multiple", "directedPair", ("A 1", "A 2", "B 2"), Mapped(dict.fromkeys(several, 1.0))),
+            processing="map_response",
+            scores=(0.0, 1.0, 2.0, 3.0),
+        ),
         item(
             "inline",
             {name: InlineChoice(options("dort", "court"), label=name) for name in ("g1", "g2")},

@@ -17,7 +17,8 @@ from item_bank.check import check, options
 from item_bank.content import Choice, Match
 from item_bank.markup import sanitise
 from item_bank.media import check_picture
-from item_bank.qti.package import import_package, package
+from item_bank.qti.importing import import_package
+from item_bank.qti.package import package
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ import pytest
 
 from cat_engine.errors import InputError
 from item_bank.media import check_picture
-from item_bank.qti.package import import_item, import_package, package
+from item_bank.qti.importing import import_item, import_package
+from item_bank.qti.package import package
 from item_bank.qti.xml import LARGEST
 from tests.item_bank import samples
 from tests.item_bank.foreign import QTI3, wrapped, zipped

@@ -23,7 +23,7 @@ from item_bank.content import (
 )
 from item_bank.forms import assemble
 from item_bank.moodle import within
-from item_bank.qti.package import import_item
+from item_bank.qti.importing import import_item
 from item_bank.qti.writing import write_item
 from item_bank.scoring import score
 from tests.item_bank import samples

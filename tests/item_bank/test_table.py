@@ -24,6 +24,7 @@ HOLDS = ("single", "multiple-plain", "all-right", "order", "match", "match-all",
 def held() -> Bank:
     """The samples that a row can hold, with every field filled."""
     fields = {"tags": ("ai", "law"), "profession": "nurse", "grade": 3, "expires": "2030-01-01"}
+    fields |= {"access": ("textual", "visual"), "features": ("glossary",)}
     plain = [
         samples.item(
             "multiple-plain",
@@ -103,6 +104,21 @@ def test_a_spreadsheet_s_own_saving_is_read() -> None:
         assert item.status == "draft"
 
 
+def test_what_a_spreadsheet_does_to_a_file_when_it_saves_it_is_undone() -> None:
+    """Dates with slashes, a decimal comma, rows of separators, a hint before the header, UTF-16."""
+    saved = rows(form="text", key="Paris=1 | Lutèce=0,5", option_A="", option_B="", expires="31/12/2027")
+    saved += b";;;;;;\n"
+    (item,) = read_csv(b"sep=;\n" + saved, "x").bank.items
+    assert item.expires == "2027-12-31"
+    assert item.scores == (0.0, 0.5, 1.0)
+    assert read_csv(saved.decode().encode("utf-16"), "x").bank.items == (item,)
+    for written, meant in (("05/04/2027", "2027-04-05"), ("12/31/2027", "2027-12-31"), ("soon", "soon")):
+        assert read_csv(rows(expires=written), "x").bank.items[0].expires == meant
+    commas = rows(expires="05/04/2027").replace(b";", b",")
+    with pytest.raises(InputError, match="line 2: '05/04/2027' could be two days"):
+        read_csv(commas, "x")
+
+
 def rows(**cells: str) -> bytes:
     first = {
         "item": "i1",
@@ -129,6 +145,9 @@ def rows(**cells: str) -> bytes:
         ({"option_A": "", "option_B": ""}, "expected at least two options"),
         ({"ids": "X"}, "line 2: expected 2 different identifiers"),
         ({"form": "match", "key": "A 1"}, "line 2: expected a key like 'A 2, B 1'"),
+        ({"form": "number", "key": "many"}, "line 2: expected a number as the key, got 'many'"),
+        ({"access": "sight"}, "line 2: expected 'access' among textual, visual,"),
+        ({"features": "nice"}, "line 2: expected 'features' among alternativeText,"),
         ({"form": "text", "key": "x=much"}, "line 2: expected 'answer=worth'"),
         ({"form": "text", "key": "x=0"}, "an answer that is worth something"),
         ({"colour": "red"}, "the column 'colour' is not known"),
