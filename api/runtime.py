@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from api.accounts.clients import Clients
 from api.catalogue.store import Tests
+from api.database.clock import DatabaseClock
 from api.database.connect import connect
 from api.database.plans import Busy, Conflict, Database, Plan, Unavailable
 from api.keys.secret import load_or_make as secret_at
@@ -72,6 +73,7 @@ class Runtime:
     tests: Tests = field(default_factory=Tests)
     sittings: Sittings = field(default_factory=lambda: Sittings(10_000))
     clients: Clients = field(default_factory=Clients)
+    clock: DatabaseClock = field(default_factory=DatabaseClock)
     access_key: bytes = b""
     skew: int = 0
 
@@ -106,6 +108,16 @@ class Runtime:
         try:
             return await self.database.write(plan, *args, **named)
         except (Unavailable, Busy, Conflict) as error:
+            raise _problem(error) from error
+
+    async def attempt(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T | None:
+        """Run a plan that stands on what this worker remembers; None where the database has it otherwise."""
+        try:
+            return await self.database.attempt(plan, *args, **named)
+        except (Conflict, Problem):
+            self.clock.forget()
+            return None
+        except (Unavailable, Busy) as error:
             raise _problem(error) from error
 
 

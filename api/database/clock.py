@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import BigInteger, select
@@ -10,7 +11,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from api.database.plans import Query
 
-__all__ = ["NOW", "now_us"]
+__all__ = ["NOW", "DatabaseClock", "now_us"]
 
 
 class now_us(FunctionElement[int]):
@@ -32,3 +33,27 @@ def _sqlite(element: now_us, compiler: Any, **options: Any) -> str:
 
 
 NOW = Query(select(now_us()))
+
+
+class DatabaseClock:
+    """What the database's clock shows, from what it has said before; whoever writes by it lets it be checked.
+
+    A reading is old when it is heard, so that of all readings the latest moment is the nearest.
+    """
+
+    def __init__(self) -> None:
+        self._ahead: int | None = None  # of this machine's own clock that never goes back
+
+    def heard(self, now: int) -> None:
+        """Note what the database's clock said just now."""
+        ahead = now - time.monotonic_ns() // 1000
+        if self._ahead is None or ahead > self._ahead:
+            self._ahead = ahead
+
+    def now(self) -> int | None:
+        """Return what it shows, in microseconds; None where nothing is known."""
+        return None if self._ahead is None else time.monotonic_ns() // 1000 + self._ahead
+
+    def forget(self) -> None:
+        """Begin anew: the database did not agree."""
+        self._ahead = None

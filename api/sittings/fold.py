@@ -123,11 +123,11 @@ def apply(test: LiveTest, sitting: Sitting | None, event: Event) -> Sitting:
             f"'{event.kind}' cannot happen at event {event.seq} of sitting {sitting.id}, "
             f"which is at {sitting.seq}, phase '{sitting.phase}'"
         )
-    after = step(test, sitting, event)
-    keys = sitting.keys
+    changes = step(test, sitting, event)
     if event.key is not None:
-        keys = MappingProxyType({**keys, event.key: Key(event.data["request"], event.seq)})
-    return replace(after, seq=event.seq, at=event.at, head=event.hash, keys=keys)
+        key = Key(event.data["request"], event.seq)
+        changes["keys"] = MappingProxyType({**sitting.keys, event.key: key})
+    return replace(sitting, seq=event.seq, at=event.at, head=event.hash, **changes)
 
 
 def _started(test: LiveTest, event: Event) -> Sitting:
@@ -156,66 +156,63 @@ def _started(test: LiveTest, event: Event) -> Sitting:
     )
 
 
-def _served(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+def _served(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     data = event.data
     if sitting.pending is not None or data["position"] != sitting.position + 1:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} serves out of turn")
     if data["handle"] in sitting.handles:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} uses a handle twice")
-    return replace(
-        sitting,
-        state=engine.served(test.adaptive, sitting.state, _index(test, data["item"])),
-        pending=Pending(data["position"], data["item"], data["handle"], event.at),
-        position=data["position"],
-        handles=MappingProxyType({**sitting.handles, data["handle"]: data["position"]}),
-    )
+    return {
+        "state": engine.served(test.adaptive, sitting.state, _index(test, data["item"])),
+        "pending": Pending(data["position"], data["item"], data["handle"], event.at),
+        "position": data["position"],
+        "handles": MappingProxyType({**sitting.handles, data["handle"]: data["position"]}),
+    }
 
 
-def _answered(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+def _answered(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     pending = _pending(sitting, event)
     category = event.data["category"]
     if isinstance(category, str):
         category = CODES[category]
-    return replace(
-        sitting,
-        state=engine.answered(test.adaptive, sitting.state, _index(test, pending.item), category),
-        pending=None,
-        answered=sitting.answered + 1,
-    )
+    return {
+        "state": engine.answered(test.adaptive, sitting.state, _index(test, pending.item), category),
+        "pending": None,
+        "answered": sitting.answered + 1,
+    }
 
 
-def _set_aside(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+def _set_aside(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     pending = _pending(sitting, event)
-    return replace(
-        sitting,
-        state=engine.set_aside(test.adaptive, sitting.state, _index(test, pending.item)),
-        pending=None,
-    )
+    return {
+        "state": engine.set_aside(test.adaptive, sitting.state, _index(test, pending.item)),
+        "pending": None,
+    }
 
 
-def _interrupted(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
-    return replace(sitting, phase=INTERRUPTED, interrupted_at=event.data["since"], granted=None)
+def _interrupted(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    return {"phase": INTERRUPTED, "interrupted_at": event.data["since"], "granted": None}
 
 
-def _resumed(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
+def _resumed(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     data = event.data
     clock = sitting.clock.after(data["given_back"], decided=sitting.granted is not None)
     former = sitting.former
     if data["device"] != sitting.device:
         former = (*former, sitting.device)
-    return replace(sitting, phase=ITEM, clock=clock, device=data["device"], former=former, granted=None)
+    return {"phase": ITEM, "clock": clock, "device": data["device"], "former": former, "granted": None}
 
 
-def _referred(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
-    return replace(sitting, phase=AWAITING)
+def _referred(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    return {"phase": AWAITING}
 
 
-def _decided(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
-    return replace(sitting, phase=INTERRUPTED, granted=event.data["give_back"])
+def _decided(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    return {"phase": INTERRUPTED, "granted": event.data["give_back"]}
 
 
-def _finished(test: LiveTest, sitting: Sitting, event: Event) -> Sitting:
-    return replace(sitting, phase=FINISHED, pending=None, finished=event.data)
+def _finished(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    return {"phase": FINISHED, "pending": None, "finished": event.data}
 
 
 def _pending(sitting: Sitting, event: Event) -> Pending:
@@ -231,7 +228,8 @@ def _index(test: LiveTest, item: str) -> int:
         raise BrokenLog(f"the test has no item '{item}'") from None
 
 
-_Step = Callable[[LiveTest, Sitting, Event], Sitting]
+_Step = Callable[[LiveTest, Sitting, Event], dict[str, Any]]
+"""What an event changes in a sitting."""
 _STEPS: Mapping[str, tuple[_Step | None, tuple[str, ...]]] = {
     "item_served": (_served, (ITEM,)),
     "answered": (_answered, (ITEM, INTERRUPTED, AWAITING)),  # where it is not open: not reached

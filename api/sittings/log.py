@@ -52,13 +52,18 @@ def canonical(value: Any) -> str:
         For a number with a fraction, or anything that JSON has not got: those have no one canonical form.
     """
     _refuse_fractions(value)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _encoded(value)
+
+
+_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def _refuse_fractions(value: Any) -> None:
+    if isinstance(value, str | int | None):
+        return
     if isinstance(value, float):
         raise TypeError(f"an event holds whole numbers, not {value!r}")
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, inner in value.items():
             if not (isinstance(name, str) and name.isascii()):
                 raise TypeError(f"an event's keys are ASCII texts, not {name!r}")

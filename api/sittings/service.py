@@ -26,7 +26,7 @@ from api.results.credential import pack
 from api.sittings.conditions import conditions
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.shown import picture
-from api.sittings.turn import Turn, before, matches, request_digest, turn
+from api.sittings.turn import Turn, before, matches, remembered, request_digest, turn
 from api.sittings.view import Entry, InvitationCard, ResultView, TestCard, View, view
 from cat_engine.errors import InputError
 from item_bank import scoring
@@ -194,7 +194,7 @@ def _go_on(now_turn: Turn, device: str, taken_over: bool) -> Generator[Any, Any,
             return False
     now_turn.add("resumed", {"device": device, "given_back": returned, "taken_over": taken_over})
     if now_turn.sitting.clock.too_late(now):
-        yield from _time_out(now_turn, None, None)
+        yield from time_out(now_turn, None, None)
     return now_turn.sitting.phase == ITEM
 
 
@@ -223,7 +223,7 @@ def _reading_secret(runtime: Runtime, session: str) -> str:
 def _settle(now_turn: Turn) -> Generator[Any, Any, None]:
     """End a sitting whose time is up."""
     if _due(now_turn):
-        yield from _time_out(now_turn, None, None)
+        yield from time_out(now_turn, None, None)
 
 
 def _due(now_turn: Turn) -> bool:
@@ -232,7 +232,7 @@ def _due(now_turn: Turn) -> bool:
     return sitting.phase == ITEM and sitting.clock.too_late(now) and sitting.silent_since(now) is None
 
 
-def _time_out(now_turn: Turn, key: str | None, request: str | None) -> Generator[Any, Any, None]:
+def time_out(now_turn: Turn, key: str | None, request: str | None) -> Generator[Any, Any, None]:
     pending = now_turn.sitting.pending
     if pending is not None:
         data: dict[str, Any] = {"position": pending.position, "response": None, "category": "timed_out"}
@@ -313,7 +313,10 @@ async def answer(
     clean = _checked(response)
     if not key or len(key) > MAX_KEY_LENGTH:
         raise Problem("malformed", f"Send an idempotency key of 1 to {MAX_KEY_LENGTH} characters.")
-    done = await runtime.write(_answer, runtime, parsed, handle, clean, key, expected_seq, language)
+    request = (runtime, parsed, handle, clean, key, expected_seq, language)
+    done = await runtime.attempt(_answer, *request, reading=False)
+    if done is None:
+        done = await runtime.write(_answer, *request, reading=True)
     runtime.sittings.keep(done.sitting)
     return done.view
 
@@ -343,8 +346,11 @@ def _answer(
     key: str,
     expected_seq: int | None,
     language: str,
+    reading: bool,
 ) -> Plan[_Done]:
-    now_turn = yield from turn(runtime, token.session)
+    """The usual answer costs one round trip: it stands on what this worker remembers, and its write asks
+    whether that holds. Whatever is unusual is decided on what the database says."""
+    now_turn = (yield from turn(runtime, token.session)) if reading else remembered(runtime, token.session)
     test, sitting = now_turn.test, now_turn.sitting
     request = request_digest(handle, json.dumps(response, sort_keys=True))
     _authenticate(runtime, sitting, token)
@@ -356,7 +362,7 @@ def _answer(
         return Commit(_Done(test, sitting, view(test, then, then.at)))
     _refuse_unless_pending(sitting, handle, expected_seq)
     if _due(now_turn):
-        yield from _time_out(now_turn, key, request)
+        yield from time_out(now_turn, key, request)
         return _done(now_turn)
     if sitting.clock.too_late(now_turn.now):
         raise Problem("interrupted", "Resume the sitting, then answer.")

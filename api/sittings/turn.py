@@ -9,24 +9,24 @@ import secrets
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, exists, func, insert, select, update
 
 from api.catalogue.live import LiveTest
 from api.catalogue.store import with_test
 from api.database import tables
 from api.database.clock import now_us
-from api.database.plans import Call, Query, Rows
+from api.database.plans import Call, Conflict, Query, Rows
 from api.problems import Problem
 from api.results.issue import issue
 from api.sittings.exposure import seen_by, used
-from api.sittings.fold import AWAITING, FINISHED, Sitting, apply, fold
+from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting, apply, fold
 from api.sittings.log import Event, Log
 from cat_engine import session as engine
 
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["EVENTS", "Turn", "before", "insert_events", "turn"]
+__all__ = ["EVENTS", "Turn", "before", "insert_events", "remembered", "turn"]
 
 Steps = Generator[Sequence[Call], list[Rows], "Turn"]
 
@@ -41,18 +41,42 @@ _STATUS = Query(
     .values(status=bindparam("to"), changed_at=bindparam("now"), due_at=bindparam("due"))
 )
 _COLUMNS = ("session_id", "seq", "kind", "position", "idempotency_key", "body", "hash")
+TOLERANCE = 250_000
+"""Microseconds by which a clock that was not read may differ from the database's."""
+
+_HOLDS = and_(
+    exists(
+        select(1).where(
+            tables.event.c.session_id == bindparam("session_id_0"),
+            tables.event.c.seq == bindparam("last_seq"),
+            tables.event.c.hash == bindparam("last_hash"),
+        )
+    ),
+    func.abs(now_us() - bindparam("clock", type_=BigInteger)) <= TOLERANCE,
+)
+"""The sitting was at this event when these came, and it is as late as they say."""
 
 
 @functools.cache
-def insert_events(n: int) -> Query:
-    """Return the query that appends `n` events at once."""
-    return Query(
-        insert(tables.event).values([{name: bindparam(f"{name}_{i}") for name in _COLUMNS} for i in range(n)])
-    )
+def insert_events(n: int, unread: bool = False) -> Query:
+    """Return the query that appends `n` events at once.
+
+    Where they stand on what was not read, the database looks: unless it holds, the first one has no
+    number, which the table refuses.
+    """
+    rows: list[dict[str, Any]] = [{name: bindparam(f"{name}_{i}") for name in _COLUMNS} for i in range(n)]
+    if unread:
+        rows[0]["seq"] = case((_HOLDS, bindparam("seq_0", type_=tables.event.c.seq.type)))
+    return Query(insert(tables.event).values(rows))
 
 
 class Turn:
     """The events that a request adds, and the sitting after them.
+
+    Parameters
+    ----------
+    unread
+        What the database has to confirm, where nothing was read: the latest event and the clock.
 
     Attributes
     ----------
@@ -61,11 +85,18 @@ class Turn:
     """
 
     def __init__(
-        self, runtime: Runtime, test: LiveTest, sitting: Sitting | None, now: int, session: str = ""
+        self,
+        runtime: Runtime,
+        test: LiveTest,
+        sitting: Sitting | None,
+        now: int,
+        session: str = "",
+        unread: Mapping[str, Any] | None = None,
     ) -> None:
         self.runtime = runtime
         self.test = test
         self.now = now
+        self._unread = unread
         self._sitting = sitting
         self._log = (
             Log(session) if sitting is None else Log(sitting.id, sitting.seq, sitting.at, sitting.head)
@@ -124,7 +155,7 @@ class Turn:
             for i, event in enumerate(self.events)
             for name, value in zip(_COLUMNS, _row(event), strict=True)
         }
-        calls = [insert_events(len(self.events))(**values)]
+        calls = [insert_events(len(self.events), self._unread is not None)(**values, **(self._unread or {}))]
         if any(event.kind not in ("answered", "item_served", "item_set_aside") for event in self.events):
             calls.append(
                 _STATUS(session_id=self.sitting.id, to=self.sitting.phase, now=self.now, due=self.due())
@@ -132,12 +163,18 @@ class Turn:
         return calls + self._ended
 
     def due(self) -> int | None:
-        """Return after which moment the sitting ends without a word from the candidate."""
+        """Return after which moment something happens without a word from the candidate.
+
+        A sitting in progress ends; an interrupted one is left to a person, or ends where one has decided.
+        """
         sitting = self.sitting
-        deadline = sitting.clock.deadline
-        if deadline is None or sitting.phase in (AWAITING, FINISHED):
+        clock = sitting.clock
+        if clock.deadline is None or sitting.phase in (AWAITING, FINISHED):
             return None
-        return deadline + sitting.clock.rules.grace
+        wait = 0
+        if sitting.phase == INTERRUPTED:
+            wait = clock.rules.give_back - clock.given_alone if sitting.granted is None else sitting.granted
+        return clock.deadline + wait + clock.rules.grace
 
 
 def _row(event: Event) -> tuple[Any, ...]:
@@ -176,6 +213,7 @@ def turn(runtime: Runtime, session: str) -> Steps:
         (rows,) = yield [EVENTS(session_id=session, after=1)]
     if not rows:
         raise Problem("not_found", "There is no such sitting.")
+    runtime.clock.heard(rows[0][0])
     now = rows[0][0] + runtime.skew
     if known is not None:
         log = Log(known.id, known.seq, known.at, known.head)
@@ -185,6 +223,27 @@ def turn(runtime: Runtime, session: str) -> Steps:
     events = log.read([(row[1], row[2], bytes(row[3])) for row in rows])
     test = yield from with_test(runtime.tests, known.test if known else events[0].data["test"])
     return Turn(runtime, test, fold(test, events, known), now)
+
+
+def remembered(runtime: Runtime, session: str) -> Turn:
+    """Begin a turn of an open sitting on what this worker remembers, without a read.
+
+    Its writes ask whether that still holds, so that they alone are the whole transaction.
+
+    Raises
+    ------
+    Conflict
+        When too little is known, or the time is nearly up.
+    """
+    known, clock = runtime.sittings.get(session), runtime.clock.now()
+    test = runtime.tests.get(known.test) if known else None
+    if known is None or test is None or clock is None or known.phase != ITEM:
+        raise Conflict("the sitting has to be read")
+    now = clock + runtime.skew
+    if known.clock.up(now + TOLERANCE):
+        raise Conflict("the clock has to be read")
+    unread = {"last_seq": known.seq, "last_hash": known.head, "clock": clock}
+    return Turn(runtime, test, known, now, unread=unread)
 
 
 def before(runtime: Runtime, test: LiveTest, session: str, until: int) -> Generator[Any, Any, Sitting]:
