@@ -128,6 +128,7 @@ async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:
 
 def _enter(runtime: Runtime, code: str, language: str, secret: str) -> Plan[tuple[_Done, bool]]:
     found, now = yield from invitation_by_code(code)
+    runtime.clock.heard(now)
     if found.session_id is not None:
         now_turn = yield from turn(runtime, found.session_id)
         active = yield from _take_over(now_turn, digest(secret))
@@ -194,7 +195,7 @@ def _go_on(now_turn: Turn, device: str, taken_over: bool) -> Generator[Any, Any,
             return False
     now_turn.add("resumed", {"device": device, "given_back": returned, "taken_over": taken_over})
     if now_turn.sitting.clock.too_late(now):
-        yield from time_out(now_turn, None, None)
+        yield from time_out(now_turn)
     return now_turn.sitting.phase == ITEM
 
 
@@ -223,7 +224,7 @@ def _reading_secret(runtime: Runtime, session: str) -> str:
 def _settle(now_turn: Turn) -> Generator[Any, Any, None]:
     """End a sitting whose time is up."""
     if _due(now_turn):
-        yield from time_out(now_turn, None, None)
+        yield from time_out(now_turn)
 
 
 def _due(now_turn: Turn) -> bool:
@@ -232,7 +233,7 @@ def _due(now_turn: Turn) -> bool:
     return sitting.phase == ITEM and sitting.clock.too_late(now) and sitting.silent_since(now) is None
 
 
-def time_out(now_turn: Turn, key: str | None, request: str | None) -> Generator[Any, Any, None]:
+def time_out(now_turn: Turn, key: str | None = None, request: str | None = None) -> Generator[Any, Any, None]:
     pending = now_turn.sitting.pending
     if pending is not None:
         data: dict[str, Any] = {"position": pending.position, "response": None, "category": "timed_out"}
