@@ -1,4 +1,4 @@
-"""The adaptive engine: one step, whole sittings, each rule's cost, shadow tests, exposure."""
+"""The adaptive engine: one step, whole sittings, each rule's cost, shadow tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Report, median_seconds
-from cat_engine.counting import counts, follow, seeded
+from cat_engine.counting import counts, seeded
 from cat_engine.design import Design
 from cat_engine.pool import ItemPool
 from cat_engine.selection.criteria import CRITERIA
-from cat_engine.selection.exposure import RULES
 from cat_engine.session import AdaptiveTest, Serve, answered, next_item, served, start
 from cat_engine.simulation import Sittings, simulate
 
@@ -173,32 +172,6 @@ def costs(report: Report) -> None:
         table.row(method, median_seconds(lambda t=test: simulate(t, theta, 1), 1) / SOME)  # type: ignore[misc]
 
 
-def exposure(report: Report) -> None:
-    """How near each rule keeps its target, and what that costs."""
-    theta = people(3_000)
-    for n in (300, 1_000):
-        pool, _, _, _ = bank(n)
-        for rate in (0.2, 0.1):
-            table = report.table(f"Exposure, {n:,} items, target {rate} (seconds a sitting)")
-            for method in RULES:
-                test = prepare(pool, exposure={"method": method, "rate": rate})
-                if counts(test):
-                    snapshot = seeded(test, 0.0, 1.0, 1)
-                    seconds = median_seconds(lambda t=test, s=snapshot: follow(t, theta, 2, s), 1)  # type: ignore[misc]
-                    done, _ = follow(test, theta, 2, snapshot)
-                else:
-                    seconds = median_seconds(lambda t=test: simulate(t, theta, 2), 1)  # type: ignore[misc]
-                    done = simulate(test, theta, 2)
-                share = np.bincount(done.items[done.items >= 0], minlength=n) / len(theta)
-                overlap = (len(theta) * (share**2).sum() - LENGTH) / (LENGTH * (len(theta) - 1))
-                table.row(
-                    method,
-                    seconds / len(theta),
-                    f"greatest {share.max():.3f}, unused {100 * (share == 0).mean():.0f} %, "
-                    f"overlap {overlap:.3f}, RMSE {_rmse(done, theta):.3f}",
-                )
-
-
 def shadow(report: Report) -> None:
     """Shadow tests over 1,000 items and 60 constraints: every test meets all of them."""
     n = 1_000
@@ -263,4 +236,3 @@ def run(report: Report) -> None:
     sittings(report)
     shadow(report)
     costs(report)
-    exposure(report)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,9 @@ _REFRESH = 256
 _SHARE, _SHARE_ABRUPT = 20, 100
 """A batch is one in so many of those before it; rules that bar an item outright need smaller ones."""
 _SETTLING = 3_000
-_ROUNDS = 12
+_FAST = 0.99
+"""Fading while counts settle."""
+_ROUNDS = 8
 
 
 def counts(test: AdaptiveTest) -> bool:
@@ -114,29 +117,34 @@ def seeded(test: AdaptiveTest, mean: float, sd: float, seed: int) -> Snapshot:
     seed
         Of all chance.
 
-    Sympson-Hetter's control parameters are found in rounds: an item selected in more than the target
-    share of sittings passes with the probability that brings it down to the target; as many items as a
-    test has always pass (Sympson & Hetter, 1985).
+    Counts fade fast until chances have settled, then as the design says. Sympson-Hetter's control parameters
+    start from the share of sittings that eligibility leaves each item open to; rounds of simulated people
+    then move each by a shrinking power of target over observed rate (Sympson & Hetter, 1985, take the whole
+    step, which overshoots: an item held back is replaced by others).
     """
-    snapshot = test.no_exposure()
+    method = test.design.exposure.method
+    first, later = mean + sd * np.random.Generator(np.random.Philox(seed)).standard_normal((2, _SETTLING))
     if not counts(test):
-        return snapshot
-    theta = mean + sd * np.random.Generator(np.random.Philox(seed)).standard_normal(_SETTLING)
-    if test.design.exposure.method != "sympson-hetter":
-        return follow(test, theta, seed, snapshot)[1]
-    rate = test.design.exposure.rate
-    length = test.machine.blueprint.requirements.length[1]
-    control, selected = snapshot.control, np.zeros(len(test.pool))
-    for turn in range(_ROUNDS):
+        return test.no_exposure()
+    if method not in ("eligibility", "sympson-hetter"):
+        return follow(test, first, seed, test.no_exposure())[1]
+    open_ = _with(test, method="eligibility", fading=min(_FAST, test.design.exposure.fading))
+    _, snapshot = follow(open_, first, seed, test.no_exposure())
+    if method == "eligibility":
+        return follow(test, later, seed, snapshot, number=_SETTLING)[1]
+    _, snapshot = follow(_with(open_, fading=1.0), later, seed, snapshot, number=_SETTLING)
+    control = snapshot.eligible.sum(axis=0) / snapshot.sittings.sum()
+    for turn in range(_ROUNDS + 1):
         snapshot = replace(test.no_exposure(), control=control)
-        sittings = simulate(test, theta, seed + turn, snapshot=snapshot)
+        sittings = simulate(test, later, seed + turn, snapshot=snapshot)
         snapshot = add(test, sittings, seed + turn, 0, snapshot)
-        if turn == _ROUNDS - 1:
-            break
-        now = np.bincount(sittings.items[sittings.items >= 0], minlength=len(control)) / (
-            len(theta) * control
-        )
-        selected = now if turn < _ROUNDS // 3 else 0.6 * selected + 0.4 * now  # noise would pass items
-        control = np.where(selected > rate, rate / np.maximum(selected, 1e-9), 1.0)
-        control[np.argsort(-control, kind="stable")[:length]] = 1.0
+        share = np.bincount(sittings.items[sittings.items >= 0], minlength=len(control)) / len(later)
+        missed = test.design.exposure.rate / np.maximum(share, 1e-9)
+        control = np.minimum(1.0, control * missed ** (1.0 / (2.0 + turn)))
     return snapshot
+
+
+def _with(test: AdaptiveTest, **changes: Any) -> AdaptiveTest:
+    """Return the test with another exposure rule of the same kind; the rest stays as worked out."""
+    exposure = replace(test.design.exposure, **changes)
+    return replace(test, design=replace(test.design, exposure=exposure))

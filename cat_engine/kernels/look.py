@@ -8,8 +8,8 @@ from cat_engine.kernels.ending import EXHAUSTED, GO_ON, LENGTH, TIME_UP, satisfi
 from cat_engine.kernels.pick import uniform
 from cat_engine.kernels.seats import SCORED, SERVED, STIMULUS, THETA, TIME
 
-_WIDENINGS = 4
-"""How often a drawn set is doubled before everything is open."""
+_WIDER, _WIDENINGS = 1.25, 13
+"""What chances are multiplied by where a drawn set makes no test, and how often before everything is open."""
 
 
 @jit
@@ -58,7 +58,7 @@ def open_set(tree, order, chances, key, usable, count, free, need, cap, out):
         tally_free(tree.group, out, free)
         if feasible(tree.parent, tree.low, tree.high, count, free, need, cap) == 0:
             return
-        scale *= 2.0
+        scale *= _WIDER
     for i in range(out.size):
         out[i] = usable[i]
 
