@@ -21,6 +21,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from calibration.kernels.dimension import conditional_covariances
+from calibration.sentences import Sentence
 from cat_engine.threads import over_chunks
 from item_bank.responses import Responses
 
@@ -94,7 +95,7 @@ class Dimensionality:
     by_domain: Detect | None
     contrast: float | None
     contrast_items: tuple[list[str], list[str]]
-    not_applicable: dict[str, str]
+    not_applicable: dict[str, Sentence]
 
     @property
     def verdict(self) -> str:
@@ -213,20 +214,20 @@ def dimensionality(
     DETECT's clusters are found on one half of the persons and judged on the other, so that chance is not
     taken for structure.
     """
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Sentence] = {}
     complete = np.diff(responses.indptr) == responses.n_items
     parallel = detect = by_domain = None
     if responses.n_items < 4:
-        reasons["parallel analysis"] = reasons["detect"] = "it needs at least four items"
+        reasons["parallel analysis"] = reasons["detect"] = Sentence("few-items", least=4)
     elif complete.mean() < LEAST_COMPLETE or complete.sum() < 50:
-        why = f"it needs complete responses, and {complete.mean():.0%} of the persons gave them"
+        why = Sentence("incomplete-structure", share=float(complete.mean()))
         reasons["parallel analysis"] = reasons["detect"] = why
     else:
         matrix = responses.dense()[complete]
         varies = matrix.std(axis=0) > 0
         parallel = parallel_analysis(matrix[:, varies], seed=seed)
     if parallel is not None and int(varies.sum()) < FEW:
-        reasons["detect"] = f"it needs at least {FEW} items"
+        reasons["detect"] = Sentence("few-items", least=FEW)
     elif parallel is not None:
         matrix = matrix[:, varies]
         greatest = (responses.n_cat[varies] - 1).astype(np.float64)
@@ -241,7 +242,7 @@ def dimensionality(
             by_domain = detect_index(0.5 * (halves[0] + halves[1]), marks)
     contrast, ends = _contrast(residual_correlations, responses.items)
     if contrast is None and residual_correlations is not None:
-        reasons["contrast"] = "some pairs of items were met together by too few persons"
+        reasons["contrast"] = Sentence("few-pairs")
     return Dimensionality(parallel, detect, by_domain, contrast, ends, reasons)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.kernels.screening import fingerprints, fingerprints_complete, islands
+from calibration.sentences import Sentence
 from cat_engine.family import ItemModel
 from item_bank.responses import Responses
 
@@ -52,7 +53,7 @@ class Screening:
 
     keep: np.ndarray
     flags: list[list[str]]
-    notes: list[str]
+    notes: list[Sentence]
 
 
 def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
@@ -85,11 +86,11 @@ def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
     notes = _twins(responses, flags) + _islands(responses, np.array(keep, np.int64), flags)
     empty = int(np.count_nonzero(responses.lengths == 0))
     if empty:
-        notes.append(f"{empty} of {responses.n_persons} persons have no response and say nothing")
+        notes.append(Sentence("persons-without-response", n=empty, of=responses.n_persons))
     return Screening(np.array(keep, np.int64), flags, notes)
 
 
-def _twins(responses: Responses, flags: list[list[str]]) -> list[str]:
+def _twins(responses: Responses, flags: list[list[str]]) -> list[Sentence]:
     marks = np.zeros(responses.n_items, np.uint64)
     if responses.is_complete:
         fingerprints_complete(responses.dense(), marks)
@@ -102,10 +103,10 @@ def _twins(responses: Responses, flags: list[list[str]]) -> list[str]:
         if other != j and mark != 0:
             flags[j].append(f"duplicate: the same responses as item '{responses.items[other]}'")
             twins += 1
-    return [f"{twins} items repeat the responses of another: their slopes are inflated"] if twins else []
+    return [Sentence("repeated-items", n=twins)] if twins else []
 
 
-def _islands(responses: Responses, keep: np.ndarray, flags: list[list[str]]) -> list[str]:
+def _islands(responses: Responses, keep: np.ndarray, flags: list[list[str]]) -> list[Sentence]:
     if responses.is_complete:
         return []
     parent = np.arange(responses.n_items, dtype=np.int64)
@@ -120,4 +121,4 @@ def _islands(responses: Responses, keep: np.ndarray, flags: list[list[str]]) -> 
                 "disconnected: nobody answered it together with the main set of items; only the population "
                 "assumed for its persons puts it on their scale"
             )
-    return [f"the items fall into {len(roots)} sets that no person links"]
+    return [Sentence("islands", n=len(roots))]

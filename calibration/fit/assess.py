@@ -16,12 +16,13 @@ import numpy as np
 from calibration.fit.compare import criteria, g2
 from calibration.fit.evidence import Evidence
 from calibration.fit.freedom import Freedom, freedom
-from calibration.fit.limited import KINDS, Kind, NotApplicable, limited_information
+from calibration.fit.limited import KINDS, Kind, limited_information
 from calibration.fit.pairs import ld_x2, q3
 from calibration.fit.persons import PersonFit, cutoffs, lz_of, person_fit, simulated
 from calibration.fit.pvq1 import pv_q1
 from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums_at
 from calibration.fit.sx2 import s_x2
+from calibration.sentences import NotApplicable, Sentence
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
@@ -62,7 +63,7 @@ class Fit:
     pairs: dict[str, np.ndarray]
     model: dict[str, Any]
     cutoffs: dict[float, float]
-    not_applicable: dict[str, str]
+    not_applicable: dict[str, Sentence]
     n_persons: int
     n_complete: int
     seconds: float = field(default=0.0, compare=False)
@@ -157,7 +158,7 @@ def assess(
     start = perf_counter()
     evidence = Evidence(responses, parameters, groups, estimated=estimated)
     free = freedom(evidence)
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Sentence] = {}
     sums = sums_at(evidence, evidence.theta(theta))
     items, pairs = _items(evidence, free, sums.by_item, seed, reasons)
     persons_fit = person_fit(evidence)
@@ -172,23 +173,21 @@ def assess(
         round(evidence.share_complete * evidence.n_persons),
     )
     for item in evidence.left_out:
-        reasons[f"item {item}"] = "it could not be calibrated"
+        reasons[f"item {item}"] = Sentence("not-calibrated")
     fit.persons["flag"] = ["misfit" if z < fit.cutoffs[0.01] else "" for z in persons_fit.lz_star]
     fit.seconds = perf_counter() - start
     return fit
 
 
-def _incomplete(evidence: Evidence) -> str:
+def _incomplete(evidence: Evidence) -> Sentence | None:
+    """Return why statistics of the total score do not apply, or None where they do."""
     if evidence.share_complete >= LEAST_COMPLETE:
-        return ""
-    return (
-        f"it needs everyone's answers to all items, and {evidence.share_complete:.0%} of the persons gave "
-        "them; pv_q1, infit, outfit and q3 judge these data"
-    )
+        return None
+    return Sentence("incomplete", share=evidence.share_complete)
 
 
 def _items(
-    evidence: Evidence, free: Freedom, sums: np.ndarray, seed: int, reasons: dict[str, str]
+    evidence: Evidence, free: Freedom, sums: np.ndarray, seed: int, reasons: dict[str, Sentence]
 ) -> tuple[Columns, dict[str, np.ndarray]]:
     rows = evidence.pool.rows()
     point, posterior = mean_squares(sums), posterior_mean_squares(evidence)
@@ -246,7 +245,7 @@ def _limited(evidence: Evidence, kind: Kind, free: Freedom) -> dict[str, Any]:
     return asdict(limited_information(evidence, kind, free))
 
 
-def _model(evidence: Evidence, free: Freedom, reasons: dict[str, str]) -> dict[str, Any]:
+def _model(evidence: Evidence, free: Freedom, reasons: dict[str, Sentence]) -> dict[str, Any]:
     model: dict[str, Any] = criteria(evidence.loglik, free.n, evidence.n_persons)._asdict()
     missing = _incomplete(evidence)
 
@@ -254,7 +253,7 @@ def _model(evidence: Evidence, free: Freedom, reasons: dict[str, str]) -> dict[s
         try:
             model[name] = make()
         except NotApplicable as reason:
-            reasons[name] = str(reason)
+            reasons[name] = reason.why
 
     polytomous = bool((evidence.pool.n_cat > 2).any())
     for kind in KINDS if polytomous else KINDS[:1]:

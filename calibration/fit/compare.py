@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from calibration.fit.evidence import Evidence
-from calibration.fit.limited import NotApplicable
+from calibration.sentences import NotApplicable
 from cat_engine.errors import InputError
 
 __all__ = ["Criteria", "LikelihoodRatio", "criteria", "g2", "likelihood_ratio"]
@@ -84,17 +84,13 @@ def g2(evidence: Evidence, n_parameters: int, largest: int = 1024) -> Likelihood
     """
     cells = float(np.prod(evidence.pool.n_cat.astype(np.float64)))
     if cells > largest:
-        raise NotApplicable(
-            f"{cells:.3g} possible patterns for {evidence.n_persons} persons: nearly all are empty"
-        )
+        raise NotApplicable("many-patterns", cells=cells, persons=evidence.n_persons)
     if evidence.share_complete < 1.0 or len(evidence.parts) > 1:
-        raise NotApplicable("it needs complete responses of one group")
+        raise NotApplicable("complete-one-group")
     part = evidence.parts[0]
     _, first, count = np.unique(part.matrix, axis=0, return_index=True, return_counts=True)
     statistic = 2.0 * float((count * (np.log(count / evidence.n_persons) - part.log_marginal[first])).sum())
     df = int(cells) - 1 - n_parameters
     if df < 1:
-        raise NotApplicable(
-            f"too few degrees of freedom: {int(cells)} patterns for {n_parameters} parameters"
-        )
+        raise NotApplicable("few-patterns", cells=int(cells), free=n_parameters)
     return LikelihoodRatio(statistic, df, float(chi2.sf(statistic, df)))

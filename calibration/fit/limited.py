@@ -32,16 +32,13 @@ from scipy.stats import chi2, ncx2
 from calibration.fit.evidence import Evidence, Part
 from calibration.fit.freedom import Freedom, freedom
 from calibration.kernels.fit import category_slopes
+from calibration.sentences import NotApplicable
 from cat_engine.pool import ItemPool
 
-__all__ = ["KINDS", "LimitedFit", "NotApplicable", "limited_information", "srmsr"]
+__all__ = ["KINDS", "LimitedFit", "limited_information", "srmsr"]
 
 Kind = Literal["m2", "m2*", "c2"]
 KINDS: tuple[Kind, ...] = ("m2", "m2*", "c2")
-
-
-class NotApplicable(Exception):
-    """Why a statistic says nothing about these data, in words for the reader."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +312,7 @@ def _quadratic(
         try:
             factor = np.linalg.cholesky(covariance / np.outer(scale, scale))
         except np.linalg.LinAlgError:
-            raise NotApplicable("the moments are linearly dependent") from None
+            raise NotApplicable("dependent-moments") from None
         both = np.column_stack([e * np.sqrt(n), d * np.sqrt(n)]) / scale[:, None]
         both = solve_triangular(factor, both, lower=True)
         residuals.append(both[:, 0])
@@ -376,16 +373,16 @@ def limited_information(evidence: Evidence, kind: Kind, free: Freedom | None = N
     free = free or freedom(evidence)
     n_cat = evidence.pool.n_cat
     if len(n_cat) < 2:
-        raise NotApplicable("one item has no pairs")
+        raise NotApplicable("one-item")
     layout = _Layout(_moments(n_cat, kind))
     parts = [(g, part, part.matrix[part.complete]) for g, part in enumerate(evidence.parts)]
     size = layout.size * len(parts)
     if size - free.n < 1:
-        raise NotApplicable(f"too few degrees of freedom: {size} moments for {free.n} free parameters")
+        raise NotApplicable("few-moments", moments=size, free=free.n)
     if layout.size > 8000:
-        raise NotApplicable(f"{layout.size} moments are more than can be handled; judge a part of the test")
+        raise NotApplicable("many-moments", moments=layout.size)
     if any(len(matrix) < 2 for _, _, matrix in parts):
-        raise NotApplicable("a group has nobody who answered every item")
+        raise NotApplicable("empty-group")
     blocks = [(*_model_of(part, free, g).compare(matrix, kind), len(matrix)) for g, part, matrix in parts]
     statistic, _, _ = _quadratic(blocks)
     df = size - free.n

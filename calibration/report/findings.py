@@ -16,6 +16,7 @@ from calibration.classical import Option, classical, distractors
 from calibration.dimensionality import dimensionality
 from calibration.fit import Evidence, Fit, assess
 from calibration.fit.pvq1 import observed_curves
+from calibration.sentences import Sentence
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, tabulate
 from cat_engine.pool import ItemPool
@@ -62,7 +63,9 @@ class RawOptions:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` in what JSON knows; NaN and infinity become None."""
+    """Return `value` in what JSON knows; NaN and infinity become None, a sentence keeps its code."""
+    if isinstance(value, Sentence):
+        return {"text": str(value), "code": value.code, "values": plain(value.values)}
     if isinstance(value, dict):
         return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -105,8 +105,8 @@ def _by_item(columns: Mapping[str, list[Any]]) -> dict[str, dict[str, Any]]:
 def _reasons(row: Mapping[str, Any], known: _Lookup) -> list[Reason]:
     item = str(row["id"])
     if row.get("status") == "left-out":
-        flag = str((row.get("flags") or ["not calibrated"])[0])
-        return [Reason("uncalibrated", DROP, {"why": flag})]
+        codes = [str(flag).split(":", 1)[0] for flag in row.get("flags") or []]
+        return [Reason(next((c for c in codes if c in ("constant", "no-responses")), "uncalibrated"), DROP)]
     simple, fit = known.classical.get(item, {}), known.fit.get(item, {})
     reasons = [*_by_slope(row, simple), *_by_difficulty(row, simple, known.categories.get(item, 2))]
     reasons += _by_fit(item, fit, known)
@@ -223,7 +223,7 @@ def overall(findings: Mapping[str, Any], items: list[Verdict]) -> list[Reason]:
     return out
 
 
-def _model_fit(model: Mapping[str, Any], reasons: Mapping[str, str]) -> list[Reason]:
+def _model_fit(model: Mapping[str, Any], reasons: Mapping[str, Any]) -> list[Reason]:
     """Bounds of Maydeu-Olivares and Joe (2014) for the RMSEA of second moments, 0.05 for SRMSR."""
     for kind in ("m2", "c2", "m2*"):
         found = model.get(kind)
@@ -233,5 +233,5 @@ def _model_fit(model: Mapping[str, Any], reasons: Mapping[str, str]) -> list[Rea
             values = {**found, "kind": kind.upper()}
             return [Reason("model_fit", weight, values)]
     if "m2" in reasons:
-        return [Reason("model_fit_unknown", KEEP, {"why": reasons["m2"]})]
+        return [Reason("model_fit_unknown", KEEP)]
     return []

@@ -9,6 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from calibration.report.verdict import Reason
 from cat_engine.errors import InputError
 
@@ -16,7 +18,7 @@ __all__ = ["LANGUAGES", "Words", "messages"]
 
 LANGUAGES = ("fr", "en")
 
-_STATISTICS = {"s_x2": "S-X2", "pv_q1": "PV-Q1"}
+_STATISTICS = {"s_x2": "S-X2", "ld_x2": "LD-X2", "pv_q1": "PV-Q1"}
 
 
 @cache
@@ -50,11 +52,29 @@ class Words:
     def reason(self, reason: Reason) -> str:
         """Explain a reason."""
         values = dict(reason.values)
-        if "statistic" in values:
-            values["statistic"] = _STATISTICS.get(values["statistic"], values["statistic"])
+        if isinstance(values.get("statistic"), str):
+            values["statistic"] = self.statistic(values["statistic"])
         if "method" in values:
             values["method"] = self.method(values["method"])
         return self._messages["reasons"][reason.code].format_map(_Known(values, self))
+
+    def statistic(self, code: str) -> str:
+        """Return the name of a statistic, or of what could not be judged."""
+        own = self._messages["statistics"]
+        if code.startswith("item "):
+            return own["item"].format(code.removeprefix("item "))
+        return own.get(code) or _STATISTICS.get(code) or code.upper()
+
+    def sentence(self, said: str | Mapping[str, Any]) -> Markup:
+        """Say a sentence of the findings in this language; what has no code stays English, marked as such."""
+        if isinstance(said, str):
+            english = escape(said)
+            return (
+                english if self.language == "en" else Markup('<span lang="en">') + english + Markup("</span>")
+            )
+        if self.language == "en":
+            return escape(said["text"])
+        return escape(self._messages["sentences"][said["code"]].format_map(_Known(said["values"], self)))
 
     def number(self, value: float | None, digits: int = 2) -> str:
         """Return a number with the language's decimal sign, or a dash."""

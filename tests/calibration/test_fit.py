@@ -12,12 +12,12 @@ import pytest
 from calibration.fit import Evidence, assess, ld_x2, likelihood_ratio, limited_information, pv_q1, q3, s_x2
 from calibration.fit.compare import criteria
 from calibration.fit.freedom import freedom
-from calibration.fit.limited import NotApplicable
 from calibration.fit.persons import cutoffs, person_fit, simulated
 from calibration.fit.pvq1 import LEAST_ANSWERS
 from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums_at
 from calibration.fit.sumscore import score_distribution, without_each
 from calibration.fit.sx2 import collapse, score_tables
+from calibration.sentences import NotApplicable
 from cat_engine.errors import InputError
 from item_bank.parameters import ParameterSet, Population
 from item_bank.responses import MISSING, Responses

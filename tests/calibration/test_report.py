@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
 
@@ -19,10 +20,14 @@ from calibration.dif import detect
 from calibration.linking import link, move_item
 from calibration.report import RawOptions, add, gather, overall, read_findings, render, verdicts, write_page
 from calibration.report import verdict as rules
+from calibration.report.findings import plain
+from calibration.report.html import Figures
 from calibration.report.options import read_key, read_options
 from calibration.report.plots import plot_item, svg
 from calibration.report.plots.item import wilson
+from calibration.report.plots.style import data
 from calibration.report.words import LANGUAGES, Words, messages
+from calibration.sentences import ENGLISH, NotApplicable, Sentence
 from cat_engine.errors import InputError
 from item_bank.parameters import ParameterSet, write_parameters
 from item_bank.responses import MISSING, Responses
@@ -134,7 +139,7 @@ def test_decisions_follow_from_the_findings(findings: dict[str, Any]) -> None:
     found = {v.item: v for v in verdicts(findings)}
     assert found["q3"].decision == "drop"
     assert {reason.code for reason in found["q3"].reasons} & {"flat", "negative", "negative_rest", "weak"}
-    assert found["q7"].decision == "drop" and found["q7"].reasons[0].code == "uncalibrated"
+    assert found["q7"].decision == "drop" and found["q7"].reasons[0].code == "constant"
     assert found["q5"].decision == "keep"
     codes = {reason.code for reason in overall(findings, list(found.values()))}
     assert {"reliability", "persons", "dif_none"} <= codes
@@ -218,11 +223,47 @@ def test_both_languages_say_everything() -> None:
             names = [set(re.findall(r"{(\w+)", t)) for t in (text, english[section][key])]
             assert names[0] == names[1], key
     assert len(french["glossary"]) == len(english["glossary"])
+    assert french["statistics"].keys() == english["statistics"].keys()
+    assert french["sentences"].keys() == ENGLISH.keys()
+    for code, text in french["sentences"].items():
+        assert set(re.findall(r"{(\w+)", text)) <= set(re.findall(r"{(\w+)", ENGLISH[code])), code
     source = Path(rules.__file__).read_text(encoding="utf-8")
     codes = set(re.findall(r'Reason\(\s*"([\w-]+)"', source))
     assert len(codes) > 20 and codes <= english["reasons"].keys()
     with pytest.raises(InputError, match="among fr, en, got 'de'"):
         Words("de")
+
+
+def test_what_does_not_apply_is_said_in_the_readers_language(findings: dict[str, Any]) -> None:
+    """Of sparse data hardly anything but the reasons is left: none of them in the wrong language."""
+    responses = draw(MIXED, 400)
+    matrix = np.where(np.random.default_rng(0).random((400, 6)) < 0.4, MISSING, responses.dense())
+    sparse = Responses(responses.items, responses.n_cat, matrix=matrix.astype(np.int8))
+    out = gather(sparse, ParameterSet(MIXED), notes=[Sentence("islands", n=2), "a note without a code"])
+    assert len(out["fit"]["not_applicable"]) >= 4
+    out = json.loads(json.dumps(out))
+    french, english = render(out, "fr"), render(out, "en")
+    assert "it needs everyone&#39;s answers" in english and "a note without a code" in english
+    assert "it needs" not in french and "il faut les réponses de chacun à tous les items, et" in french
+    assert "les items forment 2 ensembles" in french and "islands" not in french
+    assert "<span lang" not in english
+    assert re.findall(r'<span lang="en">([^<]+)</span>', french) == ["a note without a code"]
+    with pytest.raises(NotApplicable, match="one item has no pairs") as raised:
+        raise NotApplicable("one-item")
+    assert Words("fr").sentence(plain(raised.value.why)) == "un seul item ne forme pas de paire"
+
+
+def test_pictures_of_one_page_share_no_identifier() -> None:
+    figure = Figures("en")
+    rows = data([{"x": 1, "y": 1}, {"x": 2, "y": 3}])
+    chart = alt.Chart(rows).mark_line(clip=True).encode(x="x:Q", y="y:Q")  # a clipped mark names its frame
+    pair = [figure(chart, title) for title in ("first", "second <b>")]
+    assert 'aria-label="second &lt;b&gt;"' in pair[1]
+    ids = [read(picture).ids for picture in pair]
+    assert ids[0] and not set(ids[0]) & set(ids[1])
+    for own, picture in zip(ids, pair, strict=True):
+        used = re.findall(r"url\(#([^)]+)\)", picture) + re.findall(r'href="#([^"]+)"', picture)
+        assert used and set(used) <= set(own)
 
 
 def test_numbers_are_written_as_each_language_does() -> None:

@@ -14,9 +14,9 @@ from calibration.fit import limited as limited_module
 from calibration.fit.compare import g2
 from calibration.fit.evidence import Evidence
 from calibration.fit.freedom import freedom
-from calibration.fit.limited import NotApplicable
 from calibration.fit.persons import lz_of
 from calibration.fit.residuals import posterior_mean_squares, sums_at
+from calibration.sentences import NotApplicable
 from cat_engine.scoring import Prior, score
 from tests.reference.judged import column, evidence_of, load
 
