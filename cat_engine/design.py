@@ -101,6 +101,8 @@ class Constraint:
     value: str | int | None = None
     min: float = _bounded(0.0, 0.0)
     max: float = _bounded(math.inf, 0.0)
+    share: float | None = _bounded(None, 0.000001, 1.0)
+    """Target share of the test: the next item comes from where the test lags most behind."""
 
     @property
     def name(self) -> str:
@@ -333,6 +335,17 @@ def _check(design: Design) -> None:
         raise InputError(
             f"expected cut scores for stop.classify = '{design.stop.classify}', got none; give [cuts] values"
         )
+    shares = [constraint for constraint in design.constraint if constraint.share is not None]
+    if shares:
+        total = sum(constraint.share or 0.0 for constraint in shares)
+        of_one = len({c.attribute for c in shares}) == 1 and len({c.value for c in shares}) == len(shares)
+        if not of_one or any(c.value is None for c in shares):
+            raise InputError(
+                "expected constraints with a share to be different values of one attribute, got "
+                f"{', '.join(constraint.name for constraint in shares)}; give min and max to the others"
+            )
+        if abs(total - 1.0) > 1e-6:
+            raise InputError(f"expected the constraints' shares to add up to 1, got {total:g}; correct them")
     for constraint in design.constraint:
         if constraint.min > constraint.max:
             raise InputError(

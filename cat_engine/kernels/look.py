@@ -118,6 +118,39 @@ def stay_or_leave(tree, stimulus, count, mask, finishing, free, need, cap, fits,
     return opened
 
 
+@jit
+def keep_to_shares(parent, share, count, fits):
+    """Leave open, of the sets with a target share, the one that lags most (Kingsbury & Zara, 1989).
+
+    A set lags by what its share of the items served so far is below its target; of equal ones the one of the
+    greatest target is taken. Sets that nothing may come from are passed over; where no set with a share is
+    open, nothing changes.
+    """
+    sets = parent.size
+    served = count[sets - 1]
+    possible = np.zeros(sets, np.uint8)
+    for v in range(sets):
+        possible[v] |= fits[v]
+        if parent[v] >= 0:
+            possible[parent[v]] |= possible[v]
+    behind = -1
+    most = np.int64(0)
+    for v in range(sets):
+        if share[v] > 0 and possible[v]:
+            gap = share[v] * max(served, 1) - 1_000_000 * count[v]
+            if behind < 0 or gap > most or (gap == most and share[v] > share[behind]):
+                behind = v
+                most = gap
+    if behind < 0:
+        return
+    for v in range(sets):
+        u = v
+        while u >= 0 and u != behind:
+            u = parent[u]
+        if u < 0:
+            fits[v] = 0
+
+
 @jit(nogil=True)
 def ahead(
     tree,
@@ -219,3 +252,5 @@ def ahead(
                     opened = allowed(parent, low, high, count, free, finishing, need, cap, broken, fits[a])
         if opened == 0:
             verdict[a] = EXHAUSTED
+        elif tree.share.size > 0 and seats.tally[s, STIMULUS] < 0:
+            keep_to_shares(parent, tree.share, count, fits[a])

@@ -47,6 +47,8 @@ class Tree(NamedTuple):
 
     parent, low, high
         Shape ``(V,)``: see :mod:`cat_engine.kernels.blueprint`.
+    share
+        Shape ``(V,)``: each set's target share of the test in millionths, 0 for none; empty without targets.
     group
         Shape ``(n,)``: the smallest set that holds each item.
     time
@@ -62,6 +64,7 @@ class Tree(NamedTuple):
     parent: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    share: np.ndarray
     group: np.ndarray
     time: np.ndarray
     stimulus: np.ndarray

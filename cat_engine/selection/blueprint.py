@@ -58,6 +58,11 @@ class Blueprint:
                 f"{reason}; choose 'auto' or 'shadow'"
             )
         exact = method != "shadow" and not reason
+        if not exact and any(bound.share for bound in requirements.bounds):
+            raise InputError(
+                f"expected nested requirements beside a constraint's share, got {reason or 'shadow tests'}; "
+                "give min and max instead of the share"
+            )
         tree, names = tree_of(requirements, exact)
         return cls(requirements, tree, names, exact)
 
@@ -112,9 +117,12 @@ def tree_of(requirements: Requirements, nested: bool) -> tuple[Tree, tuple[str, 
     n = requirements.n
     whole = frozenset(range(n))
     sets: dict[frozenset[int], tuple[int, int, str]] = {whole: (*requirements.length, "the whole test")}
+    share: dict[frozenset[int], int] = {}
     for bound in (*requirements.bounds, *requirements.enemies) if nested else ():
         held = frozenset(bound.items.tolist())
         low, high, before = sets.get(held, (0, n, ""))
+        if bound.share:
+            share[held] = round(1e6 * bound.share)
         sets[held] = (
             max(low, math.ceil(bound.low)),
             high if math.isinf(bound.high) else min(high, math.floor(bound.high)),
@@ -139,6 +147,7 @@ def tree_of(requirements: Requirements, nested: bool) -> tuple[Tree, tuple[str, 
         parent,
         np.array([sets[held][0] for held in ordered], dtype=np.int64),
         np.array([sets[held][1] for held in ordered], dtype=np.int64),
+        np.array([share.get(held, 0) for held in ordered if share], dtype=np.int64),
         group,
         requirements.time,
         requirements.stimulus,

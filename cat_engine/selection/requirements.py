@@ -32,6 +32,8 @@ class Requirement:
         Positions in the pool and what each adds.
     low, high
         Bounds; `high` may be infinite.
+    share
+        Target share of the test, 0 for none.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Requirement:
     amount: np.ndarray
     low: float
     high: float
+    share: float = 0.0
 
     @property
     def counts(self) -> bool:
@@ -124,7 +127,8 @@ def _bound(constraint: Constraint, attributes: Attributes) -> Requirement:
             f"no item of the bank has {constraint.name}, which a constraint of the design file asks for; "
             f"{hint}"
         )
-    return Requirement(constraint.name, held, np.ones(len(held)), constraint.min, constraint.max)
+    share = constraint.share or 0.0
+    return Requirement(constraint.name, held, np.ones(len(held)), constraint.min, constraint.max, share)
 
 
 def _column(name: str, attributes: Attributes, asks: str) -> Sequence[str]:

@@ -82,6 +82,32 @@ def test_nested_bounds_hold_in_every_sitting(answers: list[int], seen: set[int])
     assert [SKILL[i] for i in items].count("S11") <= 1
 
 
+SHARES = {"D0": 0.5, "D1": 0.3, "D2": 0.2}
+
+
+@pytest.mark.parametrize("stimulus", [False, True])
+def test_shares_are_kept_from_first_to_last(stimulus: bool) -> None:
+    """No value strays by more than an item from its share, unless a stimulus holds the person."""
+    shares = [bound("domain", d) | {"share": share} for d, share in SHARES.items()]
+    columns = {"stimulus": [f"text {i % 12}" if i < 24 else "" for i in range(N)]} if stimulus else {}
+    test = prepare(shares, columns, stop={"min": 12, "max": 12})
+    assert test.machine.blueprint.exact
+    state, _ = sit(test, [1, 0, 1])
+    for k in range(1, 13):
+        for d, share in SHARES.items():
+            strays = [DOMAIN[i] for i in state.items[:k]].count(d) - k * share
+            assert abs(strays) <= (2 if stimulus else 1)
+
+
+def test_shares_give_way_to_bounds_and_do_without_an_exhausted_value() -> None:
+    bounded = [bound("domain", d, high=4) | {"share": share} for d, share in SHARES.items()]
+    state, reason = sit(prepare(bounded, stop={"min": 12, "max": 12}), [1, 0])
+    assert reason == "length"
+    assert [[DOMAIN[i] for i in state.items].count(d) for d in SHARES] == [4, 4, 4]
+    with pytest.raises(InputError, match="nested requirements beside a constraint's share, got"):
+        prepare([*bounded, bound("words", None, 0, 700)], {"words": [20] * N})
+
+
 def test_enemies_never_meet_whether_they_share_a_label_or_name_each_other() -> None:
     plain, _ = sit(prepare([]), [1, 0])
     a, b = plain.items[0], plain.items[1]

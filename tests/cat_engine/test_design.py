@@ -69,6 +69,8 @@ def test_the_example_of_the_reference_is_read() -> None:
         ({"stop": {"classify": "sprt"}}, "cut scores"),
         ({"constraint": [{"attribute": "d", "value": "x", "min": 4, "max": 2}]}, "min <= max"),
         ({"constraint": [{"attribute": "d", "value": "x", "max": 2.5}]}, "whole numbers"),
+        ({"constraint": [{"attribute": "d", "value": "x", "share": 0.4}]}, "add up to 1, got 0.4"),
+        ({"constraint": [{"attribute": "d", "share": 1.0}]}, "different values of one attribute"),
         ({"start": 3}, r"\[start\] to be a section"),
         ({"cuts": {"values": 0.0}}, "to be a list"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,43 @@ def test_whole_sittings_item_by_item(reference: Path, file: str) -> None:
                 assert result.theta == pytest.approx(trace["thFinal"], abs=close)
             replayed += 1
     assert replayed > 30
+
+
+def test_content_balancing_item_by_item(reference: Path) -> None:
+    """catR fills empty groups in an order drawn at random: those choices are taken from the trace."""
+    content = json.loads((reference / "cat" / "randomcat_content.json").read_text())
+    path = reference / "cat" / "bank_b2pl_content_200.csv"
+    with path.open() as file:
+        lines = list(csv.DictReader(file))
+    group = [line["Group"] for line in lines]
+    shares = {"alg": 0.5, "geo": 0.3, "ari": 0.2}
+    pool = ItemPool.from_rows(
+        {"id": f"i{i}", "model": "2pl", "a": float(line["a"]), "b": float(line["b"])}
+        for i, line in enumerate(lines)
+    )
+    design = Design.from_mapping(
+        {
+            "schema": "acquis/design/1",
+            "score": {"method": "eap", "grid": GRID},
+            "select": {"evaluate": "exact"},
+            "constraint": [{"attribute": "group", "value": g, "share": p} for g, p in shares.items()],
+            "stop": {"max": 20},
+        }
+    )
+    test = AdaptiveTest.prepare(pool, design, {"group": group})
+    assert content["traces"]
+    for trace in content["traces"]:
+        state, theta = start(test, b""), []
+        for item in (i - 1 for i in trace["testItems"]):
+            step = next_item(test, state)
+            assert isinstance(step, Serve)
+            if {group[i] for i in state.items} == set(shares):
+                assert step.item == item
+            x = trace["responses_full_bank"][item]
+            state = answered(test, served(test, state, item), item, x)
+            theta.append(state.theta)
+        assert theta == pytest.approx(trace["thetaProv"], abs=2e-3)
+        assert next_item(test, state) == Stop("length")
 
 
 def test_progressive_and_proportional_choices(reference: Path) -> None:
