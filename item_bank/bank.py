@@ -16,8 +16,9 @@ from typing import Any
 
 from cat_engine.errors import InputError
 from item_bank.canonical import canonical
-from item_bank.content import ACCESS, FEATURES, Hotspot, Item, SelectPoint, Stimulus, kind_of, stored
+from item_bank.content import ACCESS, FEATURES, Item, Stimulus, kind_of, stored
 from item_bank.framework import Framework
+from item_bank.render import pictures
 
 __all__ = ["ELIGIBLE", "STATUSES", "Bank", "document", "has_expired"]
 
@@ -123,15 +124,7 @@ class Bank:
 
     def _shows_picture(self, item: Item) -> bool:
         """Whether who cannot see needs a text alternative: in the item, or in what it shares."""
-        stimulus = self.stimuli.get(item.stimulus)
-        drawn = any(
-            isinstance(control, Hotspot | SelectPoint) or "<img" in content.body
-            for content in item.versions.values()
-            for control in content.interactions.values()
-        )
-        return drawn or bool(
-            stimulus and (stimulus.image or any("<img" in h for h in stimulus.html.values()))
-        )
+        return any(pictures(item, self.stimuli.get(item.stimulus)).values())
 
 
 def _form(item: Item) -> str:

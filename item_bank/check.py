@@ -11,19 +11,19 @@ guidelines for classroom assessment. Applied Measurement in Education, 15, 309-3
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 
-import numpy as np
-from scipy import sparse, special
+from scipy import special
 
+from item_bank.alike import alike
 from item_bank.bank import ELIGIBLE, STATUSES, Bank, has_expired
 from item_bank.content import (
+    ACCESS,
+    FEATURES,
     Choice,
     Content,
     GapMatch,
@@ -37,7 +37,7 @@ from item_bank.content import (
     TextEntry,
 )
 from item_bank.markup import text
-from item_bank.render import slots
+from item_bank.render import pictures, slots
 from item_bank.scoring import category
 
 __all__ = ["RULES", "Finding", "Limits", "check", "options"]
@@ -128,6 +128,9 @@ def _identity(bank: Bank, limits: Limits, today: date | None) -> Iterator[Findin
             yield error(item.id, f"its skill '{item.skill}' does not belong to its domain '{item.domain}'")
         if item.stimulus and item.stimulus not in bank.stimuli:
             yield error(item.id, f"its stimulus '{item.stimulus}' is not in the bank")
+        elif item.stimulus:
+            for language in set(item.versions) - set(bank.stimuli[item.stimulus].title):
+                yield error(item.id, f"its stimulus '{item.stimulus}' has no version in {language}")
         if not item.authors:
             yield warning(item.id, "it names no author")
         for enemy in item.enemies:
@@ -251,6 +254,12 @@ def options(control: Interaction) -> tuple[Option, ...]:
 def _pictures(bank: Bank, limits: Limits, today: date | None) -> Iterator[Finding]:
     """Every picture is there, has a text alternative, and holds the areas that stand on it."""
     error, _ = _named("pictures")
+    for item in bank.items:
+        for name in sorted({n for names in pictures(item).values() for n in names} - set(bank.media)):
+            yield error(item.id, f"its picture '{name}' is not in the bank")
+        for language, content in item.versions.items():
+            if any(_SILENT.search(markup) for markup in _markup(content)):
+                yield error(item.id, f"a picture in its text has no text alternative ({language})")
     for stimulus in bank.stimuli.values():
         for language, image in stimulus.image.items():
             if image.name not in bank.media:
@@ -263,8 +272,6 @@ def _pictures(bank: Bank, limits: Limits, today: date | None) -> Iterator[Findin
                 if not isinstance(control, Hotspot | SelectPoint):
                     continue
                 image = control.image
-                if image.name not in bank.media:
-                    yield error(item.id, f"its picture '{image.name}' is not in the bank")
                 if not image.alt.strip():
                     yield error(item.id, f"its picture has no text alternative ({language})")
                 for area in getattr(control, "areas", ()):
@@ -275,6 +282,36 @@ def _pictures(bank: Bank, limits: Limits, today: date | None) -> Iterator[Findin
                         and 0 <= area.coords[1] < area.coords[3] <= image.height
                     ):
                         yield error(item.id, f"its area '{area.id}' lies outside the picture ({language})")
+
+
+_SILENT = re.compile(r"<img\b(?![^<>]*\balt=)")
+
+
+def _markup(content: Content) -> Iterator[str]:
+    """Return the pieces of HTML that a candidate sees."""
+    yield content.body
+    for control in content.interactions.values():
+        yield getattr(control, "prompt", "")
+        yield getattr(control, "html", "")
+        yield from (option.html for option in options(control))
+
+
+@_rule
+def _access(bank: Bank, limits: Limits, today: date | None) -> Iterator[Finding]:
+    """What an item takes and offers is said in the known words, and fits its controls."""
+    error, warning = _named("access")
+    for item in bank.items:
+        for name in (*(set(item.access) - set(ACCESS)), *(set(item.features) - set(FEATURES))):
+            yield error(item.id, f"its accessibility '{name}' is none of the known words")
+        points = any(
+            isinstance(control, SelectPoint)
+            for c in item.versions.values()
+            for control in c.interactions.values()
+        )
+        if points and item.access and "visual" not in item.access:
+            yield warning(
+                item.id, "it asks to point at a place of a picture, but does not say it needs sight"
+            )
 
 
 @_rule
@@ -440,38 +477,3 @@ def _words(item: Item, language: str) -> list[str]:
     texts = [text(content.body)]
     texts += [text(o.html) for control in content.interactions.values() for o in options(control)]
     return [word.casefold() for part in texts for word in _WORD.findall(part)]
-
-
-def alike(documents: Sequence[Sequence[str]], threshold: float) -> list[tuple[int, int, float]]:
-    """Return the pairs of documents whose TF-IDF vectors have a cosine of at least `threshold`.
-
-    Words and pairs of neighbouring words count, so that order matters a little.
-
-    References
-    ----------
-    Salton, G., & Buckley, C. (1988). Term-weighting approaches in automatic text retrieval.
-    Information Processing & Management, 24, 513-523.
-    """
-    if len(documents) < 2:
-        return []
-    terms: dict[str, int] = {}
-    rows, columns, values = [], [], []
-    for row, words in enumerate(documents):
-        counts = Counter(words) + Counter(map(" ".join, pairwise(words)))
-        for term, n in counts.items():
-            rows.append(row)
-            columns.append(terms.setdefault(term, len(terms)))
-            values.append(1.0 + math.log(n))
-    if not terms:
-        return []
-    matrix = sparse.csr_array((values, (rows, columns)), shape=(len(documents), len(terms)))
-    spread = np.bincount(matrix.indices, minlength=len(terms))
-    matrix = matrix.multiply(np.log1p(len(documents) / spread)[None, :]).tocsr()
-    norm = np.sqrt(matrix.multiply(matrix).sum(axis=1))
-    matrix = matrix.multiply((1.0 / np.where(norm > 0.0, norm, 1.0))[:, None]).tocsr()
-    close = sparse.triu(matrix @ matrix.T, k=1).tocoo()
-    keep = close.data >= threshold
-    return sorted(
-        (int(i), int(j), float(c))
-        for i, j, c in zip(close.row[keep], close.col[keep], close.data[keep], strict=True)
-    )

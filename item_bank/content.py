@@ -192,6 +192,8 @@ class GapMatch:
     html: str
     prompt: str = ""
     shuffle: bool = False
+    blanks: bool = field(default=False, metadata=LATER)
+    """Gaps may stay without a text."""
 
 
 Interaction = Choice | Order | Match | InlineChoice | TextEntry | Hotspot | SelectPoint | GapMatch

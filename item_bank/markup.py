@@ -50,6 +50,7 @@ _FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u"
 _FLAT = VOID | frozenset("p li td th tr dt dd rt rp rb option input wbr source".split())  # noqa: SIM905
 _DEEPEST, _MOST_FORMATTING, _MOST = 64, 8, 50_000
 _PRE = re.compile(r"(<pre\b[^>]*>)\n+")  # a line's end there is dropped by every reader of HTML
+_PICTURE = re.compile(r'<img\b(?:[^<>"]|"[^"]*")*?\balt="([^"]*)"(?:[^<>"]|"[^"]*")*>')
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\s+[a-z\-]+=\"[^\"]*\")*)\s*>")
 _ATTRIBUTE = re.compile(r"([a-z\-]+)=\"([^\"]*)\"")
 
@@ -139,8 +140,12 @@ def escape(plain: str) -> str:
 
 
 def text(markup: str) -> str:
-    """Return what canonical HTML says, as plain text with single blanks; blocks are parted by a newline."""
-    parted = re.sub(r"</(?:p|div|li|tr|h\d|dd|dt|blockquote|figcaption|caption)>|<br>", "\n", markup)
+    """Return what canonical HTML says, as plain text with single blanks; blocks are parted by a newline.
+
+    A picture says its text alternative.
+    """
+    said = _PICTURE.sub(lambda found: f" {found[1]} ", markup)
+    parted = re.sub(r"</(?:p|div|li|tr|h\d|dd|dt|blockquote|figcaption|caption)>|<br>", "\n", said)
     plain = html.unescape(re.sub(r"<[^>]*>", " ", parted))
     lines = (" ".join(line.split()) for line in plain.split("\n"))
     return "\n".join(line for line in lines if line)

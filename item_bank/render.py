@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from item_bank.content import (
     Choice,
     Content,
     GapMatch,
+    Image,
     InlineChoice,
     Interaction,
     Item,
@@ -24,10 +26,12 @@ from item_bank.content import (
     kind_of,
 )
 
-__all__ = ["SLOT", "Slot", "View", "present", "slots"]
+__all__ = ["SLOT", "Slot", "View", "only", "pictures", "present", "redirected", "renamed", "slots"]
 
 SLOT = re.compile(r'<slot name="([^"]+)"\s*(?:/>|></slot>)')
 """Where a control or a gap stands in canonical HTML."""
+
+_SRC = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]+)(")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,66 @@ def present(item: Item, language: str, seed: bytes, stimulus: Stimulus | None = 
     """
     content = item.versions[language]
     return View(language, content.title, tuple(_parts(content, seed)), stimulus)
+
+
+def renamed(view: View, name: Callable[[str], str]) -> View:
+    """Return `view` with every picture under the name that `name` gives for its own."""
+    return replace(
+        view,
+        parts=tuple(
+            replace(part, interaction=_with(part.interaction, name))
+            if isinstance(part, Slot)
+            else redirected(part, name)
+            for part in view.parts
+        ),
+        stimulus=None if view.stimulus is None else _with(view.stimulus, name),
+    )
+
+
+def pictures(item: Item, stimulus: Stimulus | None = None) -> dict[str, list[str]]:
+    """Return the names of the pictures that `item` shows, by language, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for language in item.versions:
+        names = found.setdefault(language, {})
+        seen = present(item, language, b"", None if stimulus is None else only(stimulus, language))
+        renamed(seen, lambda name, names=names: names.setdefault(name) or name)  # type: ignore[misc]
+    return {language: list(names) for language, names in found.items()}
+
+
+def only(stimulus: Stimulus, language: str) -> Stimulus:
+    """Return a stimulus in one language; in its original one where it has no version in `language`."""
+    spoken = language if language in stimulus.title else next(iter(stimulus.title), language)
+    image = stimulus.image.get(spoken)
+    return Stimulus(
+        stimulus.id,
+        {language: stimulus.title.get(spoken, "")},
+        {language: stimulus.html.get(spoken, "")},
+        {language: image} if image else {},
+    )
+
+
+def _with(shown: Any, name: Callable[[str], str]) -> Any:
+    """Return an interaction, an option or a stimulus with its pictures renamed."""
+    changed: dict[str, Any] = {}
+    for one in fields(shown):
+        held = getattr(shown, one.name)
+        if isinstance(held, Image):
+            changed[one.name] = replace(held, name=name(held.name))
+        elif one.name in ("prompt", "html") and isinstance(held, str):
+            changed[one.name] = redirected(held, name)
+        elif one.name in ("options", "rows", "columns"):
+            changed[one.name] = tuple(_with(option, name) for option in held)
+        elif one.name in ("html", "image") and isinstance(held, Mapping):
+            changed[one.name] = {
+                key: redirected(part, name) if isinstance(part, str) else replace(part, name=name(part.name))
+                for key, part in held.items()
+            }
+    return replace(shown, **changed)
+
+
+def redirected(markup: str, name: Callable[[str], str]) -> str:
+    """Return canonical HTML with every picture under the address that `name` gives for its name."""
+    return _SRC.sub(lambda found: found[1] + name(found[2]) + found[3], markup)
 
 
 def _parts(content: Content, seed: bytes) -> Iterator[str | Slot]:

@@ -81,7 +81,13 @@ def whole_number(entry: TextEntry) -> bool:
 
 def row_may_stay_empty(match: Match, row: Option) -> bool:
     """Return whether a row of the match may have no column: it takes any number, or there are too few."""
-    return row.match_max != 1 or 0 < match.maximum < len(match.rows)
+    few = 0 < match.maximum < len(match.rows) or _too_few(match.columns, len(match.rows))
+    return match.blanks or row.match_max != 1 or few
+
+
+def _too_few(options: Sequence[Option], places: int) -> bool:
+    """Return whether the options, each used as often as it may be, do not fill the places."""
+    return all(option.match_max for option in options) and sum(o.match_max for o in options) < places
 
 
 def read(view: View, sent: Sent) -> Reading:
@@ -198,8 +204,11 @@ def _gaps(gaps: GapMatch, response: str, sent: Sent) -> _Answer:
     texts = {option.id: option for option in gaps.options}
     pairs: list[str] = []
     used: dict[str, int] = {}
+    blanks = gaps.blanks or _too_few(gaps.options, len(gaps.gaps))
     for index, gap in enumerate(gaps.gaps):
         chosen = _one(sent, field_name(response, gap))
+        if blanks and not chosen:
+            continue
         if chosen not in texts:
             return pairs, _fault(response, "fault.gap", str(index), n=index + 1)
         used[chosen] = used.get(chosen, 0) + 1
@@ -207,7 +216,7 @@ def _gaps(gaps: GapMatch, response: str, sent: Sent) -> _Answer:
         if limit and used[chosen] > limit:
             return pairs, _fault(response, "fault.used_twice", str(index), what=plain(texts[chosen].html))
         pairs.append(f"{chosen} {gap}")
-    return pairs, []
+    return pairs, [] if pairs else _fault(response, "fault.gap", "0", n=1)
 
 
 def _point(point: SelectPoint, response: str, sent: Sent) -> _Answer:

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from api.pages.controls import Fault, Sent, field_name, percent, plain, whole_number
+from api.pages.controls import (
+    Fault,
+    Sent,
+    field_name,
+    percent,
+    plain,
+    row_may_stay_empty,
+    whole_number,
+)
 from api.pages.drawing import Zone, zone
 from api.pages.language import Messages, typeset
 from item_bank.content import GapMatch, Hotspot, Image, InlineChoice, Match, Option, SelectPoint
-from item_bank.render import SLOT, Slot, View
+from item_bank.render import SLOT, Slot, View, redirected
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -27,7 +35,6 @@ __all__ = ["ItemMarkup", "draw", "image_named"]
 SHORT = 24
 """Characters that a select inside a sentence may show on the narrowest screen."""
 
-_SRC = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]+)(")')
 _BLOCK = re.compile(r"<(/?)(p|li|td|th|dd|dt|h[1-6]|span|em|strong)\b[^>]*>")
 
 
@@ -54,8 +61,7 @@ class _Drawing:
 
     def html(self, text: str) -> Markup:
         """Return sanitised HTML of the bank, ready to stand in a page."""
-        text = _SRC.sub(lambda match: match[1] + self.url(match[2]) + match[3], text)
-        return Markup(typeset(text, self.view.language))
+        return Markup(typeset(redirected(text, self.url), self.view.language))
 
     def plain(self, text: str) -> str:
         return typeset(plain(text), self.view.language)
@@ -100,6 +106,9 @@ class _Drawing:
 
     def single(self, match: Match) -> bool:
         return all(row.match_max == 1 for row in match.rows)
+
+    def may_stay_empty(self, match: Match, row: Option) -> bool:
+        return row_may_stay_empty(match, row)
 
     def whole_number(self, entry: Any) -> bool:
         return whole_number(entry)

@@ -193,7 +193,12 @@ def _write_select_point(control: SelectPoint, name: str, path: Callable[[str], s
 def _write_gap_match(control: GapMatch, name: str, path: Callable[[str], str]) -> list[etree._Element]:
     made = _element(
         "gap-match-interaction",
-        {"response_identifier": name, "shuffle": control.shuffle, "max_associations": 0},
+        {
+            "response_identifier": name,
+            "shuffle": control.shuffle,
+            "min_associations": "0" if control.blanks else None,
+            "max_associations": 0,
+        },
     )
     _write_prompt(made, control.prompt, path)
     _write_options(made, "gap-text", control.options, path, matched=True)

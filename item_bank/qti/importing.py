@@ -23,6 +23,7 @@ from item_bank.qti.record import NAME, Record, item_of, read_record
 from item_bank.qti.usage import read_usage
 from item_bank.qti.xml import QTI_1, Hostile, Refused, Unsupported, refuse
 from item_bank.qti.zipped import Archive
+from item_bank.render import only
 
 __all__ = ["Imported", "Note", "import_item", "import_package"]
 
@@ -275,10 +276,29 @@ class _Foreign(_Import):
             replace(self.facts[name], versions={file.language: file.content for file in files})
             for name, files in self.items.items()
         )
+        self._speak(items)
         rows = tuple(row for name, row in self.parameters.items() if name in self.items)
         read = [file for files in self.items.values() for file in files]
         bank = Bank(items, self.stimuli, media=self.pictures.media, parameters=rows)
         return Imported(bank, (*self.pictures.notes, *self.notes, *_assumed(read, self.language)))
+
+    def _speak(self, items: tuple[Item, ...]) -> None:
+        """Give each stimulus the languages of its items, where it does not say its own or has only one."""
+        for item in items:
+            stimulus = self.stimuli.get(item.stimulus)
+            for language in item.versions:
+                if stimulus and language not in stimulus.title:
+                    one = only(stimulus, language)
+                    said = next(iter(stimulus.title))
+                    self._say(
+                        stimulus.id, f"it has no '{language}' as its items have: '{said}' is taken for it"
+                    )
+                    stimulus = self.stimuli[stimulus.id] = Stimulus(
+                        stimulus.id,
+                        {**stimulus.title, **one.title},
+                        {**stimulus.html, **one.html},
+                        {**stimulus.image, **one.image},
+                    )
 
     def _say(self, file: str, message: str, kept: bool = True, line: int | None = None) -> None:
         self.notes.append(Note(file, line, message, kept))

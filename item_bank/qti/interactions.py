@@ -286,14 +286,19 @@ def _gap_match(element: etree._Element, response: Response, reading: Reading) ->
     for child in children(element, "prompt", "gap-text"):
         element.remove(child)
     gaps: list[str] = []
+    required = 0
     for gap in [found for found in element.iter() if isinstance(found.tag, str) and local(found) == "gap"]:
         key = attribute(gap, "identifier", reading.where)
         if key in gaps:
             refuse(reading.where, gap.sourceline, f"the gap '{key}' is there twice; rename one")
         gaps.append(key)
+        required += _flag(gap, "required")
         slot(gap, key)
+    lowest = whole(element, "min-associations", reading.where, len(gaps) if reading.ours else 0)
+    blanks = max(required, lowest) < len(gaps)
     element.text = None
-    return GapMatch(options, tuple(gaps), reading.html(element).strip(), prompt, _flag(element, "shuffle"))
+    html = reading.html(element).strip()
+    return GapMatch(options, tuple(gaps), html, prompt, _flag(element, "shuffle"), blanks)
 
 
 def slot(element: etree._Element, name: str) -> None:

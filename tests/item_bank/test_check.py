@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from item_bank.alike import alike
 from item_bank.bank import Bank
-from item_bank.check import Finding, alike, check
+from item_bank.check import Finding, check
 from item_bank.content import Area, Choice, Content, Hotspot, Item, Option, Response
 from tests.item_bank import samples
 from tests.item_bank.samples import bank, options, single
@@ -265,3 +266,33 @@ def test_content_is_frozen() -> None:
     assert isinstance(single().versions["fr"], Content)
     with pytest.raises(AttributeError):
         single().id = "other"  # type: ignore[misc]
+
+
+def test_pictures_of_the_text_are_there_and_have_an_alternative() -> None:
+    body = "<p>Que montre {} ?</p>" + samples.SLOT
+    only(
+        bank(content(body=body.format('<img src="x.svg" alt="x">'))), "pictures", "'x.svg' is not in the bank"
+    )
+    silent = content(body=body.format('<img src="plan.svg">'))
+    only(bank(silent), "pictures", "a picture in its text has no text alternative (fr)")
+    assert check(bank(content(body=body.format('<img src="plan.svg" alt="">')))) == []  # only decorates
+
+
+def test_an_option_may_be_a_picture() -> None:
+    drawn = tuple(Option(k, f'<img src="plan.svg" alt="Le plan {k}">') for k in "ABC")
+    assert found(bank(content(interactions={"RESPONSE": Choice(drawn)})), "wording") == []
+
+
+def test_accessibility_is_said_in_the_known_words() -> None:
+    only(bank(replace(single(), access=("sight",))), "access", "'sight' is none of the known words")
+    only(bank(replace(single(), features=("nice",))), "access", "'nice' is none of the known words")
+    point = next(item for item in samples.every() if item.id == "point")
+    assert found(bank(replace(point, access=("visual",))), "access") == []
+    only(bank(replace(point, access=("textual",))), "access", "does not say it needs sight", "warning")
+
+
+def test_a_stimulus_speaks_the_languages_of_its_items() -> None:
+    held = bank(single(stimulus="plan"))
+    stimulus = held.stimuli["plan"]
+    french = replace(stimulus, title={"fr": "x"}, html={}, image={})
+    only(replace(held, stimuli={"plan": french}), "identity", "its stimulus 'plan' has no version in en")

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from item_bank.content import Choice, Option, Response
-from item_bank.render import Slot, present, slots
+from item_bank.content import Choice, Content, GapMatch, Image, Item, Option, Response, Stimulus
+from item_bank.render import Slot, pictures, present, renamed, slots
 from tests.item_bank import samples
 
 ITEMS = {item.id: item for item in samples.every()}
@@ -52,3 +52,33 @@ def test_shuffling_follows_the_seed_and_leaves_fixed_options() -> None:
     assert len({tuple(order(bytes([k]))) for k in range(20)}) > 15
     assert all(order(bytes([k]))[0] == "o0" and order(bytes([k]))[9] == "o9" for k in range(20))
     assert sorted(order(b"x")) == sorted(option.id for option in options)
+
+
+def pictured() -> tuple[Item, Stimulus]:
+    """An item with a picture wherever one can stand, and its stimulus."""
+
+    def img(name: str) -> str:
+        return f'<img src="{name}.png" alt="{name}">'
+
+    gaps = GapMatch(
+        (Option("A", img("option")),), ("g",), f'<p>{img("gap")}<slot name="g"></slot></p>', img("prompt")
+    )
+    body = f"<p>{img('body')}</p>{samples.SLOT}"
+    content = Content(
+        "t", body, {"RESPONSE": gaps}, {"RESPONSE": Response("multiple", "directedPair", ("A g",))}
+    )
+    image = Image("image.png", 1, 1, "x")
+    stimulus = Stimulus("s", {"fr": "S"}, {"fr": img("text")}, {"fr": image})
+    return Item("i", {"fr": content, "en": content}, stimulus="s"), stimulus
+
+
+def test_every_picture_is_found_and_renamed() -> None:
+    item, stimulus = pictured()
+    names = ["body.png", "gap.png", "option.png", "prompt.png"]
+    assert {k: sorted(v) for k, v in pictures(item).items()} == {"fr": names, "en": names}
+    every = sorted([*names, "image.png", "text.png"])
+    assert {k: sorted(v) for k, v in pictures(item, stimulus).items()} == {"fr": every, "en": every}
+    view = renamed(present(item, "fr", b"", stimulus), lambda name: f"alias-{name}")
+    shown = str(asdict(view))
+    assert all(f"alias-{name}" in shown for name in every)
+    assert shown.count(".png") == len(every) == shown.count("alias-")

@@ -63,6 +63,7 @@ def _options(**texts: str) -> tuple[Option, ...]:
 
 
 IMAGE = Image("D2.1-S1.fr.svg", 720, 500, "Un courriel reçu.\nIl annonce une boîte pleine.")
+PICTURE = '<img src="D2.1-S1.fr.svg" alt="Un courriel reçu" width="360" height="250">'
 SLOT_R = '<slot name="R"></slot>'
 
 
@@ -92,6 +93,26 @@ def made(language: str) -> dict[str, Shown]:
                 ),
             ),
             {"a.R.p": ["1", "2"], "a.R.q": ["3"]},
+        ),
+        "match_blanks": Shown(
+            _view(
+                language,
+                f"<p>Reliez ce qui va ensemble.</p>{SLOT_R}",
+                R=Match(
+                    _options(p="Le médecin", q="L'infirmier", r="Le patient"),
+                    _options(x="prescrit", y="administre"),
+                    blanks=True,
+                ),
+            ),
+            {"a.R.p": ["x"], "a.R.r": [""]},
+        ),
+        "drawn": Shown(
+            _view(
+                language,
+                f"<p>Le message reçu : {PICTURE} Quel logo est le bon ?</p>{SLOT_R}",
+                R=Choice(tuple(Option(k, PICTURE.replace("courriel", f"logo {k}")) for k in "AB")),
+            ),
+            {"a.R": ["A"]},
         ),
         "hotspots": Shown(
             _view(
@@ -153,7 +174,7 @@ def bank() -> Mapping[str, Shown]:
 
 
 KINDS = ("single", "multiple", "picture", "text", "order", "match", "inline_choice", "text_entry", "hotspot")
-MADE = ("inline_short", "match_any", "hotspots", "point", "gaps")
+MADE = ("inline_short", "match_any", "match_blanks", "drawn", "hotspots", "point", "gaps")
 
 
 def shown(kind: str, language: str) -> Shown:

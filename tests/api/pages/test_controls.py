@@ -1,6 +1,7 @@
 """What a sent form answers, for every kind of interaction."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,10 @@ def answered(interaction: Interaction, fields: Fields) -> tuple[list[str], list[
         (Match(ROWS, FREE), {"a.R.p": ["2"], "a.R.q": ["2"]}, ["p 2", "q 2"]),
         (Match((Option("p", "p", match_max=0), ROWS[1]), FREE), {"a.R.q": ["1"]}, ["q 1"]),
         (Match(ROWS, FREE, maximum=1), {"a.R.q": ["1"]}, ["q 1"]),
+        (Match(ROWS, FREE, blanks=True), {"a.R.p": [""], "a.R.q": ["1"]}, ["q 1"]),
+        (Match(ROWS, ROWS[:1]), {"a.R.q": ["p"]}, ["q p"]),  # one column for two rows
+        (replace(GAPS, blanks=True), {"a.R.g1": [""], "a.R.g2": ["C"]}, ["C g2"]),
+        (replace(GAPS, options=ABC[:1]), {"a.R.g2": ["A"]}, ["A g2"]),  # one text for two gaps
         (InlineChoice(ABC), {"a.R": ["A"]}, ["A"]),
         (TextEntry(), {"a.R": ["  deux mots "]}, ["deux mots"]),
         (TextEntry(pattern="[0-9]+"), {"a.R": ["1\u202f200 "]}, ["1200"]),
@@ -88,6 +93,8 @@ def test_an_answer_is_read(interaction: Interaction, fields: Fields, response: l
         (SelectPoint(IMAGE), {"a.R.0.x": ["5"], "a.R.0.y": ["101"]}, "fault.point_range"),
         (SelectPoint(IMAGE), {"a.R.0.x": ["nan"], "a.R.0.y": ["1"]}, "fault.point_range"),
         (GAPS, {"a.R.g1": ["A"]}, "fault.gap"),
+        (replace(GAPS, blanks=True), {}, "fault.gap"),
+        (Match(ROWS, FREE, blanks=True), {"a.R.p": [""]}, "fault.choose_some"),
         (GAPS, {"a.R.g1": ["A"], "a.R.g2": ["A"]}, "fault.used_twice"),
     ],
 )
