@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,8 @@ class Machine:
     ----------
     grid
         Nodes and published prior.
-    evidence
-        Shape ``(n, K, F, Q)``: what each answer contributes.
-    logp_points
-        Shape ``(n, K, P)``: log-probabilities at the points that classification compares.
-    method, prior, moments
-        The estimator, mean and sd of the prior, and ``weights x nodes**m`` for m = 1, 2.
+    estimator
+        How theta is estimated.
     blueprint, shadow
         What the test must contain; the assembler, where look-ahead does not suffice.
     ending
@@ -88,11 +85,7 @@ class Machine:
     """
 
     grid: Grid
-    evidence: np.ndarray
-    logp_points: np.ndarray
-    method: int
-    prior: np.ndarray
-    moments: tuple[np.ndarray, np.ndarray]
+    estimator: belief.Estimator
     blueprint: Blueprint
     shadow: Shadow | None
     ending: Ending
@@ -118,19 +111,7 @@ class Machine:
 
     def take(self, seats: Seats, active: np.ndarray, chosen: np.ndarray, categories: np.ndarray) -> None:
         """Take answers into the active seats' estimates, in place; a negative category is no answer."""
-        belief.take(
-            self.method,
-            self.evidence,
-            self.logp_points,
-            self.grid.weights,
-            *self.moments,
-            self.grid.nodes,
-            self.prior,
-            seats,
-            active,
-            chosen,
-            categories,
-        )
+        belief.take(*self.estimator, seats, active, chosen, categories)
 
     def open_sets(
         self, chances: np.ndarray, interval: np.ndarray, keys: np.ndarray, usable: np.ndarray
@@ -211,11 +192,7 @@ class Machine:
             over,
             verdict,
         )
-        selector = self.selector
-        for before, opening in self.openings:
-            if position < before:
-                selector = opening
-                break
+        selector = self.selector_at(position)
         if self.shadow is not None:
             values = self._values(selector, seats, active, aims, draw)
             choice = Choice(verdict, items, worth)
@@ -346,11 +323,28 @@ class Machine:
             selector(seats, active, aims, draw, values)
         return values
 
+    def selector_at(self, position: int) -> Selector:
+        """Return what chooses the item after `position` items."""
+        for before, opening in self.openings:
+            if position < before:
+                return opening
+        return self.selector
+
+    def spans(self, length: int) -> list[tuple[int, int, Selector]]:
+        """Return the stretches of positions ``[begin, end)`` below `length` that one selector serves."""
+        bounds = sorted({0, length, *(min(before, length) for before, _ in self.openings)})
+        return [(begin, end, self.selector_at(begin)) for begin, end in pairwise(bounds)]
+
+    def tabled(self, selector: Selector) -> bool:
+        """Whether tables decide all of a step, so that whole sittings need not leave compiled code."""
+        informed = self.ending.information < 0.0 or self.material.options.evaluate == "table"
+        return isinstance(selector, Ranked) and self.rule.ordered and self.shadow is None and informed
+
     def _remaining(self, seats: Seats, active: np.ndarray, out: np.ndarray) -> None:
-        thetas = seats.now[active, THETA]
         if self.material.options.evaluate == "table":
-            choose.most_information(self.material.ranked_information, thetas, seats.usable, active, out)
+            choose.most_information(self.material.ranked_information, seats, active, out)
         else:
+            thetas = seats.now[active, THETA]
             values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
             self.material.information(thetas, values)
             choose.most_exact(values, seats.usable, active, out)
@@ -411,11 +405,16 @@ class Machine:
         )
         return cls(
             grid,
-            evidence,
-            logp_points,
-            method,
-            material.prior,
-            (grid.weights * grid.nodes, grid.weights * grid.nodes * grid.nodes),
+            belief.Estimator(
+                method,
+                evidence,
+                logp_points,
+                grid.weights,
+                grid.weights * grid.nodes,
+                grid.weights * grid.nodes * grid.nodes,
+                grid.nodes,
+                material.prior,
+            ),
             blueprint,
             None if blueprint.exact else Shadow(requirements, design.blueprint.nodes),
             ending(design),

@@ -19,18 +19,21 @@ from cat_engine.kernels import batch
 from cat_engine.kernels.ending import GO_ON
 from cat_engine.kernels.pick import mix
 from cat_engine.kernels.seats import SE, THETA, bar
+from cat_engine.kernels.sitting import People, react, sit_by_rank
 from cat_engine.selection.criteria import Exact, Ranked
 from cat_engine.selection.exposure import Snapshot
 from cat_engine.session import MISSING, AdaptiveTest
+from cat_engine.threads import over_chunks
 
 __all__ = ["Sittings", "Truth", "simulate", "sitting_keys"]
 
 _ANSWERS, _CHOICE, _SITTING, _ROTATION = range(4)
 """What chance is for, each with a stream of its own."""
 
-_CHUNK = 512
-_VALUES = 1 << 17
+_CHUNK, _ROWS = 512, 100
+_ROOM = 1 << 20
 _DENSE = 20
+_NO_SETS = np.empty((0, 0, 0), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +113,8 @@ class Truth:
         nodes = np.linspace(low, high, size)
         upper = np.zeros((len(test.pool), int(test.pool.n_cat.max()) - 1, size))
         for block in test.pool.blocks:
-            batch.upper_of(block.table, block.index, nodes, upper)
+            args = (block.table, block.index, nodes, upper)
+            over_chunks(batch.upper_of, len(block.index), *args, chunk=_ROWS)
         return cls(low, high, size, upper)
 
 
@@ -163,8 +167,9 @@ def simulate(
     out = Sittings.empty(len(theta), length) if out is None else out
     if truth is None:
         truth = Truth.of(test, theta if responses is None else theta[:0])
-    ranked = isinstance(machine.selector, Ranked | Exact) and machine.rule.ordered and snapshot is None
-    chunk = _CHUNK if ranked else max(8, min(_CHUNK, _VALUES // n))
+    if responses is not None:
+        responses = np.ascontiguousarray(responses, dtype=np.int8)
+    chunk = _chunk(test, 0 if snapshot is None else len(test.bounds) + 1)
 
     def run(begin: int) -> int:
         end = min(begin + chunk, len(theta))
@@ -195,16 +200,31 @@ def simulate(
     return out
 
 
-def _stream(seed: int, purpose: int) -> np.ndarray:
-    """The key of one purpose under the study's seed, in an array: numba types a bare integer by its size."""
-    return np.array([mix(np.uint64(seed), purpose)], dtype=np.uint64)
+def _chunk(test: AdaptiveTest, sets: int) -> int:
+    """How many people sit at a time: what holds an entry for each item stays below a megabyte."""
+    machine = test.machine
+    width = sets
+    for *_, selector in machine.spans(1 + machine.blueprint.requirements.length[1]):
+        if not (machine.tabled(selector) or (isinstance(selector, Exact) and machine.rule.ordered)):
+            width = sets + 8  # every item's value for everyone
+    return max(8, min(_CHUNK, _ROOM // max(width * len(test.pool), 1)))
+
+
+def _keys(seed: int, purpose: int, persons: np.ndarray) -> np.ndarray:
+    """The persons' keys for one purpose under the study's seed."""
+    stream = np.array(
+        [mix(np.uint64(seed), purpose)], dtype=np.uint64
+    )  # numba types a bare integer by its size
+    out = np.empty(len(persons), dtype=np.uint64)
+    batch.keys_of(stream, persons, out)
+    return out
 
 
 def sitting_keys(seed: int, number: int, n: int) -> np.ndarray:
     """Return the chance that stays for a sitting, for persons ``number .. number + n - 1``."""
-    persons = np.arange(number, number + n, dtype=np.uint64)
+    keys = _keys(seed, _SITTING, np.arange(number, number + n, dtype=np.uint64))
     out = np.empty(n, dtype=np.uint64)
-    batch.keys_for(_stream(seed, _SITTING), persons, 0, out)
+    batch.keys_at(keys, np.arange(n), 0, out)
     return out
 
 
@@ -224,68 +244,105 @@ def _sit(
     persons = np.arange(number, number + n, dtype=np.uint64)
     tree = machine.blueprint.tree
     if exposure.rotation > 1:
-        parts = np.empty(n, dtype=np.uint64)
-        batch.keys_for(_stream(seed, _ROTATION), persons, 0, parts)
-        bar(tree, seats, machine.part[None, :] != (parts % exposure.rotation)[:, None])
+        part = _keys(seed, _ROTATION, persons) % exposure.rotation
+        bar(tree, seats, machine.part[None, :] != part[:, None])
     if responses is not None:
         bar(tree, seats, responses < 0)
-    answers = _stream(seed, _ANSWERS)
-    masks = None
+    opened = _NO_SETS
     if snapshot is not None and machine.rule.masks:
         chances = snapshot.chances(exposure.method, exposure.rate)
         keys = sitting_keys(seed, number, n)
-        masks = np.stack(
+        opened = np.stack(
             [machine.open_sets(chances, np.full(n, g), keys, seats.usable) for g in range(len(chances))]
         )
-        if len(masks) == 1:  # the set stays the same: close what is not in it once for all
-            bar(tree, seats, masks[0] == 0)
-            masks = None
+        if len(opened) == 1:  # the set stays the same: close what is not in it once for all
+            bar(tree, seats, opened[0] == 0)
+            opened = _NO_SETS
     firsts = np.full(n, test.design.start.theta)
-    absent = np.full(len(MISSING) + 1, -1, dtype=np.int64)
-    for code, name in MISSING.items():
-        absent[-code] = 0 if getattr(test.design.answers, name) == "lowest" else -1
-    first, shares = np.empty(n, dtype=np.int64), np.empty((n, 4))
-    batch.place(truth.low, truth.high, truth.size, theta, first, shares)
-    active = np.arange(n)
-    draw = np.zeros(n, dtype=np.uint64)
+    people = _people(test, theta, seed, persons, responses, truth)
     served: list[list[int]] = [[] for _ in range(n)] if machine.shadow is not None else []
-    for position in range(out.items.shape[1] + 1):
-        if machine.draws:
-            draw = np.empty(len(active), dtype=np.uint64)
-            batch.keys_for(_stream(seed, _CHOICE), persons[active], position, draw)
-        now = None
-        if masks is not None:
-            now = masks[np.searchsorted(test.bounds, seats.now[active, THETA], side="right"), active]
-        choice = machine.step(
-            seats,
-            active,
-            firsts[: len(active)],
-            draw[: len(active)],
-            now,
-            [served[s] for s in active] if served else (),
-            told=False,
-        )
-        going = choice.verdict == GO_ON
-        chosen = choice.items
-        if not going.all():
+    out.reason[:] = GO_ON
+    for begin, end, selector in machine.spans(out.items.shape[1] + 1):
+        if machine.tabled(selector):
+            assert isinstance(selector, Ranked)
+            sit_by_rank(
+                people,
+                tree,
+                machine.ending,
+                machine.estimator,
+                machine.starts,
+                firsts,
+                selector,
+                machine.material.ranked_information if machine.ending.information >= 0.0 else selector,
+                machine.rule.code,
+                machine.number,
+                machine.draws,
+                opened,
+                test.bounds,
+                seats,
+                begin,
+                end,
+                out.items,
+                out.categories,
+                out.length,
+                out.reason,
+            )
+            continue
+        for position in range(begin, end):
+            active = np.flatnonzero(out.reason == GO_ON)
+            if not len(active):
+                break
+            draw = np.zeros(len(active), dtype=np.uint64)
+            if machine.draws:
+                batch.keys_at(people.person, active, position, draw)
+            masks = None
+            if len(opened):
+                masks = opened[np.searchsorted(test.bounds, seats.now[active, THETA], side="right"), active]
+            before = [served[s] for s in active] if served else ()
+            choice = machine.step(seats, active, firsts[: len(active)], draw, masks, before, told=False)
+            going = choice.verdict == GO_ON
             over = active[~going]
             out.reason[over] = choice.verdict[~going]
             out.length[over] = position
-            active, chosen = active[going], chosen[going]
-            if not len(active):
-                break
-        if responses is None:
-            categories = np.empty(len(active), dtype=np.int64)
-            batch.respond(truth.upper, answers, persons, active, first, shares, chosen, categories)
-        else:
-            categories = responses[active, chosen].astype(np.int64)
-        out.items[active, position] = chosen
-        out.categories[active, position] = categories
-        for a, s in enumerate(active) if served else ():
-            served[s].append(int(chosen[a]))
-        machine.serve(seats, active, chosen)
-        if responses is not None:
-            batch.scored_as(categories, absent, categories)
-        machine.take(seats, active, chosen, categories)
+            active, chosen = active[going], choice.items[going]
+            for a, s in enumerate(active) if served else ():
+                served[s].append(int(chosen[a]))
+            if len(active):
+                react(
+                    people,
+                    tree,
+                    machine.estimator,
+                    seats,
+                    active,
+                    chosen,
+                    position,
+                    out.items,
+                    out.categories,
+                )
     out.theta[:] = seats.now[:, THETA]
     out.se[:] = seats.now[:, SE]
+
+
+def _people(
+    test: AdaptiveTest,
+    theta: np.ndarray,
+    seed: int,
+    persons: np.ndarray,
+    responses: np.ndarray | None,
+    truth: Truth,
+) -> People:
+    """Return the people of some seats."""
+    absent = np.full(len(MISSING) + 1, -1, dtype=np.int64)
+    for code, name in MISSING.items():
+        absent[-code] = 0 if getattr(test.design.answers, name) == "lowest" else -1
+    first, shares = np.empty(len(theta), dtype=np.int64), np.empty((len(theta), 4))
+    batch.place(truth.low, truth.high, truth.size, theta, first, shares)
+    return People(
+        _keys(seed, _CHOICE, persons),
+        _keys(seed, _ANSWERS, persons),
+        first,
+        shares,
+        truth.upper,
+        np.empty((0, 0), dtype=np.int8) if responses is None else responses,
+        absent,
+    )

@@ -9,10 +9,17 @@ from cat_engine.kernels.pick import mix, uniform
 
 
 @jit(nogil=True)
-def keys_for(seed, persons, counter, out):
-    """Write one random key a person under ``seed[0]``, for one `counter`."""
+def keys_of(seed, persons, out):
+    """Write one random key a person under ``seed[0]``."""
     for a in range(persons.size):
-        out[a] = mix(mix(seed[0], persons[a]), counter)
+        out[a] = mix(seed[0], persons[a])
+
+
+@jit(nogil=True)
+def keys_at(keys, active, counter, out):
+    """Write the active persons' chance for one `counter`, each under the person's key."""
+    for a in range(active.size):
+        out[a] = mix(keys[active[a]], counter)
 
 
 @jit(nogil=True)
@@ -32,17 +39,18 @@ def place(low, high, size, thetas, first, shares):
 
 
 @jit(nogil=True)
-def respond(upper, seed, persons, active, first, shares, chosen, out):
+def respond(upper, keys, active, first, shares, chosen, out):
     """Let simulated persons answer the items that were chosen for them.
 
     ``upper[i, k - 1, g]`` is the probability of category k or above, over nodes so dense that the cubic
     between them is exact to 1e-8. The chance of an answer belongs to person and item, whatever was
     served before: the same person gives the same answer under every design (common random numbers).
+    `keys` holds each person's.
     """
     for a in range(chosen.size):
         s = active[a]
         i = chosen[a]
-        u = uniform(mix(seed[0], persons[s]), i)
+        u = uniform(keys[s], i)
         k = 0
         g = first[s]
         for c in range(upper.shape[1]):
@@ -59,13 +67,13 @@ def respond(upper, seed, persons, active, first, shares, chosen, out):
 
 
 @jit(nogil=True)
-def upper_of(items, index, nodes, out):
-    """Write ``out[i, k - 1, g] = P(X_i >= k | nodes[g])`` for the items of one table; 0 above them."""
+def upper_of(begin, end, items, index, nodes, out):
+    """Write ``out[i, k - 1, g] = P(X_i >= k | nodes[g])`` for rows ``begin .. end`` of a table; 0 above."""
     width = 2
     for r in range(index.size):
         width = max(width, items.n_cat[r])
     lp = np.empty(width)
-    for r in range(index.size):
+    for r in range(begin, end):
         for g in range(nodes.size):
             family_logp(items, r, nodes[g], lp)
             reached = 0.0

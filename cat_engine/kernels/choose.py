@@ -9,6 +9,7 @@ from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON
 from cat_engine.kernels.measures import information_at
 from cat_engine.kernels.pick import LOWEST, bar, pick, walk
+from cat_engine.kernels.seats import THETA
 
 
 class Ranked(NamedTuple):
@@ -31,12 +32,11 @@ class Ranked(NamedTuple):
     order: np.ndarray
 
 
-@jit(nogil=True)
-def row_at(ranked, theta):
-    """Return the row that serves the node nearest to theta."""
-    last = ranked.row.size - 1
-    place = (theta - ranked.low) / (ranked.high - ranked.low) * last
-    return ranked.row[np.int64(min(max(place + 0.5, 0.0), np.float64(last)))]
+@jit
+def node_at(low, high, size, theta):
+    """Return the number of the node nearest to theta."""
+    place = (theta - low) / (high - low) * (size - 1)
+    return np.int64(min(max(place + 0.5, 0.0), size - 1.0))
 
 
 class Bounded(NamedTuple):
@@ -163,35 +163,37 @@ def choose_by_rank(
     worth,
 ):
     """Choose from rows ranked beforehand at the node nearest to theta."""
-    table = ranked.table
-    order = ranked.order
+    row, table, order = ranked.row, ranked.table, ranked.order
+    low, high = ranked.low, ranked.high
+    n = masks.shape[1]
     for a in range(rows.size):
         if verdict[a] != GO_ON:
             continue
-        g = row_at(ranked, thetas[a])
-        usable = masks[rows[a]]
-        item = walk(rule, number, keys[a], order[g], usable, group, fits[a], several)
-        if item < 0 and order.shape[1] < usable.size:  # only the best items are ranked
-            work = np.empty(usable.size, np.int64)
-            scratch = np.empty(usable.size)
-            for i in range(usable.size):
+        g = row[node_at(low, high, row.size, thetas[a])]
+        item = walk(rule, number, keys[a], order, g, masks, rows[a], group, fits, a, several)
+        if item < 0 and order.shape[1] < n:  # only the best items are ranked
+            work = np.empty(n, np.int64)
+            scratch = np.empty(n)
+            for i in range(n):
                 work[i] = table[g, i]
-            bar(work, usable, group, fits[a], several)
+            bar(work, masks[rows[a]], group, fits[a], several)
             item = pick(rule, number, 0.0, keys[a], work, scratch)
         items[a] = item
         worth[a] = table[g, item] if item >= 0 else LOWEST
 
 
 @jit(nogil=True)
-def most_information(ranked, thetas, usable, active, out):
+def most_information(ranked, seats, active, out):
     """Write the greatest information of an item still usable, at the node nearest to theta."""
+    row, table, order = ranked.row, ranked.table, ranked.order
+    now, usable = seats.now, seats.usable
     for a in range(active.size):
-        g = row_at(ranked, thetas[a])
+        g = row[node_at(ranked.low, ranked.high, row.size, now[active[a], THETA])]
         out[a] = 0.0
-        for r in range(ranked.order.shape[1]):
-            i = ranked.order[g, r]
+        for r in range(order.shape[1]):
+            i = order[g, r]
             if usable[active[a], i] != 0:
-                out[a] = ranked.table[g, i] * 1e-6
+                out[a] = table[g, i] * 1e-6
                 break
 
 
@@ -208,7 +210,8 @@ def most_exact(values, usable, active, out):
 @jit(nogil=True)
 def gather(ranked, thetas, out):
     """Write the tabled values at the node nearest to each theta."""
+    row, table = ranked.row, ranked.table
     for a in range(thetas.size):
-        row = ranked.table[row_at(ranked, thetas[a])]
-        for i in range(row.size):
-            out[a, i] = row[i]
+        g = row[node_at(ranked.low, ranked.high, row.size, thetas[a])]
+        for i in range(table.shape[1]):
+            out[a, i] = table[g, i]

@@ -157,22 +157,22 @@ def pick(rule, number, strength, key, values, scratch):
     return greatest(values)
 
 
-@jit
-def walk(rule, number, key, order, usable, group, fits, several):
-    """`pick` for the rules that take items in descending order, from a row ranked beforehand.
+@jit(inline="always")
+def walk(rule, number, key, order, g, masks, m, group, fits, a, several):
+    """`pick` for the rules that take items in descending order, from row `g` ranked beforehand.
 
-    Returns -1 where the ranked items are used up.
+    ``masks[m]`` and ``fits[a]`` say what may be chosen. Returns -1 where the ranked items are used up.
     """
     drawn = np.int64(-1)
     n = 0
-    for r in range(order.size):
-        i = np.int64(order[r])
-        if usable[i] != 0 and (not several or fits[group[i]] != 0):
-            if rule == BEST:
-                return i
-            n += 1
-            if uniform(key, n) * n < 1.0:  # the n-th replaces the one drawn so far with probability 1 / n
-                drawn = i
-            if n == number:
-                return drawn
+    most = 1 if rule == BEST else number
+    for r in range(order.shape[1]):
+        i = np.int64(order[g, r])
+        if masks[m, i] == 0 or (several and fits[a, group[i]] == 0):
+            continue
+        n += 1
+        if n == 1 or uniform(key, n) * n < 1.0:  # the n-th replaces the one before with probability 1 / n
+            drawn = i
+        if n == most:
+            break
     return drawn

@@ -31,12 +31,13 @@ POOL = ItemPool.from_rows(
     ]
 )
 DOMAIN = [f"D{i % 4}" for i in range(N)]
+TEXT = [f"T{i // 4}" if i % 8 < 3 else "" for i in range(N)]
 BLUEPRINT = [{"attribute": "domain", "value": f"D{d}", "min": 3, "max": 6} for d in range(4)]
 
 
 def prepare(**sections: Any) -> AdaptiveTest:
     content = {"schema": "acquis/design/1", "stop": {"min": 10, "max": 16}, **sections}
-    return AdaptiveTest.prepare(POOL, Design.from_mapping(content), {"domain": DOMAIN})
+    return AdaptiveTest.prepare(POOL, Design.from_mapping(content), {"domain": DOMAIN, "text": TEXT})
 
 
 DESIGNS: dict[str, dict[str, Any]] = {
@@ -47,6 +48,8 @@ DESIGNS: dict[str, dict[str, Any]] = {
     "levels": {"cuts": {"values": [0.0]}, "stop": {"min": 4, "max": 16, "classify": "posterior"}},
     "map": {"score": {"method": "map"}},
     "warm": {"start": {"warmup": 2}, "select": {"criterion": "thopt"}},
+    "little left to learn": {"stop": {"min": 3, "max": 16, "information": 0.75}},
+    "stimuli": {"constraint": BLUEPRINT, "blueprint": {"stimulus": "text"}},
 }
 
 
