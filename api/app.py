@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from api.accounts.endpoints import router as accounts
 from api.cat10.endpoints import router as cat10
+from api.catalogue.store import make_ready
 from api.database.clock import NOW
 from api.database.migrate import migrate
 from api.database.plans import Commit, Plan
@@ -31,6 +32,7 @@ from api.results.endpoints import router as results
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings.endpoints import router as sittings
+from api.sittings.quick import QuickAnswers
 from api.sittings.supervision_endpoints import router as supervision
 
 __all__ = ["application", "create_app"]
@@ -61,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         await runtime.database.open()
         try:
             await runtime.write(keys.record, runtime.signing.jwk)
+            await runtime.read(make_ready, runtime.tests)
             app.state.runtime = runtime
             yield
         finally:
@@ -78,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     metrics, gate = Metrics(), Gate(settings.in_flight)
     app.state.gate = gate
+    app.add_middleware(QuickAnswers)
     app.add_middleware(Edge, gate=gate, metrics=metrics)
     for router in ROUTERS:
         app.include_router(router)

@@ -8,12 +8,13 @@ from typing import Any
 
 from api.catalogue.document import SCHEMA, content_hash, from_bytes, rebuilt
 from api.sittings.timing import Rules
+from cat_engine import session as engine
 from cat_engine.design import Design
 from cat_engine.pool import ItemPool
 from cat_engine.session import AdaptiveTest
 from item_bank.content import Item, Stimulus
 
-__all__ = ["Level", "LiveTest", "Scale", "live"]
+__all__ = ["Level", "LiveTest", "Scale", "live", "rehearse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +116,14 @@ def live(id: str, code: str, version: int, data: bytes) -> LiveTest:
         domains=document["domains"],
         valid_days=document["valid_days"],
     )
+
+
+def rehearse(test: LiveTest) -> None:
+    """Go through the first step of a sitting and its end: compiled code is loaded before it counts."""
+    state = engine.start(test.adaptive, seed=bytes(16))
+    step = engine.next_item(test.adaptive, state)
+    if isinstance(step, engine.Serve):
+        state = engine.served(test.adaptive, state, step.item)
+        state = engine.answered(test.adaptive, state, step.item, 0)
+        engine.next_item(test.adaptive, state)
+    engine.conclude(test.adaptive, state, "rehearsed")

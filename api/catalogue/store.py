@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select
 
 from api.catalogue.document import content_hash, pack, to_bytes, unpack
-from api.catalogue.live import LiveTest, live
+from api.catalogue.live import LiveTest, live, rehearse
 from api.database import tables
 from api.database.plans import Call, Commit, Plan, Query, Rows
 from api.ids import new_id
@@ -30,6 +30,13 @@ _NEWEST = Query(
     .where(tables.test.c.code == bindparam("code"))
     .order_by(tables.test.c.version.desc())
     .limit(1)
+)
+_OTHER = tables.test.alias()
+_ALL_NEWEST = Query(
+    select(tables.test.c.id).where(
+        tables.test.c.version
+        == select(func.max(_OTHER.c.version)).where(_OTHER.c.code == tables.test.c.code).scalar_subquery()
+    )
 )
 _INSERT = Query(insert(tables.test))
 _HAS_BLOB = Query(select(tables.blob.c.sha256).where(tables.blob.c.sha256 == bindparam("sha256")))
@@ -99,6 +106,18 @@ def with_test(tests: Tests, id: str) -> Generator[Sequence[Call], list[Rows], Li
 def load(tests: Tests, id: str) -> Plan[LiveTest]:
     """Plan: make the test called `id` ready."""
     return Commit((yield from with_test(tests, id)))
+
+
+def make_ready(tests: Tests) -> Plan[None]:
+    """Plan: make the newest version of every test ready, before the first candidate waits for it."""
+    (rows,) = yield [_ALL_NEWEST()]
+    for (id,) in rows:
+        try:
+            test = yield from with_test(tests, id)
+        except ValueError:  # of another version of this program; who uses it will be told
+            continue
+        rehearse(test)
+    return Commit(None)
 
 
 def latest(code: str) -> Plan[str | None]:
