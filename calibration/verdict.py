@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cat_engine.family import ItemModel
 
-__all__ = ["FAR", "STEEP", "item_verdicts"]
+__all__ = ["FAR", "STEEP", "flag_lines", "item_verdicts"]
 
 STEEP = 5.0
 """A slope beyond this is flagged: so sharp a step is rarely real."""
@@ -62,3 +63,37 @@ def item_verdicts(
     if any(e is not None and not np.isfinite(e) for e in spread):
         flags.append("not-determined: the data say too little about a parameter for a standard error")
     return flags
+
+
+def flag_lines(flagged: Mapping[str, Sequence[str]], n_items: int, *, named: int = 4) -> list[str]:
+    """Say which items carry which flags, in few lines: what is said of many items is said once.
+
+    Parameters
+    ----------
+    flagged
+        Flags of each item that has any, ``code: explanation``.
+    n_items
+        Number of items there are.
+    named
+        Most items named in a line, and most lines of one code where every item has its own explanation.
+    """
+    by_code: dict[str, dict[str, list[str]]] = {}
+    for item, flags in flagged.items():
+        for flag in flags:
+            by_code.setdefault(flag.split(":", 1)[0], {}).setdefault(flag, []).append(item)
+    lines = []
+    for code, by_flag in by_code.items():
+        for flag, items in list(by_flag.items())[:named]:
+            lines.append(f"{_named(items, n_items, named)}: {flag}")
+        rest = {item for items in list(by_flag.values())[named:] for item in items}
+        if rest:
+            lines.append(f"{_named(sorted(rest, key=list(flagged).index), n_items, named)}: {code} as well")
+    return lines
+
+
+def _named(items: list[str], n_items: int, most: int) -> str:
+    if len(items) == n_items > 1:
+        return f"all {n_items} items"
+    if len(items) <= most:
+        return ", ".join(items)
+    return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more items"

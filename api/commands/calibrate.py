@@ -238,6 +238,8 @@ def _bar() -> Callable[[Progress], None]:
 
 
 def _summary(result: Calibration, out: str) -> str:
+    from calibration.verdict import flag_lines
+
     fit = result.parameters.fit
     state = "converged" if fit["converged"] else "NOT CONVERGED"
     lines = [
@@ -246,8 +248,7 @@ def _summary(result: Calibration, out: str) -> str:
         f"(+ {fit['seconds_se']:.2f} s for standard errors)"
     ]
     lines += [f"note: {note}" for note in result.notes]
-    flagged = result.flagged
-    lines += [f"{item}: {flag}" for item, flags in list(flagged.items())[:20] for flag in flags]
-    if len(flagged) > 20:
-        lines.append(f"... and {len(flagged) - 20} more items with flags; see the file")
+    flags = flag_lines(result.flagged, fit["n_items"])
+    if flags:
+        lines += [*flags, f"the flags of every item are in {out}"]
     return "\n".join(lines)

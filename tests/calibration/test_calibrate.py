@@ -12,6 +12,7 @@ import pytest
 from api.command import main
 from calibration import calibrate
 from calibration.em.priors import parse_priors
+from calibration.verdict import flag_lines
 from cat_engine.errors import InputError
 from item_bank.parameters import ParameterSet, read_parameters
 from item_bank.responses import Responses
@@ -294,3 +295,16 @@ def test_an_interruption_passes_through():
 
     with pytest.raises(KeyboardInterrupt):
         calibrate(lsat7(), "2pl", watch=stop)
+
+
+def test_what_is_said_of_many_items_is_said_once() -> None:
+    few = "few-responses: 60, the 2pl model asks for 200"
+    flagged = {f"I{j}": [few] for j in range(9)}
+    assert flag_lines(flagged, 9) == [f"all 9 items: {few}"]
+    assert flag_lines(flagged, 20) == [f"I0, I1, I2 and 6 more items: {few}"]
+    flagged["I3"] = [few, "steep: slope 7.0"]
+    assert flag_lines(flagged, 9)[1:] == ["I3: steep: slope 7.0"]
+    each = {f"I{j}": [f"few-responses: {j}"] for j in range(9)}
+    lines = flag_lines(each, 9)
+    assert lines[3:] == ["I3: few-responses: 3", "I4, I5, I6 and 2 more items: few-responses as well"]
+    assert flag_lines({}, 9) == []
