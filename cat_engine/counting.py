@@ -88,12 +88,11 @@ def add(test: AdaptiveTest, sittings: Sittings, seed: int, number: int, before: 
         before.sittings.copy(), before.administered.copy(), before.eligible.copy(), before.control
     )
     interval = np.searchsorted(test.bounds, sittings.theta, side="right")
-    everything = np.ones((1, n), dtype=np.uint8)
     open_ = np.ones((len(sittings), n), dtype=np.uint8)
     if test.machine.rule.masks:
         chances = before.chances(exposure.method, exposure.rate)
         keys = sitting_keys(seed, number, len(sittings))
-        open_ = test.machine.open_sets(chances, interval, keys, everything)
+        open_ = test.machine.open_sets(chances, interval, keys, test.machine.initial.usable)
     batch.count_usage(
         interval,
         open_,
@@ -123,7 +122,8 @@ def seeded(test: AdaptiveTest, mean: float, sd: float, seed: int) -> Snapshot:
     step, which overshoots: an item held back is replaced by others).
     """
     method = test.design.exposure.method
-    first, later = mean + sd * np.random.Generator(np.random.Philox(seed)).standard_normal((2, _SETTLING))
+    size = _SETTLING if test.machine.shadow is None else _SETTLING // 10  # a shadow test costs milliseconds
+    first, later = mean + sd * np.random.Generator(np.random.Philox(seed)).standard_normal((2, size))
     if not counts(test):
         return test.no_exposure()
     if method not in ("eligibility", "sympson-hetter"):
@@ -131,8 +131,8 @@ def seeded(test: AdaptiveTest, mean: float, sd: float, seed: int) -> Snapshot:
     open_ = _with(test, method="eligibility", fading=min(_FAST, test.design.exposure.fading))
     _, snapshot = follow(open_, first, seed, test.no_exposure())
     if method == "eligibility":
-        return follow(test, later, seed, snapshot, number=_SETTLING)[1]
-    _, snapshot = follow(_with(open_, fading=1.0), later, seed, snapshot, number=_SETTLING)
+        return follow(test, later, seed, snapshot, number=size)[1]
+    _, snapshot = follow(_with(open_, fading=1.0), later, seed, snapshot, number=size)
     control = snapshot.eligible.sum(axis=0) / snapshot.sittings.sum()
     for turn in range(_ROUNDS + 1):
         snapshot = replace(test.no_exposure(), control=control)

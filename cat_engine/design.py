@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,6 +20,7 @@ from cat_engine.stopping import CLASSIFIERS
 
 __all__ = [
     "SCHEMA",
+    "Accommodation",
     "Answers",
     "Blueprint",
     "Constraint",
@@ -131,6 +132,18 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Accommodation:
+    """What people may need, and how long a test may get on the items that suit them."""
+
+    needs: tuple[str, ...] = ()
+    """The needs that the test is offered for; each leaves the items whose cell has all its labels."""
+    attribute: str = "accommodation"
+    """The attribute that says what an item suits."""
+    max: int | None = _bounded(None, 1)
+    """Greatest number of items of such a test; default: that of every test."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exposure:
     """How often an item may be shown."""
 
@@ -213,11 +226,18 @@ class Design:
     select: Select = Select()
     constraint: tuple[Constraint, ...] = ()
     blueprint: Blueprint = Blueprint()
+    accommodation: Accommodation = Accommodation()
     exposure: Exposure = Exposure()
     stop: Stop = Stop()
     cuts: Cuts = Cuts()
     answers: Answers = Answers()
     report: Report = Report()
+
+    @property
+    def accommodated(self) -> Design:
+        """The design for a person with one of the needs: the same, but it may be longer."""
+        most = self.accommodation.max
+        return self if most is None else replace(self, stop=replace(self.stop, max=most))
 
     @staticmethod
     def from_mapping(values: Mapping[str, Any]) -> Design:
@@ -312,6 +332,11 @@ def _check(design: Design) -> None:
     if design.stop.min > design.stop.max:
         raise InputError(
             f"expected 'stop.min' not above 'stop.max', got {design.stop.min} and {design.stop.max}"
+        )
+    most = design.accommodation.max
+    if most is not None and most < design.stop.max:
+        raise InputError(
+            f"expected 'accommodation.max' not below 'stop.max', got {most} and {design.stop.max}"
         )
     for name, values in (
         ("cuts.values", design.cuts.values),

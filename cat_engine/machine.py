@@ -22,11 +22,11 @@ from cat_engine.pool import ItemPool
 from cat_engine.selection.blueprint import Blueprint
 from cat_engine.selection.criteria import CRITERIA, Exact, Material, Ranked, Selector, comfortable, judge
 from cat_engine.selection.exposure import RULES, Rule
-from cat_engine.selection.requirements import read
+from cat_engine.selection.requirements import read, suitable
 from cat_engine.selection.shadow import Shadow, conflict, refuse
 from cat_engine.stopping import ending, points
 
-__all__ = ["Choice", "Machine"]
+__all__ = ["Choice", "Machine", "fitting"]
 
 _METHODS = {"eap": belief.EAP, "map": belief.MAP, "ml": belief.ML, "wle": belief.WLE}
 _DEARER = 1 << 40
@@ -350,8 +350,14 @@ class Machine:
             choose.most_exact(values, seats.usable, active, out)
 
     @classmethod
-    def build(cls, pool: ItemPool, design: Design, attributes: Mapping[str, Sequence[str]]) -> Machine:
-        """Work `design` out for `pool`.
+    def build(
+        cls,
+        pool: ItemPool,
+        design: Design,
+        attributes: Mapping[str, Sequence[str]],
+        need: str | None = None,
+    ) -> Machine:
+        """Work `design` out for `pool`, or for the items of it that suit a person with `need`.
 
         Raises
         ------
@@ -369,13 +375,8 @@ class Machine:
         for block in pool.blocks:
             belief.evidence_of(block.table, block.index, grid.nodes, evidence)
             belief.logp_at(block.table, block.index, compared, logp_points)
-        requirements = read(design, attributes, pool.ids)
-        blueprint = Blueprint.build(requirements, design.blueprint.method)
-        everything = np.ones(n, dtype=np.uint8)
-        if not blueprint.exact or blueprint.flaw(everything):
-            names = conflict(requirements)
-            if names:
-                raise refuse(names)
+        blueprint, usable = fitting(pool, design, attributes, need)
+        requirements = blueprint.requirements
         rule = RULES[CRITERIA[design.select.criterion].rule or design.exposure.method]
         material = Material(
             pool,
@@ -397,8 +398,8 @@ class Machine:
         initial = Seats(
             beliefs,
             np.zeros((1, logp_points.shape[2])),
-            everything[None].copy(),
-            blueprint.free(everything)[None],
+            usable[None].copy(),
+            blueprint.free(usable)[None],
             np.zeros((1, sets), dtype=np.int64),
             np.array([[mean, sd, mean, 0.0]]),
             np.array([[0, 0, -1]], dtype=np.int64),
@@ -427,9 +428,32 @@ class Machine:
             np.array(start.thetas or (np.nan,) * start.items, dtype=np.float64),
             _spread(blueprint, material) if RULES[design.exposure.method].masks else np.empty(0, np.int64),
             initial,
-            _parts(blueprint, material, design.exposure.rotation),
+            _parts(blueprint, material, design.exposure.rotation, usable),
             rule.draws or CRITERIA[design.select.criterion].measure == "lottery",
         )
+
+
+def fitting(
+    pool: ItemPool, design: Design, attributes: Mapping[str, Sequence[str]], need: str | None = None
+) -> tuple[Blueprint, np.ndarray]:
+    """Return the blueprint and the items that suit a person with `need` (all without one), shape ``(n,)``.
+
+    Raises
+    ------
+    InputError
+        Where no test of these items meets the requirements; a smallest set of them is named.
+    """
+    usable, whose = np.ones(len(pool), dtype=np.uint8), ""
+    if need is not None:
+        design, usable = design.accommodated, suitable(design, attributes, need)
+        whose = f" from the {int(usable.sum())} items that suit '{need}'"
+    requirements = read(design, attributes, pool.ids)
+    blueprint = Blueprint.build(requirements, design.blueprint.method)
+    if not blueprint.exact or blueprint.flaw(usable):
+        names = conflict(requirements, usable)
+        if names:
+            raise refuse(names, whose)
+    return blueprint, usable
 
 
 def _quadrature(size: int) -> np.ndarray:
@@ -467,7 +491,7 @@ def _openings(material: Material, design: Design) -> tuple[tuple[int, Selector],
     return tuple(openings)
 
 
-def _parts(blueprint: Blueprint, material: Material, number: int) -> np.ndarray:
+def _parts(blueprint: Blueprint, material: Material, number: int, usable: np.ndarray) -> np.ndarray:
     """Deal the items of each set of the blueprint out to sub-banks of like information.
 
     Raises
@@ -484,7 +508,7 @@ def _parts(blueprint: Blueprint, material: Material, number: int) -> np.ndarray:
         held = np.flatnonzero(blueprint.tree.group == v)
         part[held[np.argsort(-most[held], kind="stable")]] = np.arange(len(held)) % number
     for p in range(number):
-        flaw = blueprint.flaw((part == p).astype(np.uint8))
+        flaw = blueprint.flaw(usable * (part == p))
         if flaw:
             raise InputError(
                 f"expected {number} sub-banks that each make a whole test (exposure.rotation), got {flaw} in "

@@ -26,7 +26,7 @@ from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON, classify
 from cat_engine.kernels.look import interval_of
 from cat_engine.kernels.seats import SE, THETA, Seats, uncount
-from cat_engine.machine import Machine
+from cat_engine.machine import Machine, fitting
 from cat_engine.pool import ItemPool
 from cat_engine.record import score_of_record
 from cat_engine.selection.chance import chance
@@ -119,13 +119,29 @@ class AdaptiveTest:
                     f"expected one value of '{name}' for each of the {len(pool)} items, got {len(column)}; "
                     "give the items' attributes in the order of the pool"
                 )
-        return cls(
-            pool,
-            design,
-            columns,
-            Machine.build(pool, design, columns),
-            np.array(design.exposure.intervals, dtype=np.float64),
-        )
+        machine = Machine.build(pool, design, columns)
+        for need in design.accommodation.needs:
+            fitting(pool, design, columns, need)
+        return cls(pool, design, columns, machine, np.array(design.exposure.intervals, dtype=np.float64))
+
+    def accommodated(self, need: str) -> AdaptiveTest:
+        """Return this test for people with `need`: the items that suit them, the length that the design allows.
+
+        Positions of items stay those of the pool. Sittings, scores and exposure counts work as in any test.
+
+        Raises
+        ------
+        InputError
+            Where the design does not offer the test for that need.
+        """
+        needs = self.design.accommodation.needs
+        if need not in needs:
+            raise InputError(
+                f"expected one of accommodation.needs ({', '.join(needs) or 'there are none'}), got "
+                f"'{need}'; add it to the design and study it first"
+            )
+        machine = Machine.build(self.pool, self.design, self.attributes, need)
+        return replace(self, design=self.design.accommodated, machine=machine)
 
     @property
     def grid(self) -> Grid:

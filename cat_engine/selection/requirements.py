@@ -15,7 +15,7 @@ from cat_engine.errors import InputError
 if TYPE_CHECKING:
     from cat_engine.design import Constraint, Design
 
-__all__ = ["Requirement", "Requirements", "read"]
+__all__ = ["Requirement", "Requirements", "read", "suitable"]
 
 Attributes = Mapping[str, Sequence[str]]
 
@@ -109,6 +109,29 @@ def read(design: Design, attributes: Attributes, ids: Sequence[str]) -> Requirem
         (rules.stimulus_min, rules.stimulus_max),
         time,
     )
+
+
+def suitable(design: Design, attributes: Attributes, need: str) -> np.ndarray:
+    """Return which items suit a person with `need`, shape ``(n,)``, uint8.
+
+    Raises
+    ------
+    InputError
+        For an attribute that the bank lacks and a label that no item has.
+    """
+    rules = design.accommodation
+    cells = [set(_words(cell)) for cell in _column(rules.attribute, attributes, "accommodation")]
+    labels = sorted(set().union(*cells))
+    for label in _words(need):
+        if label not in labels:
+            near = get_close_matches(label, labels, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"labels there are: {', '.join(labels[:8])}"
+            raise InputError(
+                f"no item of the bank has '{label}' in the attribute '{rules.attribute}', which "
+                f"accommodation.needs of the design file asks for; {hint}"
+            )
+    wanted = set(_words(need))
+    return np.array([wanted <= cell for cell in cells], dtype=np.uint8)
 
 
 def _bound(constraint: Constraint, attributes: Attributes) -> Requirement:

@@ -101,30 +101,31 @@ class Shadow:
         return bool(((counts == 0) | ((counts >= low) & (counts <= high))).all())
 
 
-def conflict(requirements: Requirements, nodes: int = 2_000) -> tuple[str, ...]:
-    """Return a smallest set of requirements that no test meets together; empty where a test exists.
+def conflict(requirements: Requirements, usable: np.ndarray, nodes: int = 2_000) -> tuple[str, ...]:
+    """Return a smallest set of requirements that no test of the `usable` items meets; empty where one does.
 
     Requirements are left out one by one as long as what remains cannot be met: what is left then cannot
     lose any member without becoming possible.
     """
     rows = _rows(requirements)
     keep = list(range(len(rows.names)))
-    if _possible(rows, keep, nodes):
+    if _possible(rows, keep, usable, nodes):
         return ()
     for r in range(len(rows.names)):
         without = [k for k in keep if k != r]
-        if not _possible(rows, without, nodes):
+        if not _possible(rows, without, usable, nodes):
             keep = without
     return tuple(rows.names[k] for k in keep)
 
 
-def _possible(rows: _Rows, keep: list[int], nodes: int) -> bool:
+def _possible(rows: _Rows, keep: list[int], usable: np.ndarray, nodes: int) -> bool:
     if not keep:
         return True
     program = Program(csc_array(rows.matrix[keep]), rows.low[keep], rows.high[keep])
     columns = rows.matrix.shape[1]
-    zeros = np.zeros(columns)
-    solution = program.solve(zeros, zeros, np.ones(columns), nodes)
+    zeros, most = np.zeros(columns), np.ones(columns)
+    most[: len(usable)] = usable
+    solution = program.solve(zeros, zeros, most, nodes)
     return solution.chosen is not None or not solution.proven
 
 
@@ -171,9 +172,9 @@ def _rows(requirements: Requirements) -> _Rows:
     return _Rows(matrix, np.array(low, dtype=float), np.array(high, dtype=float), tuple(names))
 
 
-def refuse(names: tuple[str, ...]) -> InputError:
-    """Return the error for requirements that cannot be met together."""
+def refuse(names: tuple[str, ...], whose: str = "") -> InputError:
+    """Return the error for requirements that cannot be met together, from the items called `whose`."""
     return InputError(
-        f"expected requirements that a test can meet, got {len(names)} that cannot be met together: "
+        f"expected requirements that a test can meet{whose}, got {len(names)} that cannot be met together: "
         f"{'; '.join(names)}; relax one of them or add items"
     )

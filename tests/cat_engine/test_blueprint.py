@@ -201,3 +201,37 @@ def test_unknown_attributes_and_values_are_refused_with_the_nearest_name() -> No
         prepare([bound("format", None, 0, 10)])
     with pytest.raises(InputError, match="overlap"):
         prepare(CROSSED[:-1], blueprint={"method": "greedy"})
+
+
+READER = ["reader, no-colour" if i < 20 else "no-colour" if i < 40 else "" for i in range(N)]
+BALANCED = [bound("domain", d, 2) for d in ("D0", "D1", "D2")]
+
+
+def test_a_need_restricts_the_items_and_may_lengthen_the_test() -> None:
+    accommodation = {"needs": ["reader", "no-colour"], "max": 15}
+    test = prepare(
+        BALANCED, {"accommodation": READER}, accommodation=accommodation, stop={"min": 12, "max": 12}
+    )
+    assert len(sit(test, [1, 0])[0].items) == 12
+    for need, suited in (("reader", 20), ("no-colour", 40)):
+        items = sit(test.accommodated(need), [1, 0])[0].items
+        assert len(items) == 15
+        assert max(items) < suited
+        assert all([DOMAIN[i] for i in items].count(d) >= 2 for d in ("D0", "D1", "D2"))
+    with pytest.raises(
+        InputError, match=r"one of accommodation.needs \(reader, no-colour\), got 'large-print'"
+    ):
+        test.accommodated("large-print")
+
+
+@pytest.mark.parametrize("method", ["auto", "shadow"])
+def test_a_need_that_no_test_can_meet_is_said_before_any_sitting(method: str) -> None:
+    columns = {"accommodation": ["reader" if DOMAIN[i] != "D1" else "" for i in range(N)]}
+    with pytest.raises(
+        InputError, match=r"from the 40 items that suit 'reader', got 1 that .*: domain = D1; relax one"
+    ):
+        prepare(BALANCED, columns, accommodation={"needs": ["reader"]}, blueprint={"method": method})
+    with pytest.raises(InputError, match="did you mean 'reader'"):
+        prepare([], columns, accommodation={"needs": ["readr"]})
+    with pytest.raises(InputError, match="unknown attribute 'accommodation'"):
+        prepare([], accommodation={"needs": ["reader"]})
