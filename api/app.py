@@ -34,10 +34,12 @@ from api.settings import Settings
 from api.sittings.endpoints import router as sittings
 from api.sittings.quick import QuickAnswers
 from api.sittings.supervision_endpoints import router as supervision
+from api.upkeep import Upkeep
+from api.webhooks.endpoints import router as webhooks
 
 __all__ = ["application", "create_app"]
 
-ROUTERS = (sittings, supervision, accounts, results, cat10, pages)
+ROUTERS = (sittings, supervision, accounts, results, webhooks, cat10, pages)
 
 _STATUS_CODES = {
     404: "not_found",
@@ -65,7 +67,11 @@ def create_app(settings: Settings) -> FastAPI:
             await runtime.write(keys.record, runtime.signing.jwk)
             await runtime.read(make_ready, runtime.tests)
             app.state.runtime = runtime
+            upkeep = Upkeep(runtime, settings.upkeep)
+            if settings.upkeep:
+                upkeep.start()
             yield
+            await upkeep.stop()
         finally:
             await runtime.database.close()
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "test": "publish tests, list them, take an item out of everybody's score",
     "client": "register the programs that may call the service",
     "invite": "invite people to a test",
+    "webhook": "addresses that are told of results, and what could not be delivered",
     "bank": "import, export, check, compare and publish item banks",
     "replay": "recompute a sitting from its log and compare",
     "verify": "check a signed result or credential",

@@ -22,6 +22,7 @@ TAGS = [
     {"name": "Invitations", "description": "Inviting people (scope `invitations:write`)."},
     {"name": "Supervision", "description": "Deciding about a sitting (scope `sittings:supervise`)."},
     {"name": "Results", "description": "Fetching results (scope `results:read`)."},
+    {"name": "Webhooks", "description": "Being told of results (scope `webhooks:write`)."},
     {
         "name": "1EdTech CAT 1.0",
         "description": "The engine behind another test player (scope `sections:run`). Implements the REST "

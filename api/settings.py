@@ -43,6 +43,10 @@ class Settings:
         How many requests a worker takes on at once; less urgent ones are refused first.
     sittings
         How many sittings a worker keeps in memory; more cost one longer read.
+    upkeep
+        Seconds between two looks at what the server does by itself (`api.upkeep`); 0: it does nothing.
+    webhooks_inside
+        Whether messages may go to addresses inside (loopback, private networks) and by plain http.
     """
 
     database_url: str
@@ -53,6 +57,8 @@ class Settings:
     waiting: int = 256
     in_flight: int = 400
     sittings: int = 10_000
+    upkeep: int = 2
+    webhooks_inside: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)

@@ -85,6 +85,7 @@ def neutralise(code: str, decided: Sequence[Event]) -> Plan[list[dict[str, Any]]
                     approved_by=event.by,
                     evidence=event.hash,
                     made_at=time[0][0],
+                    done_at=None,
                 )
             )
     return Commit(found, writes)

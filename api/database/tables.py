@@ -324,6 +324,7 @@ neutralisation = Table(  # an item taken out of everybody's score, by two people
     Column("approved_by", Text, nullable=False),
     Column("evidence", Text, nullable=False),  # hash of the event in the bank's log
     Column("made_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger),  # every sitting has been through it
     UniqueConstraint("test_code", "item"),
 )
 

@@ -35,9 +35,16 @@ class Person:
 
 
 def claims(
-    id: str, version: int, issuer: str, issued_at: int, person: Person, test: LiveTest, sitting: Sitting
+    id: str,
+    version: int,
+    issuer: str,
+    issued_at: int,
+    person: Person,
+    test: LiveTest,
+    sitting: Sitting,
+    supersedes: str | None = None,
 ) -> dict[str, Any]:
-    """Return the claims about a finished sitting."""
+    """Return the claims about a finished sitting; `supersedes` names the result that these replace."""
     if sitting.finished is None:
         raise ValueError(f"sitting {sitting.id} is not finished")
     data = sitting.finished
@@ -63,9 +70,9 @@ def claims(
             "title": dict(test.title),
             "content": test.content_hash,
         },
-        "assessed": {"from": iso(sitting.clock.started), "until": iso(sitting.at)},
-        "valid_from": iso(sitting.at)[:10],
-        "valid_until": iso(sitting.at + test.valid_days * _DAY)[:10],
+        "assessed": {"from": iso(sitting.clock.started), "until": iso(sitting.ended_at)},
+        "valid_from": iso(sitting.ended_at)[:10],
+        "valid_until": iso(sitting.ended_at + test.valid_days * _DAY)[:10],
         "score": {
             **_estimate(test, record["theta"], record["se"]),
             "scale": test.scale.name,
@@ -90,6 +97,8 @@ def claims(
         "ended": data["reason"],
         "log": {"sitting": sitting.id, "events": sitting.seq, "head": sitting.head.hex()},
     }
+    if supersedes is not None:
+        document["supersedes"] = supersedes
     if test.demonstration:
         document["notice"] = NOTICE
     return document

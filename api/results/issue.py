@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 
 from api.catalogue.live import LiveTest
 from api.database import tables
@@ -33,9 +33,12 @@ _PERSON = Query(
         tables.person.c.identifier_type,
         tables.person.c.family_name,
         tables.person.c.given_name,
-        select(func.coalesce(func.max(tables.result.c.version), 0))
-        .where(tables.result.c.session_id == bindparam("session_id"))
-        .scalar_subquery(),
+        tables.result.c.id,
+        tables.result.c.version,
+    )
+    .outerjoin(
+        tables.result,
+        and_(tables.result.c.session_id == tables.session.c.id, tables.result.c.current == 1),
     )
     .join(tables.person, tables.person.c.id == tables.session.c.person_id)
     .where(tables.session.c.id == bindparam("session_id"))
@@ -62,6 +65,11 @@ _INSERT = Query(
         jws=bindparam("jws"),
     )
 )
+_SUPERSEDE = Query(
+    update(tables.result)
+    .where(tables.result.c.id == bindparam("former"))
+    .values(current=0, status="superseded", status_at=bindparam("at"), feed_position=_POSITION)
+)
 _OUTBOX = Query(insert(tables.outbox))
 
 
@@ -73,28 +81,43 @@ def encoded(document: dict[str, Any]) -> str:
 def issue(
     runtime: Runtime, test: LiveTest, sitting: Sitting
 ) -> Generator[Sequence[Call], list[Rows], list[Call]]:
-    """Return the writes that issue the first result of a finished sitting, from inside a plan.
+    """Return the writes that issue the result of a finished sitting, from inside a plan.
+
+    One that was issued before is superseded.
 
     The feed's position is drawn from a row that stays locked until the commit, so that positions become
     visible in their order and a reader who has seen one misses none before it.
     """
     (rows,) = yield [_PERSON(session_id=sitting.id)]
-    organisation, *person, version = rows[0]
-    id, at = new_id(), sitting.at
-    document = claims(id, version + 1, runtime.settings.base_url, at, Person(*person), test, sitting)
-    text = encoded(document)
+    organisation, *person, former, version = rows[0]
+    id, at, version = new_id(), sitting.at, (version or 0) + 1
+    issuer = runtime.settings.base_url
+    text = encoded(claims(id, version, issuer, at, Person(*person), test, sitting, former))
+    superseding = []
+    if former is not None:
+        superseding = [
+            _NEXT(feed=_FEED),
+            _SUPERSEDE(former=former, at=at, feed=_FEED),
+            _told("result.superseded", former, at),
+        ]
     return [
+        *superseding,
         _NEXT(feed=_FEED),
         _INSERT(
             id=id,
             organisation_id=organisation,
             session_id=sitting.id,
             person_id=person[0],
-            version=version + 1,
+            version=version,
             at=at,
             feed=_FEED,
             document=text,
             jws=runtime.signing.sign(text.encode(), CREDENTIAL),
         ),
-        _OUTBOX(id=new_id(), topic="result.issued", body=f'{{"result":"{id}"}}', created_at=at, sent_at=None),
+        _told("result.issued", id, at),
     ]
+
+
+def _told(topic: str, result: str, at: int) -> Call:
+    """Return the row of the outbox that says so."""
+    return _OUTBOX(id=new_id(), topic=topic, body=f'{{"result":"{result}"}}', created_at=at, sent_at=None)

@@ -85,6 +85,8 @@ class Sitting:
     """What a person decided to give back for the present interruption."""
     finished: Mapping[str, Any] | None = None
     """The data of the ``finished`` event."""
+    ended_at: int = 0
+    """When the sitting ended; rescoring comes later."""
     exposure: str | None = None
     """Digest of the exposure counts that the sitting sees."""
 
@@ -212,7 +214,15 @@ def _decided(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
 
 
 def _finished(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
-    return {"phase": FINISHED, "pending": None, "finished": event.data}
+    return {"phase": FINISHED, "pending": None, "finished": event.data, "ended_at": event.at}
+
+
+def _rescored(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    told = {name: value for name, value in event.data.items() if name not in ("neutralisation", "item")}
+    return {
+        "state": engine.set_aside(test.adaptive, sitting.state, _index(test, event.data["item"])),
+        "finished": MappingProxyType({**(sitting.finished or {}), **told}),
+    }
 
 
 def _pending(sitting: Sitting, event: Event) -> Pending:
@@ -239,4 +249,5 @@ _STEPS: Mapping[str, tuple[_Step | None, tuple[str, ...]]] = {
     "referred": (_referred, (INTERRUPTED,)),
     "decided": (_decided, (AWAITING,)),
     "finished": (_finished, (ITEM, INTERRUPTED, AWAITING)),
+    "rescored": (_rescored, (FINISHED,)),
 }

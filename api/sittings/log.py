@@ -35,6 +35,7 @@ KINDS = (
     "referred",
     "decided",
     "finished",
+    "rescored",
 )
 """What can happen in a sitting; `api.sittings.fold` says what each does."""
 

@@ -54,13 +54,19 @@ _ROWS = Query(
     .order_by(tables.event.c.seq)
 )
 _RESULTS = Query(
-    select(tables.result.c.version, tables.result.c.document, tables.result.c.jws)
+    select(tables.result.c.id, tables.result.c.version, tables.result.c.document, tables.result.c.jws)
     .where(tables.result.c.session_id == bindparam("session_id"))
     .order_by(tables.result.c.version)
 )
 _FINISHED = Query(
     select(tables.session.c.id).where(tables.session.c.status == FINISHED).order_by(tables.session.c.id)
 )
+_NEUTRALISATION = Query(
+    select(tables.neutralisation.c.test_code, tables.neutralisation.c.item).where(
+        tables.neutralisation.c.id == bindparam("id")
+    )
+)
+_SAYS_WHY = ("reason", "by", "why", "neutralisation", "item")
 
 
 @dataclass(slots=True)
@@ -121,33 +127,39 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
         test = yield from with_test(tests, events[0].data["test"])
     except Problem as error:
         raise InputError(f"the test of sitting {session} is not in this database") from error
-    sitting = yield from _folded(tests, test, events, found)
-    if sitting is not None:
+    ended = yield from _folded(tests, test, events, found)
+    if ended is not None:
         keys = (yield from key_set()).value
         section = "section" in events[0].data  # of another test player, which makes its own result
-        _check_results(test, sitting, results, keys, section, found)
+        _check_results(test, ended, results, keys, section, found)
     return Commit(found)
 
 
 def _folded(
     tests: Tests, test: LiveTest, events: Sequence[Event], found: Replay
-) -> Generator[Sequence[Call], list[Rows], Sitting | None]:
+) -> Generator[Sequence[Call], list[Rows], list[Sitting] | None]:
+    """Return the sitting as each version of its result has it; None where the log cannot be folded."""
     sitting: Sitting | None = None
     counts: Snapshot | None = None
+    ended: list[Sitting] = []
     for event in events:
         try:
             if sitting is None:
                 counts = yield from seen_by(tests, test, event.data.get("exposure"))
             else:
                 _compare(test, sitting, counts, event, found)
+            if event.kind == "rescored":
+                yield from _compare_reason(test, event, found)
             sitting = apply(test, sitting, event)
         except (BrokenLog, InputError, KeyError, TypeError) as error:
             found.differences.append(f"event {event.seq}: {error}")
             return None
+        if event.kind in ("finished", "rescored"):
+            ended.append(sitting)
         found.events, found.head = event.seq, event.hash.hex()
     assert sitting is not None
     found.items, found.finished = sitting.position, sitting.phase == FINISHED
-    return sitting
+    return ended
 
 
 def _compare(test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay) -> None:
@@ -172,6 +184,17 @@ def _compare(test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: E
                 )
         case "finished":
             _compare_end(test, sitting, counts, event, found)
+        case "rescored" if sitting.finished is not None:
+            _compare_outcome(test, apply(test, sitting, event), sitting.finished["reason"], event, found)
+
+
+def _compare_reason(
+    test: LiveTest, event: Event, found: Replay
+) -> Generator[Sequence[Call], list[Rows], None]:
+    """Compare what an event says it was rescored for with what two people decided."""
+    (rows,) = yield [_NEUTRALISATION(id=event.data["neutralisation"])]
+    if rows != [(test.code, event.data["item"])]:
+        found.differences.append(f"event {event.seq}: nobody has neutralised item '{event.data['item']}'")
 
 
 def _chosen(
@@ -198,8 +221,7 @@ def _chosen(
 def _compare_end(
     test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay
 ) -> None:
-    data = dict(event.data)
-    reason = data.pop("reason")
+    reason = event.data["reason"]
     step = engine.next_item(test.adaptive, sitting.state, counts) if sitting.pending is None else None
     if reason == "time":
         sound = sitting.clock.up(event.at)
@@ -209,10 +231,13 @@ def _compare_end(
         sound = isinstance(step, engine.Stop) and step.reason == reason
     if not sound:
         found.differences.append(f"event {event.seq}: the sitting did not end for the reason '{reason}'")
+    _compare_outcome(test, sitting, reason, event, found)
+
+
+def _compare_outcome(test: LiveTest, sitting: Sitting, reason: str, event: Event, found: Replay) -> None:
     again = outcome(test, sitting, reason)
     found.theta, found.se = again["record"]["theta"], again["record"]["se"]
-    for told in ("by", "why"):
-        data.pop(told, None)
+    data = {name: value for name, value in event.data.items() if name not in _SAYS_WHY}
     for name in sorted(set(again) | set(data)):
         if again.get(name) != data.get(name):
             found.differences.append(
@@ -221,11 +246,18 @@ def _compare_end(
 
 
 def _check_results(
-    test: LiveTest, sitting: Sitting, results: Sequence[Any], keys: Any, section: bool, found: Replay
+    test: LiveTest, ended: list[Sitting], results: Sequence[Any], keys: Any, section: bool, found: Replay
 ) -> None:
-    if found.finished and not results and not section:
-        found.differences.append("the sitting is finished and has no result")
-    for version, document, jws in results:
+    if len(results) != len(ended) and not section:
+        found.differences.append(
+            "the sitting is finished and has no result"
+            if not results
+            else f"the log has {len(ended)} outcomes, stored are {len(results)} results"
+        )
+        return
+    former: str | None = None
+    for (id, version, document, jws), sitting in zip(results, ended, strict=False):
+        supersedes, former = former, id
         if document is None:
             continue  # erased
         stored = json.loads(document)
@@ -237,6 +269,7 @@ def _check_results(
             Person(**stored["person"]),
             test,
             sitting,
+            supersedes,
         )
         if encoded(again) != document:
             found.differences.append(f"result version {version} does not say what follows from the log")

@@ -22,7 +22,7 @@ Scenario = Callable[[Runtime], Coroutine[Any, Any, T]]
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings on a fresh database of either kind."""
-    return Settings(database_url, keys=tmp_path / "keys", walk_in=True, connections=4)
+    return Settings(database_url, keys=tmp_path / "keys", walk_in=True, connections=4, upkeep=0)
 
 
 @pytest.fixture

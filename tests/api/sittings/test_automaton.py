@@ -26,12 +26,16 @@ from hypothesis.stateful import (
 
 from api.accounts.clients import Client
 from api.catalogue import store
+from api.catalogue.neutralisation import neutralise
 from api.problems import Problem
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings import fold, service, supervision
 from api.sittings.replay import replay
+from api.sittings.rescoring import rescore
 from api.sittings.view import View
+from api.upkeep import end_overdue
+from item_bank.log import append
 from tests.api.sample import CODE, ORGANISATION, invited, prepare
 
 SECOND = 1_000_000
@@ -302,6 +306,25 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
         def supervisor_ends(self) -> None:
             ended = self.do(supervision.end(self.runtime, SUPERVISOR, self.view.sitting, "over"))
             assert ended.phase == "finished"
+
+        @precondition(lambda self: self.view.phase == "finished" and self.sent)
+        @rule(data=st.data())
+        def an_item_is_neutralised(self, data: st.DataObject) -> None:
+            session = self.view.sitting
+            self.runtime.sittings.forget(session)
+            self.do(service.enter(self.runtime, self.code))
+            sitting = self.runtime.sittings.get(session)
+            assert sitting is not None
+            test = self.runtime.tests.get(sitting.test)
+            assert test is not None
+            item = test.items[data.draw(st.sampled_from(sitting.state.items))].id
+            event = append((), "neutralised", "Bo", "2026", item=item, why="a flaw", requested_by="Al")[-1]
+            self.refused(self.runtime.write(neutralise, test.code, (event,)))
+            self.do(rescore(self.runtime))
+
+        @rule()
+        def sweep(self) -> None:
+            self.do(end_overdue(self.runtime))
 
         @rule()
         def worker_forgets(self) -> None:

@@ -68,6 +68,7 @@ def upgrade() -> None:
     sa.Column('approved_by', sa.Text(), nullable=False),
     sa.Column('evidence', sa.Text(), nullable=False),
     sa.Column('made_at', sa.BigInteger(), nullable=False),
+    sa.Column('done_at', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('neutralisation_pk')),
     sa.UniqueConstraint('test_code', 'item', name=op.f('neutralisation_test_code_item_key'))
     )

@@ -1,0 +1,95 @@
+"""What the server does by itself: end overdue sittings, make results anew, tell HR systems.
+
+Every worker looks every few seconds; of all workers of a deployment one at a time does each of these
+(`api.database.lease`). All of it is safe to be cut off anywhere and to be done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from api.database.lease import give_up, hold
+from api.ids import new_id
+from api.problems import Problem
+from api.sittings.log import BrokenLog
+from api.sittings.overdue import overdue, settle
+from api.sittings.rescoring import rescore
+from api.sittings.timing import SECOND
+from api.webhooks.sender import deliver
+
+if TYPE_CHECKING:
+    from api.runtime import Runtime
+
+__all__ = ["DUTIES", "Upkeep", "end_overdue"]
+
+TERM = 60 * SECOND
+"""How long one worker does a duty without asking again, in microseconds."""
+
+log = logging.getLogger("acquis.upkeep")
+
+
+async def end_overdue(runtime: Runtime) -> int:
+    """End the sittings whose time is up; return how many were looked at."""
+    sessions = await runtime.read(overdue, runtime.skew)
+    done = 0
+    for session in sessions:
+        try:
+            runtime.sittings.keep(await runtime.write(settle, runtime, session))
+        except BrokenLog:  # it does not hold up the others
+            log.exception("a sitting was not ended", extra={"fields": {"sitting": session}})
+        else:
+            done += 1
+    return done
+
+
+DUTIES: dict[str, Callable[[Runtime], Awaitable[int]]] = {
+    "overdue": end_overdue,
+    "rescoring": rescore,
+    "webhooks": deliver,
+}
+"""What is to be done; each returns how much of it there was."""
+
+
+class Upkeep:
+    """The duties of one worker, each in a task of its own.
+
+    Parameters
+    ----------
+    every
+        Seconds between two looks where there is nothing to do.
+    """
+
+    def __init__(self, runtime: Runtime, every: float) -> None:
+        self.runtime = runtime
+        self.every = every
+        self.holder = new_id()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._tasks = [asyncio.create_task(self._keep(name), name=name) for name in DUTIES]
+
+    async def stop(self) -> None:
+        """Stop, and let other workers go on at once."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for name in DUTIES:
+            with contextlib.suppress(Problem):
+                await self.runtime.write(give_up, name, self.holder)
+
+    async def _keep(self, name: str) -> None:
+        while True:
+            done = 0
+            try:
+                if await self.runtime.write(hold, name, self.holder, TERM):
+                    done = await DUTIES[name](self.runtime)
+            except Problem as problem:  # the database is busy or away: later
+                log.info("put off", extra={"fields": {"duty": name, "code": problem.code}})
+            except Exception:
+                log.exception("a duty failed", extra={"fields": {"duty": name}})
+            await asyncio.sleep(0 if done else self.every)

@@ -1,0 +1,117 @@
+"""Where an organisation is told of results (scope ``webhooks:write``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.accounts.clients import Client
+from api.accounts.endpoints import client_with
+from api.moments import iso
+from api.openapi import problems
+from api.problems import Problem
+from api.runtime import Runtime
+from api.webhooks import store
+from api.webhooks.message import secret_of
+from api.webhooks.post import Refused, checked
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1/webhooks", tags=["Webhooks"])
+
+Registrar = Annotated[Client, Depends(client_with("webhooks:write"))]
+Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
+
+
+class WebhookIn(BaseModel):
+    """Where to send messages."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: Annotated[str, Field(min_length=9, max_length=500, examples=["https://hr.example.org/acquis"])]
+
+
+class WebhookOut(BaseModel):
+    """An address; `waiting` messages are on their way, `dead` ones were given up."""
+
+    id: str
+    url: str
+    created_at: str
+    waiting: int
+    dead: int
+
+
+class NewWebhookOut(BaseModel):
+    """A new address and the secret that signs what it is sent (Standard Webhooks 1.0)."""
+
+    id: str
+    url: str
+    secret: str
+
+
+class WebhooksOut(BaseModel):
+    """The organisation's addresses."""
+
+    webhooks: list[WebhookOut]
+
+
+def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=NewWebhookOut,
+    summary="Be told of results at an address",
+    responses=problems("unauthenticated", "forbidden", "conflict"),
+)
+async def register(body: WebhookIn, request: Request, client: Registrar) -> JSONResponse:
+    """Each change of a result is sent as `POST`, signed by `webhook-signature`.
+
+    The identifier is the same at every attempt: do not take in again what was taken in before. Reply with a
+    status from 200 to 299 within ten seconds. The body holds `type` (`result.issued`,
+    `result.superseded`), `timestamp` and `data`: the result as it stands in `/api/v1/results`.
+    """
+    runtime = _runtime(request)
+    try:
+        checked(body.url, runtime.settings.webhooks_inside)
+    except Refused as refused:
+        raise Problem("malformed", f"Give another address: {refused}.") from refused
+    id = await runtime.write(store.register, client.organisation, body.url)
+    return JSONResponse(
+        {"id": id, "url": body.url, "secret": secret_of(runtime, id)},
+        201,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.get(
+    "",
+    response_model=WebhooksOut,
+    summary="The addresses that are told of results",
+    responses=problems("unauthenticated", "forbidden"),
+)
+async def registered(request: Request, client: Registrar) -> JSONResponse:
+    """Without their secrets."""
+    rows: list[dict[str, Any]] = await _runtime(request).read(store.registered, client.organisation)
+    return JSONResponse(
+        {"webhooks": [row | {"created_at": iso(row["created_at"])} for row in rows]},
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.delete(
+    "/{id}",
+    status_code=204,
+    summary="Tell an address nothing more",
+    responses=problems("unauthenticated", "forbidden", "not_found"),
+)
+async def remove(request: Request, client: Registrar, id: Id) -> Response:
+    """What is on its way is not sent any more."""
+    await _runtime(request).write(store.remove, client.organisation, id)
+    return Response(status_code=204)

@@ -1,0 +1,247 @@
+"""Registered addresses, and what is still to be delivered to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, case, func, insert, null, select, update
+
+from api.database import tables
+from api.database.clock import NOW, now_us
+from api.database.plans import Commit, Plan, Query
+from api.ids import new_id
+from api.problems import Problem
+
+__all__ = [
+    "MOST",
+    "Due",
+    "dead_letters",
+    "due",
+    "fan_out",
+    "register",
+    "registered",
+    "remove",
+    "send_again",
+    "settled",
+]
+
+MOST = 10
+"""Addresses of one organisation at most."""
+
+_hook, _delivery, _outbox = tables.webhook, tables.delivery, tables.outbox
+
+_OF = Query(
+    select(
+        _hook.c.id,
+        _hook.c.url,
+        _hook.c.created_at,
+        func.coalesce(func.sum(case((_delivery.c.next_at.is_not(None), 1), else_=0)), 0),
+        func.coalesce(func.sum(case((_delivery.c.dead_at.is_not(None), 1), else_=0)), 0),
+    )
+    .outerjoin(_delivery, _delivery.c.webhook_id == _hook.c.id)
+    .where(_hook.c.organisation_id == bindparam("organisation_id"), _hook.c.disabled_at.is_(None))
+    .group_by(_hook.c.id, _hook.c.url, _hook.c.created_at)
+    .order_by(_hook.c.id)
+)
+_INSERT = Query(insert(_hook))
+_REMOVE = Query(
+    update(_hook)
+    .where(_hook.c.id == bindparam("hook"), _hook.c.organisation_id == bindparam("organisation"))
+    .values(disabled_at=bindparam("at"))
+)
+_WAITING = Query(
+    select(_outbox.c.id, _outbox.c.body)
+    .where(_outbox.c.sent_at.is_(None))
+    .order_by(_outbox.c.id)
+    .limit(bindparam("most"))
+)
+_HOOKS = Query(
+    select(_hook.c.id)
+    .join(tables.result, tables.result.c.organisation_id == _hook.c.organisation_id)
+    .where(tables.result.c.id == bindparam("result_id"), _hook.c.disabled_at.is_(None))
+)
+_ADD = Query(insert(_delivery))
+_TAKEN = Query(update(_outbox).where(_outbox.c.id == bindparam("row")).values(sent_at=bindparam("at")))
+_COLUMNS = (
+    _delivery.c.outbox_id,
+    _delivery.c.webhook_id,
+    _delivery.c.attempts,
+    _hook.c.organisation_id,
+    _hook.c.url,
+    _outbox.c.topic,
+    _outbox.c.body,
+    _outbox.c.created_at,
+)
+_JOINED = _delivery.join(_hook, _hook.c.id == _delivery.c.webhook_id).join(
+    _outbox, _outbox.c.id == _delivery.c.outbox_id
+)
+_DUE = Query(
+    select(*_COLUMNS)
+    .select_from(_JOINED)
+    .where(_delivery.c.next_at.is_not(None), _delivery.c.next_at <= now_us(), _hook.c.disabled_at.is_(None))
+    .order_by(_delivery.c.next_at)
+    .limit(bindparam("most"))
+)
+_DEAD = Query(
+    select(*_COLUMNS, _delivery.c.dead_at, _delivery.c.told)
+    .select_from(_JOINED)
+    .where(_delivery.c.dead_at.is_not(None))
+    .order_by(_delivery.c.dead_at)
+)
+_THIS = (_delivery.c.outbox_id == bindparam("row"), _delivery.c.webhook_id == bindparam("hook"))
+_SETTLE = Query(
+    update(_delivery)
+    .where(*_THIS)
+    .values(
+        attempts=_delivery.c.attempts + 1,
+        next_at=bindparam("next"),
+        delivered_at=bindparam("delivered"),
+        dead_at=bindparam("dead"),
+        told=bindparam("said"),
+    )
+)
+_AGAIN = Query(
+    update(_delivery)
+    .where(_delivery.c.webhook_id == bindparam("hook"), _delivery.c.dead_at.is_not(None))
+    .values(attempts=0, dead_at=null(), next_at=bindparam("at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message that should be sent to an address now."""
+
+    outbox: str
+    webhook: str
+    attempts: int
+    organisation: str
+    url: str
+    topic: str
+    body: str
+    created_at: int
+
+    @property
+    def result(self) -> str:
+        """Identifier of the result that it is about."""
+        return str(json.loads(self.body)["result"])
+
+
+def register(organisation: str, url: str) -> Plan[str]:
+    """Plan: tell `url` of an organisation's results from now on; its identifier.
+
+    Raises
+    ------
+    Problem
+        ``conflict`` for an address that is registered already, or one too many.
+    """
+    rows, time = yield [_OF(organisation_id=organisation), NOW()]
+    if any(row[1] == url for row in rows) or len(rows) >= MOST:
+        raise Problem("conflict", f"This address is registered already, or {MOST} others are.")
+    id = new_id()
+    row = _INSERT(id=id, organisation_id=organisation, url=url, created_at=time[0][0], disabled_at=None)
+    return Commit(id, [row])
+
+
+def registered(organisation: str) -> Plan[list[dict[str, Any]]]:
+    """Plan: an organisation's addresses, and how much waits or was given up."""
+    (rows,) = yield [_OF(organisation_id=organisation)]
+    names = ("id", "url", "created_at", "waiting", "dead")
+    return Commit([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def remove(organisation: str, id: str) -> Plan[None]:
+    """Plan: tell an address nothing more.
+
+    Raises
+    ------
+    Problem
+        ``not_found``
+    """
+    rows, time = yield [_OF(organisation_id=organisation), NOW()]
+    if not any(row[0] == id for row in rows):
+        raise Problem("not_found", "There is no such address.")
+    return Commit(None, [_REMOVE(hook=id, organisation=organisation, at=time[0][0])])
+
+
+def fan_out(most: int = 100) -> Plan[int]:
+    """Plan: make a delivery of each new row of the outbox for each address of its organisation."""
+    rows, time = yield [_WAITING(most=most), NOW()]
+    if not rows:
+        return Commit(0)
+    hooks = yield [_HOOKS(result_id=json.loads(body)["result"]) for _, body in rows]
+    now = time[0][0]
+    writes = []
+    for (row, _), found in zip(rows, hooks, strict=True):
+        writes.append(_TAKEN(row=row, at=now))
+        for (hook,) in found:
+            writes.append(
+                _ADD(
+                    outbox_id=row,
+                    webhook_id=hook,
+                    attempts=0,
+                    next_at=now,
+                    delivered_at=None,
+                    dead_at=None,
+                    told="",
+                )
+            )
+    return Commit(len(rows), writes)
+
+
+def due(most: int) -> Plan[list[Due]]:
+    """Plan: what should be sent now, the longest due first."""
+    (rows,) = yield [_DUE(most=most)]
+    return Commit([Due(*row) for row in rows])
+
+
+def settled(one: Due, accepted: bool, said: str, wait: int | None) -> Plan[None]:
+    """Plan: note how an attempt went.
+
+    Parameters
+    ----------
+    wait
+        Microseconds until the next attempt; None: no more.
+    """
+    (time,) = yield [NOW()]
+    now = time[0][0]
+    over = accepted or wait is None
+    write = _SETTLE(
+        row=one.outbox,
+        hook=one.webhook,
+        next=None if over else now + (wait or 0),
+        delivered=now if accepted else None,
+        dead=now if over and not accepted else None,
+        said=said[:200],
+    )
+    return Commit(None, [write])
+
+
+def dead_letters() -> Plan[list[dict[str, Any]]]:
+    """Plan: what was given up, and why."""
+    (rows,) = yield [_DEAD()]
+    return Commit([_dead(row) for row in rows])
+
+
+def _dead(row: Sequence[Any]) -> dict[str, Any]:
+    one = Due(*row[:-2])
+    return {
+        "message": one.outbox,
+        "webhook": one.webhook,
+        "organisation": one.organisation,
+        "url": one.url,
+        "type": one.topic,
+        "result": one.result,
+        "attempts": one.attempts,
+        "dead_at": row[-2],
+        "told": row[-1],
+    }
+
+
+def send_again(webhook: str) -> Plan[int]:
+    """Plan: put everything that was given up for an address back into the queue; how much it is."""
+    rows, time = yield [_DEAD(), NOW()]
+    count = sum(row[1] == webhook for row in rows)
+    return Commit(count, [_AGAIN(hook=webhook, at=time[0][0])])
