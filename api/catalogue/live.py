@@ -13,6 +13,7 @@ from cat_engine.design import Design
 from cat_engine.pool import ItemPool
 from cat_engine.session import AdaptiveTest
 from item_bank.content import Item, Stimulus
+from item_bank.render import pictures
 
 __all__ = ["Level", "LiveTest", "Scale", "live", "rehearse"]
 
@@ -56,6 +57,8 @@ class LiveTest:
         Content in the order of the pool, and each item's position in it.
     media
         Name of a picture -> its SHA-256 and media type.
+    illustrated
+        Items that show a picture.
     """
 
     id: str
@@ -72,6 +75,7 @@ class LiveTest:
     index: Mapping[str, int]
     stimuli: Mapping[str, Stimulus]
     media: Mapping[str, tuple[str, str]]
+    illustrated: frozenset[str]
     levels: tuple[Level, ...]
     scale: Scale
     domains: Mapping[str, Mapping[str, Any]]
@@ -96,6 +100,7 @@ def live(id: str, code: str, version: int, data: bytes) -> LiveTest:
     items: tuple[Item, ...] = rebuilt(document["items"])
     design = Design.from_mapping(document["design"])
     pool = ItemPool.from_rows(document["parameters"])
+    stimuli: dict[str, Stimulus] = rebuilt(document["stimuli"])
     return LiveTest(
         id=id,
         code=code,
@@ -109,8 +114,11 @@ def live(id: str, code: str, version: int, data: bytes) -> LiveTest:
         adaptive=AdaptiveTest.prepare(pool, design, document["attributes"]),
         items=items,
         index={item.id: i for i, item in enumerate(items)},
-        stimuli=rebuilt(document["stimuli"]),
+        stimuli=stimuli,
         media={name: (entry[0], entry[1]) for name, entry in document["media"].items()},
+        illustrated=frozenset(
+            item.id for item in items if any(pictures(item, stimuli.get(item.stimulus)).values())
+        ),
         levels=tuple(Level(level["code"], level["label"]) for level in document["levels"]),
         scale=Scale(**document["scale"]),
         domains=document["domains"],

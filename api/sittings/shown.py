@@ -22,7 +22,10 @@ def shown(test: LiveTest, sitting: Sitting, pending: Pending, language: str) -> 
     seed = hmac.digest(sitting.seed, f"order {pending.position}".encode(), hashlib.sha256)
     stimulus = test.stimuli.get(item.stimulus)
     view = present(item, language, seed, stimulus and replace(only(stimulus, language), id=""))
-    return renamed(replace(view, title=""), lambda name: _alias(sitting, name))
+    view = replace(view, title="")
+    if item.id not in test.illustrated:
+        return view
+    return renamed(view, lambda name: _alias(sitting, name))
 
 
 def picture(test: LiveTest, sitting: Sitting, pending: Pending, name: str) -> tuple[str, str] | None:
