@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # importing the engine costs a second, and only judging needs
     from cat_engine.design import Constraint, Design
 
 __all__ = [
+    "Evidence",
     "Targets",
     "Verdict",
     "Version",
@@ -52,6 +53,20 @@ class Targets:
     def of(design: Design) -> Targets:
         """Return what a design asks of a bank: its longest test, within its constraints."""
         return Targets(design.stop.max, design.constraint)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a simulation study of the test found, as whoever ran it tells.
+
+    ``items`` are the items it simulated; ``findings`` its weights (``keep``, ``watch``, ``drop``) and
+    sentences; ``digest`` names the study's summary.
+    """
+
+    digest: str
+    n: int
+    items: tuple[str, ...]
+    findings: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +95,28 @@ class Version:
     hash: str = ""
 
 
-def judge(bank: Bank, targets: Targets, today: date, demonstration: bool = False) -> Verdict:
+def judge(
+    bank: Bank,
+    targets: Targets,
+    today: date,
+    demonstration: bool = False,
+    evidence: Evidence | None = None,
+) -> Verdict:
     """Judge a bank as a version to be: the writing rules, the parameters, the blueprint's feasibility.
 
     Parameters
     ----------
     demonstration
         Whether it is to be published for demonstration only, which provisional parameters allow.
+    evidence
+        What a simulation of the test found: what it drops is an error, what it watches a warning.
     """
     found = check(bank, today)
     items = bank.eligible(today)
     found += _parameters(bank, items, demonstration)
-    found += _feasibility(items, targets)
+    found += _feasibility(bank, items, targets)
+    if evidence is not None:
+        found += _simulated(items, evidence)
     return Verdict(tuple(sorted(found, key=lambda finding: finding.severity)))
 
 
@@ -127,14 +152,28 @@ def _parameters(bank: Bank, items: tuple[Item, ...], demonstration: bool) -> lis
     return found
 
 
-def _feasibility(items: tuple[Item, ...], targets: Targets) -> list[Finding]:
+def _simulated(items: tuple[Item, ...], evidence: Evidence) -> list[Finding]:
+    served, simulated = {item.id for item in items}, set(evidence.items)
+    if served != simulated:
+        lone = min(served ^ simulated)
+        where = "the bank may serve it" if lone in served else "the study simulated it"
+        return [_error("simulation", lone, f"only {where}: simulate the test that this bank gives")]
+    severity = {"drop": "error", "watch": "warning"}
+    return [
+        Finding(severity[weight], "simulation", "", sentence)
+        for weight, sentence in evidence.findings
+        if weight in severity
+    ]
+
+
+def _feasibility(bank: Bank, items: tuple[Item, ...], targets: Targets) -> list[Finding]:
     """Ask whether one test exists: so many items, within every constraint, no two enemies (a MIP)."""
     from scipy import optimize, sparse
 
     n = len(items)
     if n < targets.length:
         return [_error("blueprint", "", f"a test of {targets.length} items from {n} that may be served")]
-    columns = Bank(items).attributes()
+    columns = bank.attributes(items)
     rows = [np.ones(n)]
     low, high = [float(targets.length)], [float(targets.length)]
     for constraint in targets.constraints:
@@ -189,7 +228,13 @@ def _worth(constraint: Constraint, column: list[str]) -> np.ndarray:
 
 
 def request(
-    bank: Bank, log: Log, by: str, at: str, targets: Targets, demonstration: bool = False
+    bank: Bank,
+    log: Log,
+    by: str,
+    at: str,
+    targets: Targets,
+    demonstration: bool = False,
+    evidence: Evidence | None = None,
 ) -> tuple[Verdict, Log]:
     """Ask for a version to be published; the verdict is recorded with the request.
 
@@ -198,7 +243,7 @@ def request(
     InputError
         When the verdict does not let it pass.
     """
-    verdict = judge(bank, targets, date.fromisoformat(at[:10]), demonstration)
+    verdict = judge(bank, targets, date.fromisoformat(at[:10]), demonstration, evidence)
     if not verdict.passed:
         first = next(f for f in verdict.findings if f.severity == "error")
         more = sum(f.severity == "error" for f in verdict.findings) - 1
@@ -206,7 +251,7 @@ def request(
         raise InputError(
             f"expected a bank without errors to publish, got: {named}{first.message}"
             + (f", and {more} more" if more else "")
-            + "; 'acquis bank check' lists them"
+            + "; 'acquis bank check --design DESIGN.toml' lists all"
         )
     grown = append(
         log,
@@ -217,6 +262,7 @@ def request(
         demonstration=demonstration,
         targets=_plain(targets),
         warnings=len(verdict.findings),
+        **({} if evidence is None else {"study": evidence.digest, "simulated": evidence.n}),
     )
     return verdict, grown
 

@@ -37,7 +37,7 @@ from item_bank.mapping import number
 from item_bank.markup import escape, printable, sanitise, text
 from item_bank.qti.importing import Imported, Note
 
-__all__ = ["COLUMNS", "read_csv", "write_csv"]
+__all__ = ["COLUMNS", "read_csv", "write_attributes", "write_csv"]
 
 _ITEM = (
     "domain",
@@ -101,10 +101,24 @@ def write_csv(bank: Bank, encoding: str = "utf-8-sig") -> tuple[bytes, list[Note
     try:
         return out.getvalue().encode(encoding), notes
     except UnicodeEncodeError as error:
+        line = out.getvalue().count("\n", 0, error.start) + 1
         sign = out.getvalue()[error.start]
-        raise InputError(f"expected signs of {encoding}, got '{sign}' in the items; write UTF-8") from None
+        raise InputError(
+            f"expected signs of {encoding}, got '{sign}' (U+{ord(sign):04X}) for line {line}; "
+            "write UTF-8, which spreadsheets of today open"
+        ) from None
     except LookupError:
         raise InputError(f"expected the encoding utf-8-sig or cp1252, got '{encoding}'") from None
+
+
+def write_attributes(bank: Bank) -> bytes:
+    """Return the items' attributes (`Bank.attributes`) as the engine's file: ``,`` between cells, UTF-8."""
+    columns = bank.attributes()
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return out.getvalue().encode()
 
 
 def _defused(value: str) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from cat_engine.errors import InputError
 if TYPE_CHECKING:
     from item_bank.bank import Bank
     from item_bank.log import Log
+    from item_bank.publication import Evidence, Targets
     from item_bank.qti.importing import Note
     from item_bank.store import Store
 
@@ -38,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument("bank", metavar="BANK", help=_BANK)
     made.add_argument("--strict", action="store_true", help="warnings fail too")
     made.add_argument("--today", metavar="DATE", help="the day to judge shelf lives by (default: today)")
+    made.add_argument(
+        "--design",
+        metavar="DESIGN.toml",
+        help="judge it as a version to publish: parameters and blueprint too",
+    )
+    made.add_argument("--study", metavar="DIR", help="... and what 'acquis simulate' wrote of that test")
+    made.add_argument("--demonstration", action="store_true", help="... for demonstration only")
     made.add_argument("--json", action="store_true", help="machine output")
 
     made = action("import", "bring items into a bank's folder, which is made when it is not there")
@@ -59,6 +68,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "out", metavar="FILE", help=".zip QTI 3 package, .csv items, .xml usage data, .json parameters"
     )
     made.add_argument("--encoding", default="utf-8-sig", choices=("utf-8-sig", "cp1252"), help="of a CSV")
+    made.add_argument(
+        "--attributes", action="store_true", help="a .csv of item attributes, for 'acquis simulate --bank'"
+    )
+    made.add_argument("--eligible", action="store_true", help="only items that may be served today")
 
     made = action("diff", "what changed between two banks")
     made.add_argument("before", metavar="BEFORE", help=_BANK)
@@ -71,6 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--approve", action="store_true", help="agree with the request, and publish")
     made.add_argument("--by", required=True, metavar="NAME", help="who does it")
     made.add_argument("--design", metavar="DESIGN.toml", help="a test that the version must be able to give")
+    made.add_argument("--study", metavar="DIR", help="what 'acquis simulate' wrote of that test: evidence")
     made.add_argument("--demonstration", action="store_true", help="for demonstration only")
 
     made = action("move", "move an item to another status")
@@ -141,15 +155,25 @@ def _check(args: argparse.Namespace) -> int:
     except ValueError:
         raise InputError(f"expected a date like 2026-12-31 after --today, got '{args.today}'") from None
     opened = open_bank(args.bank)
-    found = check(opened.bank, today)
+    if args.design or args.study or args.demonstration:
+        from item_bank.publication import judge
+
+        evidence = _evidence(args.study) if args.study else None
+        verdict = judge(opened.bank, _targets(args.design), today, args.demonstration, evidence)
+        found = list(verdict.findings)
+    else:
+        found = check(opened.bank, today)
     errors = sum(finding.severity == "error" for finding in found)
     if args.json:
         rows = [{"severity": f.severity, "rule": f.rule, "item": f.item, "message": f.message} for f in found]
         print(json.dumps({"items": len(opened.bank.items), "findings": rows}, ensure_ascii=False, indent=1))
     else:
         _say(opened.notes)
+        wide = min(40, max((len(finding.item) for finding in found), default=0))
         for finding in found:
-            print(f"{finding.severity:<8}{finding.rule:<14}{finding.item:<12}{finding.message}")
+            print(
+                f"{finding.severity:<8}{finding.rule:<14}{finding.item:<{wide}}  {finding.message}".rstrip()
+            )
         print(f"{len(opened.bank.items)} items: {errors} errors, {len(found) - errors} warnings")
     return 3 if errors or (args.strict and found) else 0
 
@@ -160,8 +184,6 @@ def _say(notes: tuple[Note, ...] | list[Note]) -> None:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     from item_bank.framework import read_framework
     from item_bank.log import append
     from item_bank.sources import merged, open_bank
@@ -217,17 +239,28 @@ def _export(args: argparse.Namespace) -> int:
     from item_bank.sources import open_bank
 
     bank = open_bank(args.bank).bank
+    if args.eligible:
+        bank = _eligible(bank)
     out = Path(args.out)
+    lost = 0
+    if args.attributes and out.suffix.lower() != ".csv":
+        raise InputError(f"expected a .csv for --attributes, got '{out}'; name it so")
     match out.suffix.lower():
         case ".zip":
             from item_bank.qti.package import package
 
             data = package(bank)
+        case ".csv" if args.attributes:
+            from item_bank.table import write_attributes
+
+            bank = replace(bank, items=tuple(item for item in bank.items if item.id in bank.rows))
+            data = write_attributes(bank)
         case ".csv":
             from item_bank.table import write_csv
 
             data, notes = write_csv(bank, args.encoding)
             _say(notes)
+            lost = len(notes)
         case ".xml":
             from item_bank.qti.usage import write_usage
 
@@ -244,8 +277,16 @@ def _export(args: argparse.Namespace) -> int:
         out.write_bytes(data)
     except OSError as error:
         raise InputError(f"expected a place to write to, got '{error.strerror}' for {out}") from None
-    print(f"{len(bank.items)} items written to {out} (content {bank.content_hash[:12]})")
+    left = f"; {lost} left out (listed above)" if lost else ""
+    print(f"{len(bank.items) - lost} items written to {out} (content {bank.content_hash[:12]}){left}")
     return 0
+
+
+def _eligible(bank: Bank) -> Bank:
+    items = bank.eligible(datetime.now(UTC).date())
+    names = {item.id for item in items}
+    rows = tuple(row for row in bank.parameters if row["id"] in names)
+    return replace(bank, items=items, parameters=rows)
 
 
 def _diff(args: argparse.Namespace) -> int:
@@ -258,24 +299,18 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _publish(args: argparse.Namespace) -> int:
-    import tomllib
-
-    from cat_engine.design import Design
-    from item_bank.publication import Targets, approve, request
+    from item_bank.publication import approve, request
     from item_bank.store import Store
 
     store = Store(args.folder)
     bank, log = store.draft(), store.log
     if args.request:
-        targets = Targets()
-        if args.design:
-            try:
-                content = tomllib.loads(Path(args.design).read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise InputError(f"expected a design in TOML at {args.design}, got: {error}") from None
-            targets = Targets.of(Design.from_mapping(content))
-        verdict, log = request(bank, log, args.by, _now(), targets, args.demonstration)
+        evidence = _evidence(args.study) if args.study else None
+        targets = _targets(args.design)
+        verdict, log = request(bank, log, args.by, _now(), targets, args.demonstration, evidence)
         store.record(log)
+        for finding in verdict.findings:
+            print(f"warning: {finding.item + ': ' if finding.item else ''}{finding.message}", file=sys.stderr)
         warnings = len(verdict.findings)
         print(
             f"requested for content {bank.content_hash[:12]} ({warnings} warnings); another person approves"
@@ -286,6 +321,47 @@ def _publish(args: argparse.Namespace) -> int:
     kind = ", for demonstration only" if version.demonstration else ""
     print(f"version {version.number}{kind}: {version.hash}\n{path}")
     return 0
+
+
+def _targets(design: str | None) -> Targets:
+    import tomllib
+
+    from item_bank.publication import Targets
+
+    if design is None:
+        return Targets()
+    from cat_engine.design import Design
+
+    try:
+        content = tomllib.loads(Path(design).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a design in TOML at {design}, got: {error}") from None
+    return Targets.of(Design.from_mapping(content))
+
+
+def _evidence(folder: str) -> Evidence:
+    """Return what a simulation study found, by the rules of its own report."""
+    import csv
+
+    from calibration.study.verdict import judge
+    from calibration.study.words import StudyWords
+    from item_bank.publication import Evidence
+
+    path = Path(folder)
+    try:
+        data = (path / "summary.json").read_bytes()
+        with (path / "items.csv").open(encoding="utf-8", newline="") as file:
+            items = tuple(row["item"] for row in csv.DictReader(file))
+        summary = json.loads(data)
+        findings = judge(summary, StudyWords("en"))
+    except OSError as error:
+        raise InputError(
+            f"expected a study (summary.json, items.csv) in {path}, got '{error.strerror}'; "
+            "run 'acquis simulate --out DIR'"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"expected what 'acquis simulate' writes in {path}, got: {error!r}") from None
+    return Evidence(hashlib.sha256(data).hexdigest(), int(summary["n"]), items, tuple(findings))
 
 
 def _acting(args: argparse.Namespace) -> tuple[Store, Log]:
@@ -346,12 +422,26 @@ def _neutralise(args: argparse.Namespace) -> int:
     return 0
 
 
+def _listed(value: object) -> str:
+    """Return a fact of an event as people read it; a long list by its first entries."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, list):
+        return str(value)
+    more = f" and {len(value) - 5} more" if len(value) > 5 else ""
+    return ", ".join(map(str, value[:5])) + more
+
+
 def _log(args: argparse.Namespace) -> int:
     store, log = _acting(args)
     for event in log:
         facts = {k: v for k, v in event.facts.items() if k not in ("content", "response", "targets")}
-        said = ", ".join(f"{key} {value}" for key, value in facts.items() if value not in ("", [], None))
-        print(f"{event.at}  {event.by}: {event.kind}" + (f" ({said})" if said else ""))
+        said = "; ".join(
+            f"{key.replace('_', ' ')} {_listed(value)}"
+            for key, value in facts.items()
+            if value not in ("", [], None)
+        )
+        print(f"{event.at}  {event.by}: {event.kind.replace('_', ' ')}" + (f" ({said})" if said else ""))
     for version in store.versions():
         print(f"version {version.number}: {version.hash}")
     return 0

@@ -39,7 +39,7 @@ def test_a_check_that_does_not_hold_ends_with_3(tmp_path: Path, capsys: pytest.C
     bad = samples.bank(samples.single(source=None))
     (tmp_path / "bad.zip").write_bytes(package(bad))
     out = said(capsys, "check", str(tmp_path / "bad.zip"), status=3)
-    assert "error   grounds       single      it names no source" in out
+    assert "error   grounds       single  it names no source" in out
     assert "1 items: 1 errors, 0 warnings" in out
     late = samples.bank(samples.single(status="operational", expires="2026-01-01"))
     (tmp_path / "late.zip").write_bytes(package(late))
@@ -145,7 +145,7 @@ def test_two_people_publish(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert "version 1: " in said(capsys, "publish", bank, "--approve", "--by", "Bob")
     assert said(capsys, "diff", bank, f"{bank}@1") == "no difference\n"
     out = said(capsys, "log", bank)
-    assert "Ada: publication_requested" in out
+    assert "Ada: publication requested" in out
     assert "Bob: published" in out
 
 
@@ -193,3 +193,53 @@ def test_what_is_not_there_is_said(
     words: tuple[str, ...], said_: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said_ in said(capsys, *words, status=2)
+
+
+DESIGN = """schema = "acquis/design/1"
+[select]
+criterion = "mfi"
+evaluate = "table"
+[stop]
+min = 2
+max = 3
+"""
+
+
+def test_attributes_and_parameters_feed_a_simulation_whose_evidence_is_judged(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, attributes, design, out = (tmp_path / n for n in ("p.json", "bank.csv", "design.toml", "study"))
+    design.write_text(DESIGN)
+    said(capsys, "export", str(folder), str(params), "--eligible")
+    assert "4 items written" in said(
+        capsys, "export", str(folder), str(attributes), "--attributes", "--eligible"
+    )
+    assert attributes.read_text().startswith("item,domain,skill,form,")
+    words = [("--params", params), ("--design", design), ("--bank", attributes), ("--out", out)]
+    assert main(["simulate", "--n", "20", "--seed", "1", *(str(w) for pair in words for w in pair)]) == 0
+    capsys.readouterr()
+    judged = said(capsys, "check", str(folder), "--design", str(design), "--study", str(out))
+    assert "0 errors" in judged
+    asked = said(
+        *(capsys, "publish", str(folder), "--request", "--by", "Ada"),
+        *("--design", str(design), "--study", str(out)),
+    )
+    assert "requested for content" in asked
+    assert "study " in said(capsys, "log", str(folder))
+    nothing = said(capsys, "check", str(folder), "--study", str(tmp_path), status=2)
+    assert "expected a study (summary.json, items.csv)" in nothing
+    (out / "summary.json").write_text("{}")
+    assert "expected what 'acquis simulate' writes" in said(
+        capsys, "check", str(folder), "--study", str(out), status=2
+    )
+
+
+def test_what_an_export_leaves_out_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.zip").write_bytes(package(samples.bank()))
+    out = said(capsys, "export", str(tmp_path / "b.zip"), str(tmp_path / "i.csv"))
+    kept = len(samples.every()) - out.count("(left out)")
+    assert 0 < kept < len(samples.every())
+    assert f"{kept} items written" in out
+    assert "expected a .csv for --attributes" in said(
+        capsys, "export", "demo", str(tmp_path / "x.zip"), "--attributes", status=2
+    )

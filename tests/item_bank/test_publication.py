@@ -16,6 +16,7 @@ from item_bank.content import Item
 from item_bank.diff import differences
 from item_bank.log import Log, append, from_lines, to_line
 from item_bank.publication import (
+    Evidence,
     Targets,
     Version,
     approve,
@@ -88,6 +89,39 @@ def test_the_blueprint_can_be_met() -> None:
     assert said(bank, Targets(1, (Constraint("colour", "red", 1, 1),))) == [
         "no attribute 'colour' to constrain"
     ]
+
+
+def test_a_blueprint_may_ask_for_what_items_take_and_show() -> None:
+    """A pool for who cannot see: no picture, nothing that needs sight."""
+    bank = ready(stimulus="plan")
+    first, *others = bank.items
+    bank = replace(bank, items=(replace(first, access=("visual",), stimulus=""), *others))
+    assert bank.attributes()["needs_visual"] == ["yes", "no", "no", "no"]
+    assert bank.attributes()["picture"] == ["no", "yes", "yes", "yes"]
+    assert said(bank, Targets(3, (Constraint("needs_visual", "yes", 0, 0),))) == []
+    assert said(bank, Targets(4, (Constraint("needs_visual", "yes", 0, 0),))) != []
+    assert said(bank, Targets(1, (Constraint("picture", "yes", 0, 0),))) == []
+    assert said(bank, Targets(2, (Constraint("picture", "yes", 0, 0),))) != []
+
+
+def test_the_evidence_of_a_simulation_counts() -> None:
+    bank = ready()
+    names = tuple(item.id for item in bank.items)
+
+    def findings(evidence: Evidence) -> list[tuple[str, str]]:
+        return [(f.severity, f.message) for f in judge(bank, Targets(), TODAY, evidence=evidence).findings]
+
+    told = (("keep", "Precise."), ("watch", "Pinched."), ("drop", "Rules broken."))
+    assert findings(Evidence("d", 500, names, told)) == [("error", "Rules broken."), ("warning", "Pinched.")]
+    assert findings(Evidence("d", 500, names[1:], ())) == [
+        ("error", "only the bank may serve it: simulate the test that this bank gives")
+    ]
+    other = Evidence("d", 500, (*names, "z"), ())
+    assert "only the study simulated it" in findings(other)[0][1]
+    with pytest.raises(InputError, match="Rules broken"):
+        request(bank, (), "Ada", AT, Targets(), evidence=Evidence("d", 500, names, told))
+    _, log = request(bank, (), "Ada", AT, Targets(), evidence=Evidence("d", 500, names, told[:2]))
+    assert (log[-1].facts["study"], log[-1].facts["simulated"]) == ("d", 500)
 
 
 def test_enemies_never_meet_so_they_count_once() -> None:
