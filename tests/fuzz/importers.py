@@ -15,13 +15,15 @@ from cat_engine.errors import InputError
 from item_bank.bank import Bank
 from item_bank.gift import read_gift
 from item_bank.markup import sanitise, to_html, to_xml
-from item_bank.media import check_picture
+from item_bank.media import check_picture, plain_name, size
 from item_bank.moodle import read_moodle
 from item_bank.qti.importing import import_item, import_package
 from item_bank.qti.package import package
 from item_bank.qti.usage import read_usage
 from item_bank.scoring import score
 from item_bank.table import read_csv
+from tests.item_bank.foreign import QTI3
+from tests.item_bank.samples import SVG
 
 __all__ = ["FORMATS", "one"]
 
@@ -44,6 +46,23 @@ def _wrapped(data: bytes) -> None:
         archive.writestr("imsmanifest.xml", b"<manifest><resources/></manifest>")
         archive.writestr("acquis/bank.json", data)
     _bank(import_package(made.getvalue()).bank)
+
+
+def _listed(data: bytes) -> None:
+    """The bytes as the manifest of a package of anyone else."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("imsmanifest.xml", data)
+        archive.writestr("items/choice.xml", QTI3["choice"][0])
+        archive.writestr("items/hotspot.xml", QTI3["hotspot"][0])
+        archive.writestr("items/images/plan one.svg", SVG)
+    _bank(import_package(made.getvalue()).bank)
+
+
+def _measured(data: bytes) -> None:
+    for suffix in ("png", "jpg", "gif", "webp"):
+        size(f"picture.{suffix}", data)
+        plain_name(f"picture.{suffix}", data)
 
 
 def _markup(data: bytes) -> None:
@@ -70,6 +89,8 @@ FORMATS: dict[str, Callable[[bytes], None]] = {
     "h": _markup,
     "s": _picture,
     "u": _usage,
+    "n": _listed,
+    "d": _measured,
 }
 """Readers by the byte that chooses them."""
 

@@ -43,6 +43,19 @@ Le chat {=dort ~vole} ici.
 """
 
 
+MANIFEST = b"""<?xml version="1.0"?>
+<manifest xmlns="http://www.imsglobal.org/xsd/imscp_v1p1" xml:base="items/"><resources>
+<resource identifier="a" type="imsqti_item_xmlv2p1" href="choice.xml"><metadata>
+<lom xmlns="http://ltsc.ieee.org/xsd/LOM"><classification><purpose><value>accessibility restrictions</value>
+</purpose><taxonPath><taxon><id>visual</id></taxon></taxonPath></classification></lom></metadata></resource>
+<resource identifier="b" type="imsqti_item_xmlv3p0" href="Hotspot.XML"><file href="images/plan%20one.svg"/>
+<dependency identifierref="c"/></resource>
+<resource identifier="c" type="imsqti_test_xmlv2p1" href="/test.xml"/></resources></manifest>"""
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc2\x00\x0b\x08\x00\x14\x00\x1e\x01\x01\x11\x00"
+WEBP = b"RIFF\x00\x00\x00\x00WEBPVP8L\x00\x00\x00\x00\x2f\x1d\x00\x05\x00"
+
+
 def seeds() -> list[bytes]:
     """Return every seed, its format's byte first."""
     bank = samples.bank()
@@ -55,6 +68,7 @@ def seeds() -> list[bytes]:
     found += [
         b'h<p>a <b>b</b><table><tr><td>x</td></tr></table><slot name="R"></slot><ruby>a<rt>b</rt></ruby>'
     ]
+    found += [b"n" + MANIFEST, b"d" + JPEG, b"d" + WEBP]
     return found
 
 
