@@ -39,6 +39,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--in-flight", type=int, default=400, help="requests a worker takes on at once (default 400)"
     )
     parser.add_argument(
+        "--upkeep",
+        type=int,
+        metavar="SECONDS",
+        default=int(os.environ.get("ACQUIS_UPKEEP", "2")),
+        help="between two looks at overdue sittings, webhooks and rescoring; 0: never (default 2)",
+    )
+    parser.add_argument(
+        "--webhooks-inside",
+        action="store_true",
+        default=os.environ.get("ACQUIS_WEBHOOKS_INSIDE") in ("1", "True"),
+        help="let webhooks go to private addresses and by plain http",
+    )
+    parser.add_argument(
         "--drain", type=float, default=5.0, help="seconds between SIGTERM and stopping (default 5)"
     )
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -66,6 +79,8 @@ def run(args: argparse.Namespace) -> int | None:
         connections=args.connections,
         waiting=args.waiting,
         in_flight=args.in_flight,
+        upkeep=args.upkeep,
+        webhooks_inside=args.webhooks_inside,
     )
     os.environ["ACQUIS_LOG_LEVEL"] = args.log_level
     _check(settings.database_url)
