@@ -142,7 +142,7 @@ def calibrate(
     normals = _latents(names, kept_models, invariance, moments, fixed is not None)
     latents = [shaped(normal, latent) for normal in normals]
     problem = Likelihood(structure, packed, latents, Priors(structure, prior), quadrature)
-    start = np.concatenate([starting_values(structure, kept), *(part.start() for part in latents)])
+    start = np.concatenate([starting_values(structure, kept, weight), *(part.start() for part in latents)])
     found = estimate(
         problem,
         parts,

@@ -17,7 +17,7 @@ DENSE = 0.34
 STEEPEST = 2.5
 
 
-def starting_values(structure: Structure, responses: Responses) -> np.ndarray:
+def starting_values(structure: Structure, responses: Responses, weight: np.ndarray) -> np.ndarray:
     """Return free item parameters to start from.
 
     Parameters
@@ -26,11 +26,13 @@ def starting_values(structure: Structure, responses: Responses) -> np.ndarray:
         What is estimated.
     responses
         Everybody's responses; groups start alike.
+    weight
+        Sampling weight of each person.
     """
     if all(model.fixed.get("a") is not None for model in structure.models):
         slopes, quantities = np.ones(responses.n_items), None
     else:
-        slopes, quantities = _axis(responses)
+        slopes, quantities = _axis(responses, weight)
     working = np.empty(len(structure.offset))
     for block in structure.blocks:
         part = block.working(working)
@@ -45,24 +47,22 @@ def starting_values(structure: Structure, responses: Responses) -> np.ndarray:
     return structure.free_from(working)
 
 
-def _axis(responses: Responses) -> tuple[np.ndarray, np.ndarray | None]:
+def _axis(responses: Responses, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a slope for every item and a quantity for every category from the main axis."""
     flat = np.ones(responses.n_items)
     if responses.density < DENSE or responses.n_items > ITEMS or responses.n_items < 3:
         return flat, None
     rows = np.linspace(0, responses.n_persons - 1, min(PERSONS, responses.n_persons)).astype(np.int64)
-    x = responses.take(rows).dense()
+    x, weight = responses.take(rows).dense(), weight[rows]
     given = x >= 0
-    n = np.maximum(given.sum(axis=0), 1)
-    z = np.where(given, x, 0).astype(np.float64)
-    z = np.where(given, z - z.sum(axis=0) / n, 0.0)
-    sd = np.sqrt((z * z).sum(axis=0) / n)
+    shown = given * np.sqrt(weight)[:, None]
+    n = np.maximum(weight @ given, 1e-12)
+    z = np.where(given, x - (weight @ np.where(given, x, 0)) / n, 0.0)
+    sd = np.sqrt((weight @ (z * z)) / n)
     z /= np.where(sd > 0.0, sd, 1.0)
-    together: np.ndarray | float = float(len(x))
-    if not given.all():
-        shown = given.astype(np.float64)
-        together = np.maximum(shown.T @ shown, 1.0)
-    loading = _factor((z.T @ z) / together)
+    leaning = z * np.sqrt(weight)[:, None]
+    together = max(float(weight.sum()), 1e-12) if given.all() else np.maximum(shown.T @ shown, 1e-12)
+    loading = _factor((leaning.T @ leaning) / together)
     if loading.sum() < 0.0:
         loading = -loading
     full = np.clip(loading * _polyserial(responses.counts), -0.83, 0.83)

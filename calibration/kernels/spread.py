@@ -37,38 +37,43 @@ BATCH = 1024
 
 
 @jit(nogil=True)
-def _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass):
-    """Write the nodes that matter to a person and their posterior mass; return how many they are."""
+def _posterior_nodes(i, indptr, rows, table, log_weight, line, mass):
+    """Write the posterior mass of the nodes that matter to a person; return the first and their number."""
     tiles = table.shape[0]
     width = log_weight.size // tiles
     for t in range(tiles):
         sum_rows(table[t], rows, indptr[i], indptr[i + 1], line, t * width)
     posterior(line, log_weight, 1.0)
-    size = 0
-    for q in range(line.size):
-        if line[q] > NEGLIGIBLE:
-            node[size] = q
-            mass[size] = line[q]
-            size += 1
+    first = 0
+    while line[first] <= NEGLIGIBLE:
+        first += 1
+    last = line.size - 1
+    while line[last] <= NEGLIGIBLE:
+        last -= 1
+    size = last + 1 - first
     total = 0.0
     for a in range(size):
+        mass[a] = line[first + a]
         total += mass[a]
     for a in range(size):
         mass[a] /= total
-    return size
+    return first, size
 
 
-@jit(nogil=True)
-def _next_polynomial(size, node, mass, current, before):
-    """Replace the orthonormal polynomial `current` by the next one (Stieltjes); False when none is left."""
+@jit(nogil=True, fastmath={"reassoc", "contract"})
+def _next_polynomial(size, mass, current, before):
+    """Replace the orthonormal polynomial `current` by the next one (Stieltjes); False when none is left.
+
+    The variable is the number of the node.
+    """
     centre = 0.0
     back = 0.0
     for a in range(size):
-        centre += mass[a] * node[a] * current[a] * current[a]
-        back += mass[a] * node[a] * current[a] * before[a]
+        centre += mass[a] * a * current[a] * current[a]
+        back += mass[a] * a * current[a] * before[a]
     norm = 0.0
     for a in range(size):
-        value = (node[a] - centre) * current[a] - back * before[a]
+        value = (a - centre) * current[a] - back * before[a]
         before[a] = current[a]
         current[a] = value
         norm += mass[a] * value * value
@@ -94,39 +99,79 @@ def _square(x, size):
     return total
 
 
-@jit(nogil=True)
-def _expand(size, width, node, mass, scores, scale, before, current, mean, out):
-    """Write the expansion's terms, scaled, to rows of `out` and the mean to `mean`; return their number.
-
-    `scores` holds the score at each node that matters, a row a node, and is centred here.
-    """
-    mean[:width] = 0.0
-    for a in range(size):
-        _add_scaled(np.float32(mass[a]), scores[a], mean, width)
-    whole = 0.0
-    for a in range(size):
-        _add_scaled(np.float32(-1.0), mean, scores[a], width)
-        whole += mass[a] * _square(scores[a], width)
-    before[:size] = 0.0
-    current[:size] = 1.0
-    terms = 0
-    left = whole
-    while terms < min(size - 1, out.shape[0]) and left > RESIDUE * whole:
-        if not _next_polynomial(size, node, mass, current, before):
-            break
-        row = out[terms]
-        row[:width] = 0.0
-        for a in range(size):
-            _add_scaled(np.float32(mass[a] * current[a] * scale), scores[a], row, width)
-        left -= _square(row, width) / (scale * scale)
-        terms += 1
-    return terms
+@jit(nogil=True, fastmath={"reassoc", "contract"})
+def _centre(x, mean, size):
+    """Subtract the mean and return the sum of squares of what is left."""
+    total = np.float32(0.0)
+    for c in range(size):
+        x[c] -= mean[c]
+        total += x[c] * x[c]
+    return total
 
 
 @jit(nogil=True, fastmath={"reassoc", "contract"})
 def _four(x0, x1, x2, x3, r0, r1, r2, r3, target, size):
     for c in range(size):
         target[c] += (x0 * r0[c] + x1 * r1[c]) + (x2 * r2[c] + x3 * r3[c])
+
+
+@jit(nogil=True)
+def _combine(factor, scores, size, target, width):
+    """Write ``factor[:size] @ scores[:size]`` to `target`; rows of `scores` up to whole fours are zero."""
+    target[:width] = 0.0
+    for a in range(0, size, 4):
+        _four(
+            factor[a], factor[a + 1], factor[a + 2], factor[a + 3],
+            scores[a], scores[a + 1], scores[a + 2], scores[a + 3], target, width,
+        )  # fmt: skip
+
+
+@jit(nogil=True)
+def _expand(size, width, mass, scores, scale, before, current, factor, mean, out):
+    """Write the expansion's terms, scaled, to rows of `out` and the mean to `mean`; return their number.
+
+    `scores` holds the score at each node that matters, a row a node, and is centred here.
+    """
+    for a in range(size):
+        factor[a] = np.float32(mass[a])
+    for a in range(size, size + 3):
+        factor[a] = np.float32(0.0)
+        scores[a, :width] = 0.0
+    _combine(factor, scores, size, mean, width)
+    whole = 0.0
+    for a in range(size):
+        whole += mass[a] * _centre(scores[a], mean, width)
+    before[:size] = 0.0
+    current[:size] = 1.0
+    terms = 0
+    left = whole
+    while terms < min(size - 1, out.shape[0]) and left > RESIDUE * whole:
+        if not _next_polynomial(size, mass, current, before):
+            break
+        for a in range(size):
+            factor[a] = np.float32(mass[a] * current[a] * scale)
+        row = out[terms]
+        _combine(factor, scores, size, row, width)
+        left -= _square(row, width) / (scale * scale)
+        terms += 1
+    return terms
+
+
+@jit(nogil=True)
+def _write_scores(slopes, scores, first, width, size):
+    """Copy an item's slopes at the nodes that matter to its columns."""
+    if width == 1:
+        for a in range(size):
+            scores[a, first] = slopes[a, 0]
+        return
+    if width == 2:
+        for a in range(size):
+            scores[a, first] = slopes[a, 0]
+            scores[a, first + 1] = slopes[a, 1]
+        return
+    for a in range(size):
+        for p in range(width):
+            scores[a, first + p] = slopes[a, p]
 
 
 @jit(nogil=True)
@@ -195,11 +240,11 @@ def spread_dense(
     size_c = covariance.shape[2]
     own = size_c - latent.shape[0]
     line = np.zeros(log_weight.size, table.dtype)
-    node = np.empty(nodes)
     mass = np.empty(nodes)
     before = np.empty(nodes)
     current = np.empty(nodes)
-    scores = np.empty((nodes, size_c), np.float32)
+    factor = np.empty(nodes + 3, np.float32)
+    scores = np.empty((nodes + 3, size_c), np.float32)
     terms = np.empty((BATCH + TERMS + 4, size_c), np.float32)
     means = np.empty((BATCH + 4, size_c), np.float32)
     part = np.empty((size_c, size_c), np.float32)
@@ -207,22 +252,18 @@ def spread_dense(
         at = 0
         last = 0
         for i in range(bounds[c], bounds[c + 1]):
-            size = _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass)
+            low_node, size = _posterior_nodes(i, indptr, rows, table, log_weight, line, mass)
             scores[:size] = 0.0
             for k in range(start[i], start[i + 1]):
                 j = item[k]
-                first = column[j]
-                for a in range(size):
-                    source = slopes[base[j] + category[k], np.int64(node[a])]
-                    for p in range(width[j]):
-                        scores[a, first + p] = source[p]
+                _write_scores(slopes[base[j] + category[k], low_node:], scores, column[j], width[j], size)
             for p in range(latent.shape[0]):
                 for a in range(size):
-                    scores[a, own + p] = latent[p, np.int64(node[a])]
+                    scores[a, own + p] = latent[p, low_node + a]
             mean = means[last]
             scale = np.sqrt(weight[i])
             room = terms[at : at + TERMS]
-            at += _expand(size, size_c, node, mass, scores, scale, before, current, mean, room)
+            at += _expand(size, size_c, mass, scores, scale, before, current, factor, mean, room)
             for p in range(size_c):
                 mean[p] *= np.float32(weight[i])
             last += 1
@@ -304,11 +345,11 @@ def spread_sparse(
     order = np.empty(most, np.int64)
     most = most * slopes.shape[2] + latent.shape[0]
     line = np.zeros(log_weight.size, table.dtype)
-    node = np.empty(nodes)
     mass = np.empty(nodes)
     before = np.empty(nodes)
     current = np.empty(nodes)
-    scores = np.empty((nodes, most), np.float32)
+    factor = np.empty(nodes + 3, np.float32)
+    scores = np.empty((nodes + 3, most), np.float32)
     terms = np.empty((ROOM + TERMS, most), np.float32)
     means = np.empty((PERSONS, most), np.float32)
     product = np.empty(most, np.float32)
@@ -319,26 +360,23 @@ def spread_sparse(
     for c in range(low, high):
         held = 0
         for i in range(bounds[c], bounds[c + 1]):
-            size = _posterior_nodes(i, indptr, rows, table, log_weight, line, node, mass)
+            low_node, size = _posterior_nodes(i, indptr, rows, table, log_weight, line, mass)
             n = 0
             for k in range(_sorted_answers(i, start, item, column, order)):
                 j = item[order[k]]
                 for p in range(width[j]):
                     place[held, n + p] = column[j] + p
-                for a in range(size):
-                    source = slopes[base[j] + category[order[k]], np.int64(node[a])]
-                    for p in range(width[j]):
-                        scores[a, n + p] = source[p]
+                _write_scores(slopes[base[j] + category[order[k]], low_node:], scores, n, width[j], size)
                 n += width[j]
             for p in range(latent.shape[0]):
                 place[held, n] = covariance.shape[1] - latent.shape[0] + p
                 for a in range(size):
-                    scores[a, n] = latent[p, np.int64(node[a])]
+                    scores[a, n] = latent[p, low_node + a]
                 n += 1
             wide[held] = n
             scale = np.sqrt(weight[i])
             room = terms[at[held] : at[held] + TERMS]
-            count = _expand(size, n, node, mass, scores, scale, before, current, means[held], room)
+            count = _expand(size, n, mass, scores, scale, before, current, factor, means[held], room)
             at[held + 1] = at[held] + count
             for p in range(n):
                 means[held, p] *= np.float32(weight[i])
