@@ -223,7 +223,7 @@ def _numerical(said: str) -> Form:
     parts = (
         [(a.text, a.worth) for a in _answers(plain) if a.right]
         if plain.startswith(("=", "~"))
-        else [(plain.split("#", 1)[0], 1.0)]
+        else [(re.split(r"[#~]", plain, maxsplit=1)[0], 1.0)]
     )
     ranges = [(*_range(text), worth) for text, worth in parts if worth > 0.0]
     if not ranges:

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import html
 import re
 from collections.abc import Mapping
+from fractions import Fraction
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -26,9 +29,9 @@ from item_bank.content import Choice, Content, Item, Mapped, Node, Option, Outco
 from item_bank.forms import RESPONSE, Form
 from item_bank.mapping import number
 from item_bank.markup import active, escape, sanitise, text
-from item_bank.media import check_picture, kind
-from item_bank.qti.importing import Imported, Note
-from item_bank.qti.xml import Unsupported, children, local, parse, refuse
+from item_bank.media import check_picture, kind, plain_name, without_doctype
+from item_bank.qti.importing import Imported, Note, flat
+from item_bank.qti.xml import Hostile, Unsupported, children, local, parse, refuse
 
 __all__ = ["identifiers", "partly", "read_moodle", "within"]
 
@@ -36,6 +39,7 @@ _LARGEST = 32 * 1024 * 1024
 _MOST = 300_000
 _IGNORED = ("category", "description")
 _PLUGIN = re.compile(r"@@PLUGINFILE@@/([^\"'\s>?]+)")
+_EMBEDS = re.compile(r"'<\s*(?:iframe|object|embed|applet|form)\b", re.IGNORECASE)
 _GAP = re.compile(r"\[\[(\d+)\]\]")
 
 
@@ -104,6 +108,12 @@ def _text(element: etree._Element, name: str = "") -> str:
     return ((inner[0] if inner else found[0]).text or "").strip()
 
 
+def _share(percent: float) -> float:
+    """Return a part of 1; Moodle writes a third as 33.33333."""
+    whole = Fraction(percent / 100.0).limit_denominator(20)
+    return float(whole) if abs(whole - percent / 100.0) < 1e-6 else percent / 100.0
+
+
 class _Question:
     """One question on its way to a content."""
 
@@ -111,6 +121,7 @@ class _Question:
         self.element = element
         self.where = where
         self.media = media
+        self.names: dict[str, str] = {}
         self.notes: list[str] = []
 
     def content(self, form: str, title: str) -> Content:
@@ -142,28 +153,46 @@ class _Question:
         """Return the text of `element` as canonical HTML, its pictures put among the media."""
         raw = _text(element)
         danger = active(raw)
+        if danger and _EMBEDS.match(danger):
+            raise Unsupported(f"it embeds {danger}", element.sourceline)
         if danger:
-            refuse(self.where, element.sourceline, f"{danger} is not accepted; remove it")
+            refuse(self.where, element.sourceline, f"{danger} is not accepted; remove it", hostile=True)
         for file in children(element, "file"):
             self._keep(file)
         if (element.get("format") or "html") == "plain_text":
             return escape(raw)
         try:
-            clean = sanitise(_PLUGIN.sub(lambda found: _flat(html.unescape(found[1])), raw), slots=False)
+            clean = sanitise(_PLUGIN.sub(lambda found: self._named(found[1]), raw), slots=False)
         except InputError as error:
             refuse(self.where, element.sourceline, str(error))
         return clean if "<" in clean or not clean else f"<p>{clean}</p>"
 
+    def _named(self, address: str) -> str:
+        name = flat(unquote(html.unescape(address)))
+        return self.names.get(name, name)
+
     def _keep(self, file: etree._Element) -> None:
-        name = _flat(file.get("name") or "")
-        if kind(name) is None:
-            self.notes.append(f"the file '{name}' is no picture that is supported")
-            return
+        """Put a picture among the media; questions use one name for different pictures."""
+        given = flat(unquote(file.get("name") or ""))
         try:
             body = base64.b64decode(file.text or "", validate=False)
         except (binascii.Error, ValueError):
-            refuse(self.where, file.sourceline, f"expected '{name}' in base64, got something else")
-        check_picture(name, body)
+            refuse(self.where, file.sourceline, f"expected '{given}' in base64, got something else")
+        name = plain_name(given, body)
+        if kind(name) is None:
+            self.notes.append(f"the file '{name}' is no picture that is supported")
+            return
+        body = without_doctype(name, body)
+        try:
+            check_picture(name, body)
+        except Hostile:
+            raise
+        except InputError as error:
+            self.notes.append(f"its picture is not kept: {error}")
+            return
+        if self.media.get(name, body) != body:
+            name = f"{hashlib.sha256(body).hexdigest()[:12]}-{name}"
+        self.names[given] = name
         self.media[name] = body
 
     def _answers(self) -> list[tuple[str, float, etree._Element]]:
@@ -172,7 +201,7 @@ class _Question:
             fraction = number(answer.get("fraction") or "0")
             if fraction is None:
                 refuse(self.where, answer.sourceline, "expected a number as 'fraction'; correct it")
-            found.append((_text(answer), fraction / 100.0, answer))
+            found.append((_text(answer), _share(fraction), answer))
         if not found:
             raise Unsupported("it has no answers")
         return found
@@ -302,8 +331,3 @@ def within(ranges: list[tuple[float, float, float]]) -> Form:
     ]
     rules = Rules((Outcome("SCORE", default=("0",)),), (Node("response-condition", (), tuple(branches)),))
     return Form({RESPONSE: TextEntry(length=8)}, {RESPONSE: response}, "rules", (0.0, 1.0), rules)
-
-
-def _flat(address: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", address.rpartition("/")[2])
-    return name.lstrip(".-") or "picture"

@@ -18,6 +18,9 @@ from item_bank.processing import evaluate
 
 __all__ = ["category", "inside", "is_omitted", "score"]
 
+_NEAR = 1e-6
+"""A score this little under a category's worth earns it: files write thirds with some decimals."""
+
 _LONGEST = 10_000
 """Characters of one value; a control that we show never sends more."""
 
@@ -39,7 +42,7 @@ def category(item: Item, response: Mapping[str, Sequence[str]], language: str) -
         that is no two numbers.
     """
     worth = score(item.versions[language], response)
-    return max(0, bisect_right(item.scores, worth + 1e-9) - 1)
+    return max(0, bisect_right(item.scores, worth + _NEAR) - 1)
 
 
 def score(content: Content, response: Mapping[str, Sequence[str]]) -> float:

@@ -25,7 +25,7 @@ from item_bank.qti.xml import QTI_1, Hostile, Refused, Unsupported, refuse
 from item_bank.qti.zipped import Archive
 from item_bank.render import only
 
-__all__ = ["Imported", "Note", "import_item", "import_package"]
+__all__ = ["Imported", "Note", "flat", "import_item", "import_package"]
 
 _OTHER = re.compile(r"imsqti_(test|section|assessment\w*|outcomes|rptemplate|fragment)_xmlv\dp\d\w*\Z")
 _OLD = re.compile(r"imsqti_(?:\w+_)?xmlv1p")
