@@ -100,6 +100,8 @@ class _Pictures:
         self.media: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
         self.notes: list[Note] = []
+        self._bytes = 0
+        self._sizes: dict[str, tuple[int, int] | None] = {}
 
     def naming(self, origin: str) -> Callable[[str], str]:
         """Return what gives the name in the bank of a picture that the file `origin` shows."""
@@ -117,12 +119,15 @@ class _Pictures:
 
     def size(self, name: str) -> tuple[int, int] | None:
         """Return width and height of the picture called `name`."""
-        return size(name, self.media[name]) if name in self.media else None
+        if name not in self._sizes:
+            self._sizes[name] = size(name, self.media[name]) if name in self.media else None
+        return self._sizes[name]
 
     def take(self, name: str, body: bytes) -> None:
         """Put a picture among the media."""
         self.media[name] = body
-        if sum(map(len, self.media.values())) > _LARGEST_MEDIA:
+        self._bytes += len(body)
+        if self._bytes > _LARGEST_MEDIA:
             raise InputError(
                 f"{name}: expected pictures of at most {_LARGEST_MEDIA:,} bytes; make them smaller"
             )
@@ -136,7 +141,7 @@ class _Pictures:
         body = self.manifest.archive.read(file)
         name = plain_name(name, body)
         if name in self.media:
-            name = plain_name(re.sub(r"[^A-Za-z0-9_.\-]", "_", file).lstrip(".-") or "picture", body)
+            name = f"{hashlib.sha256(file.encode()).hexdigest()[:12]}-{name}"
         if kind(name) is None:
             self._say(origin, f"'{file[:80]}' is no picture that is supported")
             return name
