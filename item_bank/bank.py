@@ -95,7 +95,9 @@ class Bank:
         ``item, domain, skill, form, stimulus, enemies, status, profession, grade, ai, picture``; enemies are
         parted by blanks, ``form`` is the kind of control (``several`` when they differ), ``ai`` and
         ``picture`` are ``yes`` or ``no``. So are ``needs_MODE`` and ``offers_FEATURE``, for every access mode
-        and accessibility feature that an item of the bank says.
+        and accessibility feature that an item of the bank says; ``accommodation`` says the same as labels that
+        a design's pools for people with a need ask for: ``no-MODE`` for what an item that says its modes can
+        do without, and its features.
         """
         chosen = self.items if items is None else tuple(items)
         return {
@@ -110,6 +112,7 @@ class Bank:
             "grade": ["" if i.grade is None else str(i.grade) for i in chosen],
             "ai": ["yes" if "ai" in i.tags else "no" for i in chosen],
             "picture": ["yes" if self._shows_picture(i) else "no" for i in chosen],
+            "accommodation": [" ".join(_suits(i)) for i in chosen],
             **{
                 f"needs_{mode}": ["yes" if mode in i.access else "no" for i in chosen]
                 for mode in ACCESS
@@ -125,6 +128,11 @@ class Bank:
     def _shows_picture(self, item: Item) -> bool:
         """Whether who cannot see needs a text alternative: in the item, or in what it shares."""
         return any(pictures(item, self.stimuli.get(item.stimulus)).values())
+
+
+def _suits(item: Item) -> list[str]:
+    without = [f"no-{mode}" for mode in ACCESS if mode not in item.access] if item.access else []
+    return [*without, *item.features]
 
 
 def _form(item: Item) -> str:

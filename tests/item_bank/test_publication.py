@@ -98,6 +98,13 @@ def test_a_blueprint_may_ask_for_what_items_take_and_show() -> None:
     bank = replace(bank, items=(replace(first, access=("visual",), stimulus=""), *others))
     assert bank.attributes()["needs_visual"] == ["yes", "no", "no", "no"]
     assert bank.attributes()["picture"] == ["no", "yes", "yes", "yes"]
+    spoken = replace(bank.items[1], access=("textual", "auditory"), features=("transcript",))
+    suits = Bank((bank.items[0], spoken, bank.items[2])).attributes()["accommodation"]
+    assert "no-visual" in suits[1].split()
+    assert "no-auditory" not in suits[1].split()
+    assert "transcript" in suits[1].split()
+    assert "no-visual" not in suits[0].split()
+    assert suits[2] == ""  # nobody said what it takes
     assert said(bank, Targets(3, (Constraint("needs_visual", "yes", 0, 0),))) == []
     assert said(bank, Targets(4, (Constraint("needs_visual", "yes", 0, 0),))) != []
     assert said(bank, Targets(1, (Constraint("picture", "yes", 0, 0),))) == []
