@@ -30,7 +30,7 @@ __all__ = ["Choice", "Machine", "fitting"]
 
 _METHODS = {"eap": belief.EAP, "map": belief.MAP, "ml": belief.ML, "wle": belief.WLE}
 _DEARER = 1 << 40
-"""What each further item costs a shadow test that only has to be completed."""
+"""What each further item costs a shadow test that only has to be completed; otherwise none costs anything."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,7 +278,7 @@ class Machine:
             if over[a] != GO_ON and self.shadow.holds(held):
                 choice.verdict[a] = over[a]
                 continue
-            row = values[a] - _DEARER if over[a] != GO_ON else values[a]
+            row = values[a] - (_DEARER if over[a] != GO_ON else min(0, int(values[a].min()) - 1))
             solution = self.shadow.assemble(row, masks[rows[a]], held)
             if solution.chosen is None and masks is not seats.usable:
                 solution = self.shadow.assemble(row, seats.usable[s], held)
@@ -288,6 +288,9 @@ class Machine:
             inside = solution.chosen.copy()
             assembled[a] = tuple(int(i) for i in np.flatnonzero(inside))
             inside[held] = False
+            if not inside.any():  # what was served is a whole test, and no item more fits
+                choice.verdict[a] = EXHAUSTED
+                continue
             stimulus = seats.tally[s, STIMULUS]
             if stimulus >= 0 and (inside & (tree.stimulus == stimulus)).any():
                 inside &= tree.stimulus == stimulus

@@ -125,7 +125,7 @@ class AdaptiveTest:
         return cls(pool, design, columns, machine, np.array(design.exposure.intervals, dtype=np.float64))
 
     def accommodated(self, need: str) -> AdaptiveTest:
-        """Return this test for people with `need`: the items that suit them, the length that the design allows.
+        """Return this test for people with `need`: the items that suit them, the length the design allows.
 
         Positions of items stay those of the pool. Sittings, scores and exposure counts work as in any test.
 

@@ -255,7 +255,8 @@ def _sit(
         opened = np.stack(
             [machine.open_sets(chances, np.full(n, g), keys, seats.usable) for g in range(len(chances))]
         )
-        if len(opened) == 1:  # the set stays the same: close what is not in it once for all
+        alone = machine.shadow is None and len(tree.member) == 0  # the open items always make a whole test
+        if len(opened) == 1 and alone:  # and stay the same: close the others once for all
             bar(tree, seats, opened[0] == 0)
             opened = _NO_SETS
     firsts = np.full(n, test.design.start.theta)

@@ -48,15 +48,20 @@ def systematic(order, chances, key, scale, usable, out):
 
 @jit
 def open_set(tree, order, chances, key, usable, count, free, need, cap, out):
-    """Write the items open to one sitting: the drawn ones, or more of them where these make no test.
+    """Write the items open to one sitting: the drawn ones, or more where these make no test of full length.
 
     The set depends on chance and on what is usable when the sitting begins, never on how it goes.
     """
+    root = tree.parent.size - 1
+    tally_free(tree.group, usable, free)
+    feasible(tree.parent, tree.low, tree.high, count, free, need, cap)
+    longest = min(tree.high[root], cap[root])
     scale = 1.0
     for _ in range(_WIDENINGS):
         systematic(order, chances, key, scale, usable, out)
         tally_free(tree.group, out, free)
-        if feasible(tree.parent, tree.low, tree.high, count, free, need, cap) == 0:
+        broken = feasible(tree.parent, tree.low, tree.high, count, free, need, cap)
+        if broken == 0 and cap[root] >= longest:
             return
         scale *= _WIDER
     for i in range(out.size):

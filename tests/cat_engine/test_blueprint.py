@@ -235,3 +235,15 @@ def test_a_need_that_no_test_can_meet_is_said_before_any_sitting(method: str) ->
         prepare([], columns, accommodation={"needs": ["readr"]})
     with pytest.raises(InputError, match="unknown attribute 'accommodation'"):
         prepare([], accommodation={"needs": ["reader"]})
+
+
+@pytest.mark.parametrize(
+    "select", [{"criterion": "mepv"}, {"criterion": "urry"}, {"criterion": "fixed"}, {"comfort": 0.9}]
+)
+def test_a_shadow_test_is_as_long_as_allowed_whatever_the_criterions_sign(select: dict[str, Any]) -> None:
+    words = [20 + 7 * i % 80 for i in range(N)]
+    test = prepare(CROSSED, {"words": words}, select=select)
+    state, reason = sit(test, [1, 0])
+    assert (len(state.items), reason) == (12, "length")
+    assert min(state.items) >= 0 and test.machine.shadow is not None
+    assert test.machine.shadow.holds(np.array(state.items))

@@ -187,3 +187,12 @@ def test_a_target_that_needs_every_item_equally_is_held(method: str) -> None:
     rates = np.bincount(done.items[done.items >= 0], minlength=N) / len(theta)
     assert rates.max() < 12 / N + 0.025
     assert rates.min() > 12 / N - 0.05
+
+
+def test_open_items_are_enough_for_the_longest_test() -> None:
+    """A precise sitting may be short, but nobody's test ends early for want of open items."""
+    stop = {"min": 4, "max": 20, "se": 0.01}
+    test = prepare(exposure={"method": "eligibility", "rate": 0.1}, stop=stop)
+    theta = np.random.default_rng(9).normal(size=300)
+    done, _ = follow(test, theta, 2, seeded(test, 0.0, 1.0, seed=1))
+    assert (done.length == 20).all()
