@@ -146,7 +146,7 @@ def andersen_test(
     names = np.asarray(groups)
     parts = [responses.take(np.flatnonzero(names == name)) for name in np.unique(names)]
     wide = np.arange(responses.counts.shape[1]) < responses.n_cat[:, None]
-    shown = np.array([((part.counts > 0) | ~wide).all(axis=1) for part in parts]).all(axis=0)
+    shown = np.all([((part.counts > 0) | ~wide).all(axis=1) for part in parts], axis=0)
     if len(parts) < 2 or shown.sum() < 2:
         raise InputError(
             f"expected two groups or more in which at least two items show all their categories, got "

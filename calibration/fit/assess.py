@@ -191,7 +191,7 @@ def _items(
 ) -> tuple[Columns, dict[str, np.ndarray]]:
     rows = evidence.pool.rows()
     point, posterior = mean_squares(sums), posterior_mean_squares(evidence)
-    plausible = pv_q1(evidence, seed=seed, free=free)
+    plausible = pv_q1(evidence, free=free)
     columns: Columns = {
         "id": [row["id"] for row in rows],
         "model": [row["model"] for row in rows],

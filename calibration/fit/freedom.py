@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.fit.evidence import Evidence
+from calibration.fit.evidence import Evidence, Part
+from calibration.kernels.fit import category_slopes
 from cat_engine.family import ItemModel, Linear
 
-__all__ = ["Freedom", "freedom"]
+__all__ = ["Freedom", "freedom", "slopes"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Freedom:
     def n(self) -> int:
         """Number of free parameters."""
         return self.n_items + sum(self.mean) + sum(self.variance)
+
+    @property
+    def shared(self) -> np.ndarray:
+        """Whether several items have each of the free item parameters, bool, shape ``(n_items,)``."""
+        items = [np.unique(np.concatenate(groups)) for groups in zip(*self.columns, strict=True)]
+        return np.asarray(np.bincount(np.concatenate(items), minlength=self.n_items) > 1)
 
     @property
     def by_item(self) -> np.ndarray:
@@ -128,3 +135,23 @@ def freedom(evidence: Evidence) -> Freedom:
         (anchored, *[evidence.estimated] * further),
         (spread, *[evidence.estimated] * further),
     )
+
+
+def slopes(part: Part, free: Freedom, group: int) -> list[np.ndarray]:
+    """Return the derivatives of each item's category probabilities over the grid in its free parameters.
+
+    Returns
+    -------
+    list
+        Of each item, shape ``(free, K_i, Q)``; columns of `Freedom.columns`.
+    """
+    out: list[np.ndarray] = [np.zeros(0)] * len(part.pool)
+    nodes = part.grid.nodes
+    for block in part.pool.blocks:
+        sizes = np.array([len(block.model.working(int(k))) for k in block.table.n_cat], np.int64)
+        values = np.zeros((len(sizes), int(sizes.max()), int(block.table.n_cat.max()), len(nodes)))
+        category_slopes(block.table, nodes, sizes, values)
+        for r, i in enumerate(block.index):
+            raw = values[r, : sizes[r], : block.table.n_cat[r]]
+            out[i] = np.einsum("pf,pkq->fkq", free.directions[group][i], raw)
+    return out

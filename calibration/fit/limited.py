@@ -30,10 +30,8 @@ from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
 from calibration.fit.evidence import Evidence, Part
-from calibration.fit.freedom import Freedom, freedom
-from calibration.kernels.fit import category_slopes
+from calibration.fit.freedom import Freedom, freedom, slopes
 from calibration.sentences import NotApplicable
-from cat_engine.pool import ItemPool
 
 __all__ = ["KINDS", "LimitedFit", "limited_information", "srmsr"]
 
@@ -113,18 +111,6 @@ class _Layout:
             elif j > i:
                 out.append(self.pair_at[i, j] + a * self.width[j] + np.arange(self.width[j]))
         return np.concatenate(out) if out else np.zeros(0, np.int64)
-
-
-def _slopes(pool: ItemPool, nodes: np.ndarray) -> list[np.ndarray]:
-    """Return d P / d working of each item, shapes ``(P_i, K_i, Q)``."""
-    out: list[np.ndarray] = [np.zeros(0)] * len(pool)
-    for block in pool.blocks:
-        sizes = np.array([len(block.model.working(int(k))) for k in block.table.n_cat], np.int64)
-        values = np.zeros((len(sizes), int(sizes.max()), int(block.table.n_cat.max()), len(nodes)))
-        category_slopes(block.table, nodes, sizes, values)
-        for r, i in enumerate(block.index):
-            out[i] = values[r, : sizes[r], : block.table.n_cat[r]]
-    return out
 
 
 class _Model:
@@ -240,11 +226,11 @@ class _Model:
         self, moments: _Moments, layout: _Layout, second: list[np.ndarray], given: np.ndarray
     ) -> np.ndarray:
         out = np.zeros((layout.size, self.n_free))
-        for i, slopes in enumerate(self.slopes):
-            d_first = np.einsum("fk,pkq,q->fp", moments.first[i], slopes, self.weights)
+        for i, own in enumerate(self.slopes):
+            d_first = np.einsum("fk,pkq,q->fp", moments.first[i], own, self.weights)
             at = slice(layout.first_at[i], layout.first_at[i + 1])
             out[at, self.columns[i]] += d_first
-            d_second = np.einsum("gk,pkq->gpq", moments.second[i], slopes) * self.weights
+            d_second = np.einsum("gk,pkq->gpq", moments.second[i], own) * self.weights
             others = np.vstack([second[j] for j in range(len(second)) if j != i])
             for a in range(len(d_second)):
                 out[np.ix_(layout.pairs_with(i, a), self.columns[i])] += others @ d_second[a].T
@@ -254,8 +240,6 @@ class _Model:
 
 def _model_of(part: Part, free: Freedom, group: int) -> _Model:
     n_cat, nodes, weights = part.pool.n_cat, part.grid.nodes, part.grid.weights
-    raw = _slopes(part.pool, nodes)
-    slopes = [np.einsum("pf,pkq->fkq", d, s) for d, s in zip(free.directions[group], raw, strict=True)]
     z = (nodes - part.population.mean[0]) / part.population.sd
     weight_slopes, weight_columns = [], []
     column = free.n_items
@@ -271,7 +255,7 @@ def _model_of(part: Part, free: Freedom, group: int) -> _Model:
     return _Model(
         [part.probability[i, :k] for i, k in enumerate(n_cat)],
         weights,
-        slopes,
+        slopes(part, free, group),
         free.columns[group],
         np.array(weight_slopes).reshape(-1, len(nodes)),
         np.array(weight_columns, np.int64),

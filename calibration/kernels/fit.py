@@ -123,37 +123,6 @@ def draw_nodes(posterior, uniform, node, place):
 
 
 @jit(nogil=True)
-def binned(
-    order, node, nodes, indptr, item, category, probability, n_answers, bins, observed, expected, theta
-):
-    """Add observed and expected counts of each item in bins of equal size along a drawn theta.
-
-    Parameters
-    ----------
-    order
-        Positions of the persons by drawn theta, ascending.
-    n_answers
-        Answers to each item; bin sizes are within one of ``n_answers / bins``.
-    observed, expected
-        Shape ``(n, bins, K)``.
-    theta
-        Sum of the drawn thetas, shape ``(n, bins)``.
-    """
-    seen = np.zeros(n_answers.size, np.int64)
-    for t in range(order.size):
-        p = order[t]
-        q = node[p]
-        for r in range(indptr[p], indptr[p + 1]):
-            i = item[r]
-            b = seen[i] * bins // n_answers[i]
-            seen[i] += 1
-            observed[i, b, category[r]] += 1.0
-            theta[i, b] += nodes[q]
-            for k in range(probability.shape[1]):
-                expected[i, b, k] += probability[i, k, q]
-
-
-@jit(nogil=True)
 def simulate_answers(probability, node, indptr, item, uniform, category):
     """Draw an answer to the items each person met, at the node that stands for the person's theta."""
     for p in range(indptr.size - 1):

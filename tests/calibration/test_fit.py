@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.fit import Evidence, assess, ld_x2, likelihood_ratio, limited_information, pv_q1, q3, s_x2
+from calibration.fit import (
+    Evidence,
+    assess,
+    ld_x2,
+    likelihood_ratio,
+    limited_information,
+    pv_q1,
+    pvq1,
+    q3,
+    s_x2,
+)
 from calibration.fit.compare import criteria
 from calibration.fit.freedom import freedom
 from calibration.fit.persons import cutoffs, person_fit, simulated
@@ -99,6 +109,31 @@ def test_p_values_of_pv_q1_spread_evenly_when_the_model_holds() -> None:
     p = np.concatenate(found)
     assert 0.2 < p.std() < 0.36  # 0.29 for even ones; bunched where the averaging over draws is ignored
     assert 0.35 < p.mean() < 0.65
+
+
+def test_pv_q1_is_what_draws_tend_to() -> None:
+    """The statistic is the average over plausible values: here drawn, with the bins it uses."""
+    evidence = Evidence(draw(EIGHT, 400), ParameterSet(EIGHT), estimated=False)
+    part, item, random = evidence.parts[0], 1, np.random.default_rng(5)
+    member = pvq1._membership(part.posterior.sum(axis=0), pvq1.BINS)
+    square, expected = np.zeros(pvq1.BINS), np.zeros(pvq1.BINS)
+    for _ in range(2000):
+        node = (part.posterior.cumsum(axis=1) < random.random((400, 1))).sum(axis=1)
+        place = (member[node].cumsum(axis=1) < random.random((400, 1))).sum(axis=1)
+        right = part.probability[item, 1, node]
+        square += np.bincount(place, part.matrix[:, item] - right, minlength=pvq1.BINS) ** 2 / 2000
+        expected += np.bincount(place, right, minlength=pvq1.BINS) / 2000
+    drawn = (square / expected + square / (400 / pvq1.BINS - expected)).sum()
+    assert pv_q1(evidence).statistic[item] == pytest.approx(drawn, rel=0.02)
+
+
+def test_parameters_use_up_less_where_theta_is_little_known() -> None:
+    """Degrees of freedom of the same items estimated from long and from short tests."""
+    long = [{**EIGHT[0], "id": f"x{k}", "b": -1.0 + 0.1 * k} for k in range(20)]
+    whole = pv_q1(Evidence(draw(long, 800), ParameterSet(long)))
+    short = pv_q1(Evidence(draw(long[:4], 800), ParameterSet(long[:4])))
+    known = pv_q1(Evidence(draw(long, 800), ParameterSet(long), estimated=False))
+    assert known.df[:4].mean() - 2.0 < whole.df[:4].mean() < short.df[:4].mean() < known.df[:4].mean()
 
 
 def test_an_item_that_does_not_follow_its_curve_is_found_by_every_statistic() -> None:

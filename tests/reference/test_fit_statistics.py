@@ -245,7 +245,7 @@ def test_everything_at_once_says_what_does_not_apply(reference: Path) -> None:
     assert set(fit.not_applicable) == {"g2"}
     close(fit.items["s_x2"], column(content["S_X2"], "S_X2"))
     judged = np.isfinite(fit.items["pv_q1"])
-    assert judged.sum() == 31 and not judged[10]  # 98 % answer item 11 correctly
+    assert judged.all()
     worst = fit.pairs_frame().row(0, named=True)
     assert abs(worst["q3"]) == pytest.approx(np.abs(q3(evidence)[np.tril_indices(32, -1)]).max())
 
