@@ -346,10 +346,10 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
     scaled = matrix * scale[:, None] * scale
     try:
-        half = np.linalg.inv(np.linalg.cholesky(scaled))
-        inverse: np.ndarray = half.T @ half
+        np.linalg.cholesky(scaled)  # is it positive definite?
+        inverse: np.ndarray = np.linalg.inv(scaled)
         if np.diag(inverse).max() < 1e10:
-            return inverse * scale[:, None] * scale
+            return np.asarray(0.5 * (inverse + inverse.T) * scale[:, None] * scale)
     except np.linalg.LinAlgError:
         pass
     values, vectors = np.linalg.eigh(scaled)

@@ -30,6 +30,11 @@ NARROW = 400
 
 CHUNKS = 4
 
+NUMBERS = 60_000_000
+"""Most numbers that the chunks' matrices hold together, if one chunk does with fewer: half a gigabyte."""
+
+BLOCK = 256
+
 
 @dataclass(frozen=True, eq=False)
 class Information:
@@ -64,7 +69,7 @@ def observed_information(
     structure = problem.structure
     n, total = structure.n_free, problem.n_free
     observed = np.zeros((total, total))
-    meat = np.zeros((total, total))
+    meat = np.zeros((total * cross, total * cross))
     observed[:n, :n] = _complete(problem, point)
     columns = _Columns(problem)
     flat_slopes = _category_slopes(problem, point)
@@ -74,10 +79,13 @@ def observed_information(
         latent = problem.latents[group].weights(parts[group], problem.nodes)
         end = start + problem.n_latent[group]
         observed[start:end, start:end] += _latent_complete(problem, group, parts[group], point)
-        spread, outer = _spread(problem, point, group, answers, flat_slopes, columns, latent.slopes, cross)
-        columns.add(observed, -spread, n, start, end)
+        chosen, first = columns.of(structure.row_of[group])
+        spread, outer = _spread(
+            problem, point, group, answers, flat_slopes, columns, first, latent.slopes, cross
+        )
+        columns.add(observed, -spread, chosen, n, start, end)
         if outer is not None:
-            columns.add(meat, outer, n, start, end)
+            columns.add(meat, outer, chosen, n, start, end)
         start = end
     return Information(0.5 * (observed + observed.T), meat if cross else None)
 
@@ -119,17 +127,26 @@ class _Columns:
         self._plain = bool(len(self._column) == self.size and np.all(self._value == 1.0))
         self._plain = self._plain and len(np.unique(self._free)) == self.size
 
-    def add(self, target: np.ndarray, matrix: np.ndarray, n: int, start: int, end: int) -> None:
-        """Add a matrix in columns (latent ones last) to one in free parameters."""
+    def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which columns belong to `rows`, in their order, and where each row's begin among those."""
+        width = self.width[rows]
+        first = np.cumsum(width) - width
+        return np.repeat(self.first[rows] - first, width) + np.arange(width.sum()), first
+
+    def add(
+        self, target: np.ndarray, matrix: np.ndarray, chosen: np.ndarray, n: int, start: int, end: int
+    ) -> None:
+        """Add a matrix in the columns `chosen` (latent ones last) to one in free parameters."""
         latent = np.arange(start, end)
         if self._plain:
-            where = np.concatenate([self._free, latent])
+            where = np.concatenate([self._free[chosen], latent])
             target[np.ix_(where, where)] += matrix
             return
         where = np.concatenate([np.arange(n), latent])
-        full = np.zeros((len(matrix), len(where)))
+        full = np.zeros((self.size + end - start, len(where)))
         full[self._column, self._free] = self._value
         full[self.size :, n:] = np.eye(end - start)
+        full = full[np.concatenate([chosen, np.arange(self.size, len(full))])]
         target[np.ix_(where, where)] += full.T @ matrix @ full
 
 
@@ -205,29 +222,39 @@ def _spread(
     answers: Responses,
     slopes: np.ndarray,
     columns: _Columns,
+    first: np.ndarray,
     latent: np.ndarray,
     cross: bool,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the posterior covariance of the score and the cross-product of its means, in columns."""
+    """Return the posterior covariance of the score, and its means' cross-product, in the group's columns."""
     packed, structure = problem.data[group], problem.structure
     rows = structure.row_of[group]
-    size = columns.size + len(latent)
+    width = columns.width[rows]
+    size = int(width.sum()) + len(latent)
     log_weight = problem.latents[group].weights(problem.split(point.free)[1][group], problem.nodes).log
     table, padded = problem.table(group, point.flat, log_weight, double=False)
     persons = (packed.indptr, packed.rows, table, padded, packed.weight)
     answered = (answers.indptr, answers.item, answers.category)
-    where = (structure.place[rows], columns.first[rows], columns.width[rows], slopes)
+    where = (structure.place[rows], first, width, slopes)
     slopes_latent = latent.astype(np.float32)
     n = packed.n_persons
     wide = size > NARROW and answers.density < 0.34
-    chunks = int(np.clip(n * size // 100_000, 1, CHUNKS))
+    chunks = int(np.clip(n * size // 100_000, 1, max(1, min(CHUNKS, NUMBERS // size**2))))
     bounds = np.linspace(0, n, chunks + 1).astype(np.int64)
-    covariance, meat = np.zeros((chunks, size, size)), np.zeros((chunks, size, size))
+    covariance, meat = np.zeros((chunks, size, size)), np.zeros((chunks, size * cross, size * cross))
     kernel = spread_sparse if wide else spread_dense
     share(kernel, chunks, bounds, *persons, *answered, *where, slopes_latent, covariance, meat)
-    return _mirrored(covariance), _mirrored(meat)
+    return _mirrored(covariance), _mirrored(meat) if cross else None
 
 
 def _mirrored(parts: np.ndarray) -> np.ndarray:
-    lower: np.ndarray = parts.sum(axis=0)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    """Return the symmetric matrix whose lower triangle is the sum of `parts`, which serve as scratch."""
+    lower: np.ndarray = parts[0]
+    for part in parts[1:]:
+        lower += part
+    for end in range(0, len(lower), BLOCK):
+        rows = slice(end, end + BLOCK)
+        lower[:end, rows] = lower[rows, :end].T
+        square = lower[rows, rows]
+        lower[rows, rows] = np.tril(square) + np.tril(square, -1).T
+    return lower

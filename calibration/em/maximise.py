@@ -285,9 +285,9 @@ class _Damped:
         self.downhill: np.ndarray | None = None
         self.definite = False
         try:
-            factor = np.linalg.cholesky(self._matrix)
+            np.linalg.cholesky(self._matrix)
             self.definite = True
-            self._whole = np.linalg.solve(factor.T, np.linalg.solve(factor, self._gradient))
+            self._whole = np.linalg.solve(self._matrix, self._gradient)
         except np.linalg.LinAlgError:
             values, vectors = self._eigen()
             self._whole = self._solved(0.0)
