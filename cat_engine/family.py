@@ -106,6 +106,8 @@ class ItemModel:
     information
         ``(items, theta, out)``: ``out[i]`` = expected information of every item; a vectorised twin of
         what is derived otherwise, tested equal to it. None: derived.
+    chances
+        ``(items, theta, out)``: ``out[k, i]`` = probability of every category of every item; likewise.
     sums
         ``(items, row, category, start, stop, theta, out)``: add to `out` what :func:`sums` says; a
         vectorised twin of what is derived otherwise, tested equal to it. None: derived.
@@ -137,6 +139,7 @@ class ItemModel:
     to_fields: Callable[[Table, int], dict[str, Any]]
     start: Callable[[int, np.ndarray, float], np.ndarray]
     information: Callable[..., None] | None = None
+    chances: Callable[..., None] | None = None
     sums: Callable[..., None] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
@@ -164,7 +167,7 @@ def register(model: ItemModel) -> ItemModel:
     if model.code in MODELS:
         raise ValueError(f"an item model with the code '{model.code}' is registered already")
     first = _BY_TABLE.setdefault(model.table, model)
-    for name in ("logp", "score", "curvature", "gradient", "assign", "information", "sums"):
+    for name in ("logp", "score", "curvature", "gradient", "assign", "information", "chances", "sums"):
         if getattr(first, name) is not getattr(model, name):
             raise ValueError(
                 f"'{model.code}' and '{first.code}' share the table {model.table.__name__} "
@@ -214,6 +217,19 @@ def information(items: Table, theta: float, out: np.ndarray) -> None:
     (_BY_TABLE[type(items)].information or _derived_information)(items, theta, out)
 
 
+def _derived_chances(items, theta, out):
+    lp = np.empty(out.shape[0])
+    for i in range(items.n_cat.size):
+        logp(items, i, theta, lp)
+        for k in range(items.n_cat[i]):
+            out[k, i] = exp(lp[k])
+
+
+def chances(items: Table, theta: float, out: np.ndarray) -> None:
+    """Write ``out[k, i] = P(X_i = k | theta)`` for every item; what an item has not is left alone."""
+    (_BY_TABLE[type(items)].chances or _derived_chances)(items, theta, out)
+
+
 def _derived_sums(items, row, category, start, stop, theta, out):
     width = 2
     for r in range(start, stop):
@@ -257,7 +273,8 @@ def assign(items: Table, i: int, working: np.ndarray) -> None:
     _BY_TABLE[type(items)].assign(items, i, working)
 
 
-# numba compares signatures with the models' functions, so these carry no annotations.
+# numba compares signatures with the models' functions, so these carry no annotations. What is called item by
+# item is inlined: handing a table to a function counts a reference to each array, dearer than the work.
 def _compiled(items: Any, name: str) -> Callable[..., None] | None:
     table = getattr(items, "instance_class", None) if isinstance(items, types.BaseNamedTuple) else None
     if table not in _BY_TABLE:
@@ -266,17 +283,17 @@ def _compiled(items: Any, name: str) -> Callable[..., None] | None:
     return function
 
 
-@overload(logp)
+@overload(logp, inline="always")
 def _logp(items, i, theta, out):
     return _compiled(items, "logp")
 
 
-@overload(score)
+@overload(score, inline="always")
 def _score(items, i, theta, lp, out):
     return _compiled(items, "score")
 
 
-@overload(curvature)
+@overload(curvature, inline="always")
 def _curvature(items, i, theta, lp, out):
     return _compiled(items, "curvature")
 
@@ -294,6 +311,11 @@ def _assign(items, i, working):
 @overload(information)
 def _information(items, theta, out):
     return _compiled(items, "information") or _derived_information
+
+
+@overload(chances)
+def _chances(items, theta, out):
+    return _compiled(items, "chances") or _derived_chances
 
 
 @overload(sums)

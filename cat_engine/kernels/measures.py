@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cat_engine.arithmetic import exp, log
+from cat_engine.arithmetic import TINY, exp, log
 from cat_engine.compile import jit
+from cat_engine.family import chances as family_chances
 from cat_engine.family import curvature as family_curvature
 from cat_engine.family import information as family_information
 from cat_engine.family import logp as family_logp
 from cat_engine.family import score as family_score
 from cat_engine.information import to_micro
-from cat_engine.kernels.belief import EAP, dot, maximum
+from cat_engine.kernels.belief import maximum
 from cat_engine.kernels.pick import mix
 from cat_engine.kernels.seats import SE, THETA
 
@@ -81,6 +82,30 @@ def expectation(w, low, high, table, out):
 
 
 @jit
+def moments(w, nodes, center, low, high, table, k, out):
+    """Write ``out[m, i] = sum_q w[q] (nodes[q] - center)**m table[k, q, i]`` for as many m as `out` has."""
+    for m in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[m, i] = 0.0
+    for q in range(low, high):
+        x = nodes[q] - center
+        w0 = w[q]
+        w1 = w0 * x
+        w2 = w1 * x
+        if out.shape[0] == 3:
+            for i in range(out.shape[1]):
+                p = table[k, q, i]
+                out[0, i] += w0 * p
+                out[1, i] += w1 * p
+                out[2, i] += w2 * p
+        else:
+            for i in range(out.shape[1]):
+                p = table[k, q, i]
+                out[0, i] += w0 * p
+                out[1, i] += w1 * p
+
+
+@jit
 def micro_all(values, out):
     """Write the integers of record of `values`."""
     for i in range(values.size):
@@ -98,7 +123,7 @@ def weighted(over, table, out):
 
 @jit(nogil=True)
 def chances_tabled(logp, nodes, thetas, out):
-    """Write ``out[a, k, i]``, the log-probability of each category at theta, from the table.
+    """Write ``out[a, k, i]``, the probability of each category at theta, from a table of its logarithm.
 
     The cubic through the four nearest nodes.
     """
@@ -117,7 +142,7 @@ def chances_tabled(logp, nodes, thetas, out):
         for k in range(logp.shape[0]):
             row = out[a, k]
             for i in range(row.size):
-                row[i] = (
+                row[i] = exp(
                     l0 * logp[k, first, i]
                     + l1 * logp[k, first + 1, i]
                     + l2 * logp[k, first + 2, i]
@@ -127,21 +152,20 @@ def chances_tabled(logp, nodes, thetas, out):
 
 @jit(nogil=True)
 def chances_exact(items, index, thetas, out):
-    """Write ``out[a, k, i] = log P(X_i = k | theta_a)`` for the items of one table."""
-    lp = np.empty(out.shape[1])
+    """Write ``out[a, k, i] = P(X_i = k | theta_a)`` for the items of one table."""
+    buffer = np.zeros((out.shape[1], index.size))
     for a in range(thetas.size):
-        for r in range(index.size):
-            family_logp(items, r, thetas[a], lp)
-            for k in range(items.n_cat[r]):
-                out[a, k, index[r]] = lp[k]
+        family_chances(items, thetas[a], buffer)
+        for k in range(out.shape[1]):
+            for r in range(index.size):
+                out[a, k, index[r]] = buffer[k, r]
 
 
 @jit(nogil=True)
 def divergence(over, logp, n_cat, at, out):
     """Kullback-Leibler information between the estimate and the grid (Chang & Ying, 1996).
 
-    ``sum_q w_q sum_k P_k(est) (log P_k(est) - log P_k(q))``; `at` holds the log-probabilities at the
-    estimate.
+    ``sum_q w_q sum_k P_k(est) (log P_k(est) - log P_k(q))``; `at` holds the probabilities at the estimate.
     """
     scratch = np.empty((2, n_cat.size))
     for a in range(out.shape[0]):
@@ -150,7 +174,7 @@ def divergence(over, logp, n_cat, at, out):
         for k in range(logp.shape[0]):
             expectation(over.weight[a], over.low[a], over.high[a], logp[k], scratch[0])
             for i in range(n_cat.size):
-                here = exp(at[a, k, i]) * (at[a, k, i] - scratch[0, i])
+                here = at[a, k, i] * (log(max(at[a, k, i], TINY)) - scratch[0, i])
                 scratch[1, i] += here if k < n_cat[i] else 0.0
         micro_all(scratch[1], out[a])
 
@@ -163,9 +187,8 @@ def expected_variance(over, nodes, probability, n_cat, at, predictive, out):
     `predictive`, and that at the estimate otherwise (as catR and mirtCAT have it).
     """
     size = n_cat.size
-    first = np.empty(nodes.size)
-    second = np.empty(nodes.size)
-    scratch = np.empty((4, size))
+    sums = np.empty((3, size))
+    total = np.empty(size)
     for a in range(out.shape[0]):
         w = over.weight[a]
         low = over.low[a]
@@ -173,24 +196,18 @@ def expected_variance(over, nodes, probability, n_cat, at, predictive, out):
         center = 0.0
         for q in range(low, high):
             center += w[q] * nodes[q]
-        for q in range(low, high):
-            x = nodes[q] - center
-            first[q] = w[q] * x
-            second[q] = w[q] * x * x
         for i in range(size):
-            scratch[3, i] = 0.0
+            total[i] = 0.0
         for k in range(probability.shape[0]):
-            expectation(w, low, high, probability[k], scratch[0])
-            expectation(first, low, high, probability[k], scratch[1])
-            expectation(second, low, high, probability[k], scratch[2])
+            moments(w, nodes, center, low, high, probability, k, sums)
             for i in range(size):
-                mass = scratch[0, i]
-                safe = max(mass, 1e-100)
-                mean = scratch[1, i] / safe
-                variance = scratch[2, i] / safe - mean * mean
-                chance = mass if predictive else exp(at[a, k, i])
-                scratch[3, i] -= chance * variance if k < n_cat[i] else 0.0
-        micro_all(scratch[3], out[a])
+                mass = sums[0, i]
+                safe = max(mass, TINY)
+                mean = sums[1, i] / safe
+                variance = sums[2, i] / safe - mean * mean
+                chance = mass if predictive else at[a, k, i]
+                total[i] -= chance * variance if k < n_cat[i] else 0.0
+        micro_all(total, out[a])
 
 
 @jit(nogil=True)
@@ -206,7 +223,7 @@ def mutual(over, probability, minus_entropy, n_cat, out):
         for k in range(probability.shape[0]):
             expectation(w, over.low[a], over.high[a], probability[k], scratch[0])
             for i in range(n_cat.size):
-                mass = max(scratch[0, i], 1e-100)
+                mass = max(scratch[0, i], TINY)
                 scratch[1, i] -= mass * log(mass) if k < n_cat[i] else 0.0
         micro_all(scratch[1], out[a])
 
@@ -239,41 +256,92 @@ def information_exact(items, index, whole, thetas, buffer, out):
 
 
 @jit(nogil=True)
-def expected_information(
-    items, index, method, observed, evidence, seats, active, weights, first, nodes, prior, at, out
-):
+def means_after(over, nodes, probability, out):
+    """Write ``out[a, k, i]``, the posterior's mean after answer k to item i."""
+    sums = np.empty((2, out.shape[2]))
+    for a in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            moments(over.weight[a], nodes, 0.0, over.low[a], over.high[a], probability, k, sums)
+            for i in range(out.shape[2]):
+                out[a, k, i] = sums[1, i] / max(sums[0, i], TINY)
+
+
+@jit(nogil=True)
+def maxima_after(method, n_cat, evidence, seats, active, weights, nodes, prior, out):
+    """Write ``out[a, k, i]``, the estimate that maximises after answer k to item i."""
+    after = np.empty(seats.belief.shape[1:])
+    for a in range(active.size):
+        s = active[a]
+        for i in range(n_cat.size):
+            for k in range(n_cat[i]):
+                for q in range(nodes.size):
+                    after[0, q] = seats.belief[s, 0, q] * evidence[i, k, 0, q]
+                for f in range(1, after.shape[0]):
+                    for q in range(nodes.size):
+                        after[f, q] = seats.belief[s, f, q] + evidence[i, k, f, q]
+                out[a, k, i], _ = maximum(method, after, weights, nodes, prior)
+
+
+@jit(nogil=True)
+def expected_exact(items, index, observed, at, after, out):
     """Information of an item at the estimate that each of its answers would lead to.
 
     Maximum expected information (van der Linden, 1998): ``sum_k P_k(est) I(theta_k)``, with the observed
-    information of answer k or the expected information.
+    information of answer k or the expected information. `at` holds the chances, `after` the estimates.
     """
     width = at.shape[1]
     lp = np.empty(width)
     slope = np.empty(width)
-    after = np.empty(seats.belief.shape[1:])
-    for a in range(active.size):
-        belief = seats.belief[active[a]]
+    for a in range(out.shape[0]):
         for r in range(index.size):
             i = index[r]
             total = 0.0
             for k in range(items.n_cat[r]):
-                chance = exp(at[a, k, i])
-                for q in range(nodes.size):
-                    after[0, q] = belief[0, q] * evidence[i, k, 0, q]
-                for f in range(1, belief.shape[0]):
-                    for q in range(nodes.size):
-                        after[f, q] = belief[f, q] + evidence[i, k, f, q]
-                if method == EAP:
-                    theta = dot(after[0], first) / dot(after[0], weights)
-                else:
-                    theta, _ = maximum(method, after, weights, nodes, prior)
-                family_logp(items, r, theta, lp)
                 if observed:
-                    family_curvature(items, r, theta, lp, slope)
-                    total -= chance * slope[k]
+                    family_logp(items, r, after[a, k, i], lp)
+                    family_curvature(items, r, after[a, k, i], lp, slope)
+                    total -= at[a, k, i] * slope[k]
                 else:
-                    total += chance * information_at(items, r, theta, lp, slope)
+                    total += at[a, k, i] * information_at(items, r, after[a, k, i], lp, slope)
             out[a, i] = to_micro(total)
+
+
+@jit(nogil=True)
+def expected_tabled(low, high, table, n_cat, at, after, out):
+    """`expected_exact` from a table ``(K or 1, n, G)``: the cubic through the four nearest nodes."""
+    size = table.shape[2]
+    for a in range(out.shape[0]):
+        for i in range(n_cat.size):
+            total = 0.0
+            for k in range(n_cat[i]):
+                place = (after[a, k, i] - low) / (high - low) * (size - 1)
+                place = min(max(place, 0.0), size - 1.0)
+                first = min(max(np.int64(place) - 1, 0), size - 4)
+                t = place - first
+                u = t - 1.0
+                v = t - 2.0
+                w = t - 3.0
+                row = min(k, table.shape[0] - 1)
+                total += at[a, k, i] * (
+                    u * v * w / -6.0 * table[row, i, first]
+                    + t * v * w / 2.0 * table[row, i, first + 1]
+                    + t * u * w / -2.0 * table[row, i, first + 2]
+                    + t * u * v / 6.0 * table[row, i, first + 3]
+                )
+            out[a, i] = to_micro(total)
+
+
+@jit
+def observed_of(items, index, nodes, out):
+    """Write ``out[k, i, g]``, the observed information of answer k at each node, for one table."""
+    lp = np.empty(out.shape[0])
+    bend = np.empty(out.shape[0])
+    for r in range(index.size):
+        for g in range(nodes.size):
+            family_logp(items, r, nodes[g], lp)
+            family_curvature(items, r, nodes[g], lp, bend)
+            for k in range(items.n_cat[r]):
+                out[k, index[r], g] = -bend[k]
 
 
 @jit(nogil=True)

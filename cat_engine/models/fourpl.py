@@ -93,6 +93,18 @@ def information(items, theta, out):
         out[i] = (slope / (v * right)) * (slope / (v * wrong))
 
 
+def chances(items, theta, out):
+    """Q and P of every item."""
+    for i in range(items.a.size):
+        z = items.a[i] * theta + items.d[i]
+        e = exp(-abs(z))
+        v = 1.0 / (1.0 + e)
+        top = v if z >= 0.0 else e * v
+        rest = e * v if z >= 0.0 else v
+        out[0, i] = (1.0 - items.u[i]) * top + (1.0 - items.c[i]) * rest
+        out[1, i] = items.u[i] * top + items.c[i] * rest
+
+
 def sums(items, row, category, start, stop, theta, out):
     """Scores and curvatures of every answer side by side, then their sums in order."""
     n = stop - start
@@ -198,6 +210,7 @@ FOUR_PL = register(
         to_fields=to_fields,
         start=start,
         information=information,
+        chances=chances,
         sums=sums,
     )
 )

@@ -81,6 +81,18 @@ def information(items, theta, out):
         out[i] = (items.a[i] * items.a[i] * (1.0 - c)) * (top * top * rest / (u * u * right))
 
 
+def chances(items, theta, out):
+    """Q and P of every item."""
+    for i in range(items.a.size):
+        z = items.a[i] * theta + items.d[i]
+        e = exp(-abs(z))
+        u = 1.0 / (1.0 + e)
+        top = u if z >= 0.0 else e * u
+        rest = e * u if z >= 0.0 else u
+        out[0, i] = (1.0 - items.c[i]) * rest
+        out[1, i] = top + items.c[i] * rest
+
+
 def sums(items, row, category, start, stop, theta, out):
     """Scores and curvatures of every answer side by side, then their sums in order."""
     n = stop - start
@@ -177,6 +189,7 @@ THREE_PL = register(
         to_fields=to_fields,
         start=start,
         information=information,
+        chances=chances,
         sums=sums,
     )
 )

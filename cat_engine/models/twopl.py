@@ -62,6 +62,16 @@ def information(items, theta, out):
         out[i] = items.a[i] * items.a[i] * (e / (u * u))
 
 
+def chances(items, theta, out):
+    """Q and P of every item."""
+    for i in range(items.a.size):
+        z = items.a[i] * theta + items.d[i]
+        e = exp(-abs(z))
+        u = 1.0 / (1.0 + e)
+        out[0, i] = e * u if z >= 0.0 else u
+        out[1, i] = u if z >= 0.0 else e * u
+
+
 def sums(items, row, category, start, stop, theta, out):
     """x - P, P Q, ... of every answer side by side, then their sums in order."""
     n = stop - start
@@ -133,6 +143,7 @@ def _model(code: str, **options: Any) -> ItemModel:
             to_fields=to_fields,
             start=start,
             information=information,
+            chances=chances,
             sums=sums,
             **options,
         )

@@ -19,6 +19,7 @@ import numpy as np
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, GridTables
 from cat_engine.kernels import measures
+from cat_engine.kernels.belief import EAP
 from cat_engine.kernels.choose import Bounded, Ranked
 from cat_engine.kernels.seats import SERVED, Seats
 from cat_engine.pool import ItemPool
@@ -194,7 +195,7 @@ class Material:
             measures.information_exact(block.table, block.index, whole, thetas, buffer, out)
 
     def chances(self, thetas: np.ndarray) -> np.ndarray:
-        """Return log-probabilities at each theta, shape ``(len(thetas), K, n)``."""
+        """Return the probability of each category at each theta, shape ``(len(thetas), K, n)``."""
         out = np.zeros((len(thetas), self.evidence.shape[1], len(self.pool)))
         if self.options.evaluate == "exact":
             for block in self.pool.blocks:
@@ -387,31 +388,49 @@ def _discrimination(material: Material, where: str) -> Judge:
 
 
 def _expected_information(material: Material, where: str) -> Judge:
-    grid, observed = material.grid, material.options.information == "observed"
-    first = grid.weights * grid.nodes
+    grid, n_cat = material.grid, material.tables.n_cat
+    observed = material.options.information == "observed"
+    weigh = _over(material, "posterior")
+    exact = material.options.evaluate == "exact"
+    table = np.empty((0, 0, 0)) if exact else _information_after(material, observed)
+    low, high = float(material.fine[0]), float(material.fine[-1])
 
     def values(
         seats: Seats, active: np.ndarray, thetas: np.ndarray, keys: np.ndarray, out: np.ndarray
     ) -> None:
         at = material.chances(thetas)
-        for block in material.pool.blocks:
-            measures.expected_information(
-                block.table,
-                block.index,
+        after = np.empty_like(at)
+        if material.method == EAP:
+            measures.means_after(weigh(seats, active), grid.nodes, material.probability, after)
+        else:
+            measures.maxima_after(
                 material.method,
-                observed,
+                n_cat,
                 material.evidence,
                 seats,
                 active,
                 grid.weights,
-                first,
                 grid.nodes,
                 material.prior,
-                at,
-                out,
+                after,
             )
+        if not exact:
+            measures.expected_tabled(low, high, table, n_cat, at, after, out)
+            return
+        for block in material.pool.blocks:
+            measures.expected_exact(block.table, block.index, observed, at, after, out)
 
     return values
+
+
+def _information_after(material: Material, observed: bool) -> np.ndarray:
+    """Tabulate the information of each answer, shape ``(K, n, G)``, or the expected one, ``(1, n, G)``."""
+    if not observed:
+        return np.ascontiguousarray(1e-6 * material.information_table.T[None])
+    out = np.zeros((material.evidence.shape[1], len(material.pool), len(material.fine)))
+    for block in material.pool.blocks:
+        measures.observed_of(block.table, block.index, material.fine, out)
+    return out
 
 
 def _difficulties(material: Material, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cat_engine.family import MODELS, _derived_information
+from cat_engine.family import MODELS, _derived_chances, _derived_information
 from cat_engine.grid import Grid, tabulate
 from cat_engine.information import (
     best,
@@ -27,6 +27,16 @@ def test_the_fast_formula_is_the_derived_one(code: str, theta: float) -> None:
     MODELS[code].information(table, theta, fast)  # type: ignore[misc]
     np.testing.assert_allclose(fast, derived, rtol=1e-11, atol=1e-100)
     np.testing.assert_array_equal(information(pool, theta), fast)
+
+
+@pytest.mark.parametrize("code", [code for code, m in MODELS.items() if m.chances is not None])
+@pytest.mark.parametrize("theta", [-50.0, -3.1, 0.0, 0.4, 2.2, 50.0])
+def test_fast_probabilities_are_the_derived_ones(code: str, theta: float) -> None:
+    table = random_bank(50, 1, (code,)).blocks[0].table
+    derived, fast = np.empty((2, 50)), np.empty((2, 50))
+    _derived_chances(table, theta, derived)
+    MODELS[code].chances(table, theta, fast)  # type: ignore[misc]
+    np.testing.assert_allclose(fast, derived, rtol=1e-11, atol=1e-100)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
