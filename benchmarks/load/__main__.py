@@ -111,7 +111,7 @@ def served(settings: Settings, folder: Path, workers: int) -> Iterator[tuple[str
         port = int(probe.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
     program = "import sys; from api.command import main; sys.exit(main())"
-    options = f"serve --port {port} --workers {workers} --drain 0"
+    options = f"serve --port {port} --workers {workers} --drain 0 --in-flight {settings.in_flight}"
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", program, *options.split()],
