@@ -160,7 +160,9 @@ def _compare(met: _Met, probability: np.ndarray, derivatives: np.ndarray, least:
     width, free, bins = len(probability), len(derivatives), met.member.shape[1]
     slopes = derivatives / np.maximum(probability, 1e-300)
     within = met.member[:, :, None] * probability.T[:, None, 1:]  # (Q, bins, K - 1)
-    both = met.posterior @ np.hstack([within.reshape(len(within), -1), slopes.reshape(free * width, -1).T])
+    both = met.posterior @ np.hstack(
+        [within.reshape(len(within), -1), slopes.reshape(free * width, len(within)).T]
+    )
     expecting = both[:, : bins * (width - 1)].reshape(-1, bins, width - 1)
     chosen = (met.category[:, None] == np.arange(width)).astype(np.float64)
     own = np.einsum("npk,nk->np", both[:, bins * (width - 1) :].reshape(len(both), free, width), chosen)
