@@ -95,7 +95,7 @@ class Bank:
         ``item, domain, skill, form, stimulus, enemies, status, profession, grade, ai, picture``; enemies are
         parted by blanks, ``form`` is the kind of control (``several`` when they differ), ``ai`` and
         ``picture`` are ``yes`` or ``no``. So are ``needs_MODE`` and ``offers_FEATURE``, for every access mode
-        and accessibility feature that an item of the bank says; ``accommodation`` says the same as labels that
+        and accessibility feature that an item says; ``accommodation`` says the same as labels that
         a design's pools for people with a need ask for: ``no-MODE`` for what an item that says its modes can
         do without, and its features.
         """

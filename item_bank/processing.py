@@ -1,8 +1,7 @@
-"""Response processing that a QTI file spells out: a small evaluator of its rules and expressions.
+"""Response processing that a QTI file spells out: a small evaluator of its rules; `expressions` has the rest.
 
-A value is None (QTI's NULL) or a `Value`: a container of plain values with a base type. Only what is listed
-in `EXPRESSIONS` and `RULES` is known; a file with anything else is refused when it is read, so that nothing
-is scored by guess. There are no loops, so the work is bounded by the number of nodes.
+Only what is listed in `RULES` and in `EXPRESSIONS` is known; a file with anything else is refused when it is
+read, so that nothing is scored by guess. There are no loops, so the work is bounded by the number of nodes.
 
 References
 ----------
@@ -11,32 +10,25 @@ References
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
-from item_bank.content import Area, Node, Outcome, Response, Rules
-from item_bank.mapping import inside, mapped, normal, number
+from item_bank.content import Node, Outcome, Response, Rules
+from item_bank.expressions import (
+    ARITY,
+    EXPRESSIONS,
+    STATISTICS,
+    State,
+    Value,
+    as_number,
+    attribute,
+    corners,
+    evaluated,
+    is_true,
+    numeric,
+)
 
-__all__ = ["EXPRESSIONS", "RULES", "evaluate", "flaw", "is_number"]
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One or several values of one base type."""
-
-    base_type: str
-    values: tuple[str, ...]
-    ordered: bool = False
-
-
-@dataclass(slots=True)
-class _State:
-    responses: Mapping[str, Response]
-    given: Mapping[str, Sequence[str]]
-    outcomes: dict[str, Value | None]
-    declared: Mapping[str, Outcome] = field(default_factory=dict)
+__all__ = ["RULES", "evaluate", "flaw", "is_number"]
 
 
 class _Exit(Exception):
@@ -46,13 +38,15 @@ class _Exit(Exception):
 def evaluate(rules: Rules, responses: Mapping[str, Response], given: Mapping[str, Sequence[str]]) -> float:
     """Return the outcome SCORE after `rules`; an unset SCORE is 0."""
     start = {
-        o.id: Value(o.base_type, o.default) if o.default else (_of(0.0) if is_number(o) else None)
+        o.id: Value(o.base_type, o.default, o.cardinality == "ordered")
+        if o.default
+        else (numeric(0.0) if is_number(o) else None)
         for o in rules.outcomes
     }
-    state = _State(responses, given, start, {o.id: o for o in rules.outcomes})
+    state = State(responses, given, start, {o.id: o for o in rules.outcomes})
     with suppress(_Exit):
         _run(rules.nodes, state)
-    total = _figure(state.outcomes.get("SCORE"))
+    total = as_number(state.outcomes.get("SCORE"))
     return 0.0 if total is None else total
 
 
@@ -61,14 +55,6 @@ def is_number(outcome: Outcome) -> bool:
     return outcome.cardinality == "single" and outcome.base_type in ("float", "integer")
 
 
-_ARITY = {
-    **dict.fromkeys(("base-value", "variable", "correct", "default", "null"), (0, 0)),
-    **dict.fromkeys(("map-response", "map-response-point", "exit-response"), (0, 0)),
-    **dict.fromkeys(("is-null", "not", "index", "container-size", "inside", "round", "truncate"), (1, 1)),
-    **dict.fromkeys(("set-outcome-value", "lookup-outcome-value"), (1, 1)),
-    **dict.fromkeys(("match", "member", "contains", "equal", "equal-rounded", "string-match"), (2, 2)),
-    **dict.fromkeys(("substring", "gt", "gte", "lt", "lte", "subtract", "divide"), (2, 2)),
-}
 _CORNERS = {"rect": (4, 4), "circle": (3, 3), "ellipse": (4, 4), "poly": (6, 400), "default": (0, 400)}
 
 
@@ -81,8 +67,8 @@ def flaw(rules: Rules, responses: Mapping[str, Response]) -> str | None:
         for outcome in rules.outcomes:
             if outcome.table is not None:
                 for entry in outcome.table.children:
-                    float(_attribute(entry, "source-value", "none"))
-                    if not _attribute(entry, "target-value"):
+                    float(attribute(entry, "source-value", "none"))
+                    if not attribute(entry, "target-value"):
                         return "has a table entry without a target value"
         return _flaw_of(rules.nodes, RULES, declared, responses)
     except ValueError:
@@ -98,7 +84,7 @@ def _flaw_of(
     for node in nodes:
         if node.name not in allowed:
             return f"uses '{node.name}', which is not supported"
-        low, high = _ARITY.get(node.name, (1, 1000))
+        low, high = ARITY.get(node.name, (1, 1000))
         if node.name in EXPRESSIONS and not low <= len(node.children) <= high:
             return f"gives '{node.name}' {len(node.children)} operands"
         wrong = _flaw_inside(node, declared, responses)
@@ -114,7 +100,7 @@ def _flaw_of(
 
 
 def _flaw_inside(node: Node, declared: set[str], responses: Mapping[str, Response]) -> str | None:
-    name = _attribute(node, "identifier")
+    name = attribute(node, "identifier")
     match node.name:
         case "variable" if name not in declared and name not in responses:
             return f"reads '{name}', which is not declared"
@@ -123,16 +109,18 @@ def _flaw_inside(node: Node, declared: set[str], responses: Mapping[str, Respons
         case "set-outcome-value" | "lookup-outcome-value" if name not in declared:
             return f"sets '{name}', which is not declared"
         case "inside":
-            corners = _corners(node)
-            low, high = _CORNERS.get(_attribute(node, "shape"), (1, 0))
-            if not low <= len(corners) <= high or len(corners) % 2 != low % 2:
+            count = len(corners(node))
+            low, high = _CORNERS.get(attribute(node, "shape"), (1, 0))
+            if not low <= count <= high or count % 2 != low % 2:
                 return "has an area without its coordinates"
-        case "equal-rounded" | "index" | "any-n":
-            for key in ("figures", "n", "min", "max"):
-                if _attribute(node, key) and not 0 <= int(_attribute(node, key)) <= 1000:
+        case "stats-operator" if attribute(node, "name") not in STATISTICS:
+            return f"asks for the statistic '{attribute(node, 'name')[:40]}'"
+        case "equal-rounded" | "round-to" | "index" | "any-n" | "repeat":
+            for key in ("figures", "n", "min", "max", "number-repeats"):
+                if attribute(node, key) and not 0 <= int(attribute(node, key)) <= 1000:
                     return f"has '{node.name}' with {key} out of bounds"
         case "equal":
-            for part in _attribute(node, "tolerance", "0").split():
+            for part in attribute(node, "tolerance", "0").split():
                 float(part)
         case _:
             pass
@@ -158,35 +146,31 @@ def _operands(node: Node) -> list[tuple[tuple[Node, ...] | None, Mapping[str, ob
     return [(node.children, EXPRESSIONS)]
 
 
-def _corners(node: Node) -> tuple[float, ...]:
-    return tuple(float(part) for part in _attribute(node, "coords").replace(",", " ").split())
-
-
 # Rules.
 
 
-def _run(nodes: Sequence[Node], state: _State) -> None:
+def _run(nodes: Sequence[Node], state: State) -> None:
     for node in nodes:
         RULES[node.name](node, state)
 
 
-def _condition(node: Node, state: _State) -> None:
+def _condition(node: Node, state: State) -> None:
     for branch in node.children:
         if branch.name == "response-else":
             return _run(branch.children, state)
         test, *actions = branch.children
-        if _truth(_value(test, state)):
+        if is_true(evaluated(test, state)):
             return _run(actions, state)
     return None
 
 
-def _set(node: Node, state: _State) -> None:
-    state.outcomes[_attribute(node, "identifier")] = _value(node.children[0], state)
+def _set(node: Node, state: State) -> None:
+    state.outcomes[attribute(node, "identifier")] = evaluated(node.children[0], state)
 
 
-def _lookup(node: Node, state: _State) -> None:
-    name = _attribute(node, "identifier")
-    source = _figure(_value(node.children[0], state))
+def _lookup(node: Node, state: State) -> None:
+    name = attribute(node, "identifier")
+    source = as_number(evaluated(node.children[0], state))
     table = state.declared[name].table if name in state.declared else None
     if table is None or source is None:
         state.outcomes[name] = None
@@ -205,11 +189,11 @@ def _lookup(node: Node, state: _State) -> None:
     state.outcomes[name] = None if found is None else Value(state.declared[name].base_type, (found,))
 
 
-def _leave(node: Node, state: _State) -> None:
+def _leave(node: Node, state: State) -> None:
     raise _Exit
 
 
-RULES: dict[str, Callable[[Node, _State], None]] = {
+RULES: dict[str, Callable[[Node, State], None]] = {
     "response-condition": _condition,
     "set-outcome-value": _set,
     "lookup-outcome-value": _lookup,
@@ -217,265 +201,3 @@ RULES: dict[str, Callable[[Node, _State], None]] = {
     "exit-response": _leave,
 }
 """Response rules by name."""
-
-# Expressions.
-
-
-def _value(node: Node, state: _State) -> Value | None:
-    return EXPRESSIONS[node.name](node, state)
-
-
-def _all(node: Node, state: _State) -> list[Value | None]:
-    return [_value(child, state) for child in node.children]
-
-
-def _attribute(node: Node, name: str, default: str = "") -> str:
-    return dict(node.attributes).get(name, default)
-
-
-def _of(figure: float) -> Value:
-    return Value("float", (repr(float(figure)),))
-
-
-def _said(truth: bool) -> Value:
-    return Value("boolean", ("true" if truth else "false",))
-
-
-def _truth(value: Value | None) -> bool:
-    return value is not None and value.values == ("true",)
-
-
-def _figure(value: Value | None) -> float | None:
-    return None if value is None or len(value.values) != 1 else number(value.values[0])
-
-
-def _variable(node: Node, state: _State) -> Value | None:
-    name = _attribute(node, "identifier")
-    if name in state.responses:
-        r = state.responses[name]
-        values = tuple(state.given.get(name, ()))
-        return Value(r.base_type, values, r.cardinality == "ordered") if values else None
-    return state.outcomes.get(name)
-
-
-def _correct(node: Node, state: _State) -> Value | None:
-    r = state.responses[_attribute(node, "identifier")]
-    return Value(r.base_type, r.correct, r.cardinality == "ordered") if r.correct else None
-
-
-def _map(node: Node, state: _State) -> Value:
-    name = _attribute(node, "identifier")
-    values = state.given.get(name, ())
-    return _of(mapped(state.responses[name], values) if values else 0.0)
-
-
-def _figures(node: Node, state: _State) -> list[float] | None:
-    found: list[float] = []
-    for value in _all(node, state):
-        if value is None:
-            return None
-        for part in value.values:
-            figure = number(part)
-            if figure is None:
-                return None
-            found.append(figure)
-    return found
-
-
-def _arithmetic(compute: Callable[[list[float]], float]) -> Callable[[Node, _State], Value | None]:
-    def run(node: Node, state: _State) -> Value | None:
-        figures = _figures(node, state)
-        if figures is None:
-            return None
-        try:
-            result = compute(figures)
-        except (ArithmeticError, ValueError, IndexError):
-            return None
-        return _of(result) if math.isfinite(result) else None
-
-    return run
-
-
-def _compare(holds: Callable[[float, float], bool]) -> Callable[[Node, _State], Value | None]:
-    def run(node: Node, state: _State) -> Value | None:
-        one, other = (_figure(value) for value in _all(node, state))
-        return None if one is None or other is None else _said(holds(one, other))
-
-    return run
-
-
-def _bag(value: Value, base_type: str) -> list[str]:
-    parts = [normal(base_type, part) for part in value.values]
-    return parts if value.ordered else sorted(parts)
-
-
-def _match(node: Node, state: _State) -> Value | None:
-    one, other = _all(node, state)
-    if one is None or other is None:
-        return None
-    return _said(_bag(one, one.base_type) == _bag(other, one.base_type))
-
-
-def _member(node: Node, state: _State) -> Value | None:
-    one, other = _all(node, state)
-    if one is None or other is None:
-        return None
-    return _said(normal(one.base_type, one.values[0]) in _bag(other, one.base_type))
-
-
-def _contains(node: Node, state: _State) -> Value | None:
-    whole, part = _all(node, state)
-    if whole is None or part is None:
-        return None
-    left = _bag(whole, whole.base_type)
-    sought = _bag(part, whole.base_type)
-    if whole.ordered:
-        n = len(sought)
-        return _said(any(left[i : i + n] == sought for i in range(len(left) - n + 1)))
-    for entry in sought:
-        if entry not in left:
-            return _said(False)
-        left.remove(entry)
-    return _said(True)
-
-
-def _equal(node: Node, state: _State) -> Value | None:
-    one, other = (_figure(value) for value in _all(node, state))
-    if one is None or other is None:
-        return None
-    mode = _attribute(node, "tolerance-mode", "exact")
-    if mode == "exact":
-        return _said(one == other)
-    parts = [float(part) for part in _attribute(node, "tolerance", "0").split()] or [0.0]
-    below, above = parts[0], parts[-1]
-    if mode == "relative":
-        below, above = abs(one) * below / 100.0, abs(one) * above / 100.0
-    low = other > one - below or (_flag(node, "include-lower-bound") and other == one - below)
-    high = other < one + above or (_flag(node, "include-upper-bound") and other == one + above)
-    return _said(low and high)
-
-
-def _flag(node: Node, name: str) -> bool:
-    return _attribute(node, name, "true") == "true"
-
-
-def _equal_rounded(node: Node, state: _State) -> Value | None:
-    figures = int(_attribute(node, "figures", "0"))
-    mode = _attribute(node, "rounding-mode", "significantFigures")
-    one, other = (_figure(value) for value in _all(node, state))
-    if one is None or other is None:
-        return None
-    return _said(_rounded(one, figures, mode) == _rounded(other, figures, mode))
-
-
-def _rounded(value: float, figures: int, mode: str) -> float:
-    """Round half up, as QTI does."""
-    if value == 0.0:
-        return 0.0
-    if mode == "significantFigures":
-        figures -= 1 + math.floor(math.log10(abs(value)))
-    figures = max(-300, min(300, figures))
-    return math.floor(value * 10.0**figures + 0.5) / 10.0**figures
-
-
-def _string_match(node: Node, state: _State) -> Value | None:
-    one, other = _all(node, state)
-    if one is None or other is None:
-        return None
-    fold = _attribute(node, "case-sensitive", "true") == "false"
-    a, b = (normal("string", value.values[0], fold) for value in (one, other))
-    return _said(b in a if _attribute(node, "substring") == "true" else a == b)
-
-
-def _substring(node: Node, state: _State) -> Value | None:
-    one, other = _all(node, state)
-    if one is None or other is None:
-        return None
-    fold = _attribute(node, "case-sensitive", "true") == "false"
-    return _said(normal("string", one.values[0], fold) in normal("string", other.values[0], fold))
-
-
-def _inside(node: Node, state: _State) -> Value | None:
-    value = _value(node.children[0], state)
-    if value is None:
-        return None
-    area = Area("", _attribute(node, "shape"), _corners(node))
-    return _said(any(inside(area, tuple(float(p) for p in part.split())) for part in value.values))
-
-
-def _container(ordered: bool) -> Callable[[Node, _State], Value | None]:
-    def run(node: Node, state: _State) -> Value | None:
-        held = [value for value in _all(node, state) if value is not None]
-        values = tuple(part for value in held for part in value.values)
-        return Value(held[0].base_type, values, ordered) if values else None
-
-    return run
-
-
-def _index(node: Node, state: _State) -> Value | None:
-    value = _value(node.children[0], state)
-    position = int(_attribute(node, "n", "1"))
-    if value is None or not 1 <= position <= len(value.values):
-        return None
-    return Value(value.base_type, (value.values[position - 1],))
-
-
-def _size(node: Node, state: _State) -> Value:
-    value = _value(node.children[0], state)
-    return _of(0 if value is None else len(value.values))
-
-
-def _any_n(node: Node, state: _State) -> Value:
-    held = sum(_truth(value) for value in _all(node, state))
-    return _said(int(_attribute(node, "min", "0")) <= held <= int(_attribute(node, "max", "0")))
-
-
-def _not(node: Node, state: _State) -> Value | None:
-    value = _value(node.children[0], state)
-    return None if value is None else _said(not _truth(value))
-
-
-def _default(node: Node, state: _State) -> Value | None:
-    outcome = state.declared.get(_attribute(node, "identifier"))
-    return Value(outcome.base_type, outcome.default) if outcome and outcome.default else None
-
-
-EXPRESSIONS: dict[str, Callable[[Node, _State], Value | None]] = {
-    "base-value": lambda node, state: Value(_attribute(node, "base-type"), (node.text,)),
-    "variable": _variable,
-    "correct": _correct,
-    "default": _default,
-    "null": lambda node, state: None,
-    "map-response": _map,
-    "map-response-point": _map,
-    "is-null": lambda node, state: _said(_value(node.children[0], state) is None),
-    "not": _not,
-    "and": lambda node, state: _said(all(_truth(value) for value in _all(node, state))),
-    "or": lambda node, state: _said(any(_truth(value) for value in _all(node, state))),
-    "any-n": _any_n,
-    "match": _match,
-    "member": _member,
-    "contains": _contains,
-    "equal": _equal,
-    "equal-rounded": _equal_rounded,
-    "string-match": _string_match,
-    "substring": _substring,
-    "inside": _inside,
-    "multiple": _container(ordered=False),
-    "ordered": _container(ordered=True),
-    "index": _index,
-    "container-size": _size,
-    "gt": _compare(lambda one, other: one > other),
-    "gte": _compare(lambda one, other: one >= other),
-    "lt": _compare(lambda one, other: one < other),
-    "lte": _compare(lambda one, other: one <= other),
-    "sum": _arithmetic(math.fsum),
-    "product": _arithmetic(math.prod),
-    "subtract": _arithmetic(lambda figures: figures[0] - figures[1]),
-    "divide": _arithmetic(lambda figures: figures[0] / figures[1]),
-    "min": _arithmetic(min),
-    "max": _arithmetic(max),
-    "round": _arithmetic(lambda figures: math.floor(figures[0] + 0.5)),
-    "truncate": _arithmetic(lambda figures: math.trunc(figures[0])),
-}
-"""Expressions by name."""

@@ -155,7 +155,7 @@ def read_item(
     refs = tuple(
         ref.get("href") or "" for ref in children(root, "assessment-stimulus-ref") if ref.get("href")
     )
-    spoken = _language(root, "")
+    spoken = _language(root, "") or _language(bodies[0], "")
     return ItemFile(name, spoken or language, content, refs, (*notes, *said), bool(spoken))
 
 
@@ -279,6 +279,11 @@ def _set_aside(root: etree._Element) -> list[tuple[int, str]]:
 def _responses(root: etree._Element, where: str, notes: list[tuple[int, str]]) -> dict[str, Response]:
     found: dict[str, Response] = {}
     used = _named(root)
+    paired = {
+        element.get("response-identifier")
+        for element in root.iter("{*}*", "*")
+        if local(element) in ("match-interaction", "gap-match-interaction")
+    }
     for element in children(root, "response-declaration"):
         name = attribute(element, "identifier", where)
         if name in found:
@@ -300,6 +305,10 @@ def _responses(root: etree._Element, where: str, notes: list[tuple[int, str]]) -
         if cardinality == "single" and len(correct) > 1:
             notes.append((element.sourceline, f"its key of '{name}' holds several values: the first is kept"))
             correct = correct[:1]
+        if name in paired and base_type in ("identifier", "pair"):
+            what = f"its response '{name}' is declared as {base_type}: it holds directed pairs"
+            notes.append((element.sourceline, what))
+            base_type = "directedPair"
         found[name] = Response(cardinality, base_type, correct, _mapping(element, base_type, where))
     return found
 

@@ -65,8 +65,10 @@ def read_processing(
     if any(addresses) and not nodes:
         names = [address.rstrip("/").rpartition("/")[2].removesuffix(".xml") for address in addresses]
         standing = next((name.lower() for name in names if name.lower() in _NAMES), None)
+        if standing and "RESPONSE" in responses:
+            return (*_templated(standing, responses), [])
         if standing:
-            return (*_templated(standing, responses, block), [])
+            return _by_key(responses, block)
         nodes = next(
             (found for found in (_fetched(template, a, where) for a in reversed(addresses)) if found), ()
         )
@@ -121,12 +123,8 @@ def _fetched(template: Callable[[str], bytes | None], address: str, where: str) 
     return tuple(_node(child) for child in children(root)) if local(root) == "response-processing" else ()
 
 
-def _templated(
-    name: str, responses: Mapping[str, Response], block: etree._Element
-) -> tuple[str, Rules | None]:
+def _templated(name: str, responses: Mapping[str, Response]) -> tuple[str, Rules | None]:
     """The templates of QTI score the variable RESPONSE alone, whatever else is declared."""
-    if "RESPONSE" not in responses:
-        raise Unsupported(f"the template {name} wants a response variable RESPONSE", block.sourceline)
     if len(responses) == 1:
         return name, None
     only = {"RESPONSE": responses["RESPONSE"]}

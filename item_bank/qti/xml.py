@@ -125,7 +125,8 @@ def _scan(data: bytes, where: str, most: int) -> None:
     def doctype(name: str, *_: object) -> None:
         if name.rpartition(":")[2] == "questestinterop":
             refuse(where, reader.CurrentLineNumber, QTI_1)
-        stop("a DOCTYPE is not accepted (it can define entities); remove it")
+        what = "a DOCTYPE is not accepted (it can define entities); remove it"
+        refuse(where, reader.CurrentLineNumber, what)
 
     reader.ordered_attributes = True
     reader.StartElementHandler = start

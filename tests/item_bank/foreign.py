@@ -111,6 +111,36 @@ _PLAIN = """<qti-response-processing>
   </qti-response-condition>
 </qti-response-processing>"""
 
+
+def _number(figure: str, kind: str = "integer") -> str:
+    return f'<qti-base-value base-type="{kind}">{figure}</qti-base-value>'
+
+
+def _operator(operator: str, *operands: str, **attributes: str) -> str:
+    said = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in attributes.items())
+    return f"<qti-{operator}{said}>{''.join(operands)}</qti-{operator}>"
+
+
+_ARITHMETIC = _operator(
+    "sum",
+    _operator("integer-divide", _number("17"), _number("5")),  # 3
+    _operator("integer-modulus", _number("17"), _number("5")),  # 2
+    _operator("power", _number("2", "float"), _number("3", "float")),  # 8
+    _operator("gcd", _number("12"), _number("18")),  # 6
+    _operator("lcm", _number("4"), _number("6")),  # 12
+    _operator("integer-to-float", _number("4")),  # 4
+    _operator("round-to", _number("1.26", "float"), rounding_mode="decimalPlaces", figures="1"),  # 1.3
+    _operator("stats-operator", _operator("multiple", _number("2"), _number("4")), name="mean"),  # 3
+)
+_COMPUTED = (
+    "<qti-response-processing><qti-response-condition><qti-response-if>"
+    '<qti-match><qti-variable identifier="RESPONSE"/><qti-correct identifier="RESPONSE"/></qti-match>'
+    f'<qti-set-outcome-value identifier="SCORE">{_ARITHMETIC}</qti-set-outcome-value>'
+    '</qti-response-if><qti-response-else><qti-set-outcome-value identifier="SCORE">'
+    f"{_number('0', 'float')}</qti-set-outcome-value></qti-response-else></qti-response-condition>"
+    "</qti-response-processing>"
+)
+
 Case = tuple[bytes, dict[str, list[str]], float]
 
 QTI3: dict[str, Case] = {
@@ -134,6 +164,11 @@ QTI3: dict[str, Case] = {
         ),
         {"RESPONSE": ["A", "B"]},
         0.0,
+    ),
+    "arithmetic": (
+        qti3("single", "identifier", correct("B"), _CHOICE.format(1), _COMPUTED),
+        {"RESPONSE": ["B"]},
+        3 + 2 + 8 + 6 + 12 + 4 + 1.3 + 3,
     ),
     "order, in parts": (
         qti3("ordered", "identifier", correct("C", "A", "B"), _ORDER, _PARTLY),

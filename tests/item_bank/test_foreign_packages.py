@@ -99,6 +99,9 @@ def test_one_damaged_item_does_not_stop_the_others() -> None:
         "good.xml": named("good"),
         "broken.xml": CHOICE[:-30],
         "empty.xml": CHOICE.replace(b"qti-item-body", b"div"),
+        "dtd.xml": CHOICE.replace(
+            b"<qti-assessment-item", b'<!DOCTYPE x SYSTEM "x.dtd">\n<qti-assessment-item', 1
+        ),
         "essay.xml": wrapped('<qti-extended-text-interaction response-identifier="RESPONSE"/>'),
     }
     entries = [resource(name, name) for name in (*files, "gone.xml")]
@@ -107,8 +110,9 @@ def test_one_damaged_item_does_not_stop_the_others() -> None:
     said = {note.file: str(note) for note in read.notes}
     assert said["broken.xml"].startswith("broken.xml, line 5: expected well-formed XML")
     assert "expected one <qti-item-body>, got 0" in said["empty.xml"]
+    assert "line 2: a DOCTYPE is not accepted" in said["dtd.xml"]
     assert "<qti-extended-text-interaction>, which is not supported" in said["essay.xml"]
-    assert said["imsmanifest.xml"].startswith("imsmanifest.xml, line 7: the file 'gone.xml' is not in the")
+    assert said["imsmanifest.xml"].startswith("imsmanifest.xml, line 8: the file 'gone.xml' is not in the")
     assert all(text.endswith("(left out)") for text in said.values())
 
 
@@ -259,6 +263,28 @@ def test_an_item_that_leaves_scoring_to_the_reader_is_scored_by_its_key(
     keyless = import_item(qti3("single", "identifier", "", body, processing), "i.xml")
     assert keyless.bank.items == ()
     assert keyless.notes[0].message == "it has neither a rule that scores it nor a key"
+
+
+def test_a_template_that_reads_another_response_leaves_it_to_the_keys() -> None:
+    data = CHOICE.replace(b'"RESPONSE"', b'"ANSWER"')
+    read = import_item(data, "i.xml")
+    assert score(read.bank.items[0].versions["en"], {"ANSWER": ["B"]}) == 1.0
+    assert [note.message for note in read.notes] == [BY_KEY]
+
+
+def test_pairs_declared_as_identifiers_are_pairs() -> None:
+    data = matching("r11 r21", "c10 c20", "", "r1 c1", "r2 c2").replace(b'"directedPair"', b'"identifier"')
+    read = import_item(data, "i.xml")
+    content = read.bank.items[0].versions["en"]
+    assert score(content, {"RESPONSE": ["r2 c2", "r1 c1"]}) == 1.0
+    assert "is declared as identifier: it holds directed pairs" in read.notes[0].message
+
+
+def test_the_language_of_the_body_counts_where_the_item_says_none() -> None:
+    spoken = CHOICE.replace(b' xml:lang="en-US"', b"").replace(b'xml:lang="en-US"', b"")
+    spoken = spoken.replace(b"<qti-item-body>", b'<qti-item-body xml:lang="nl-NL">')
+    read = import_item(spoken, "i.xml")
+    assert (tuple(read.bank.items[0].versions), read.notes) == (("nl",), ())
 
 
 def test_a_template_of_the_package_s_own_is_read() -> None:
@@ -431,8 +457,11 @@ def test_a_drawing_program_s_doctype_is_taken_out() -> None:
     assert read.notes == ()
     assert b"DOCTYPE" not in read.bank.media["plan.svg"]
     entities = head.replace(b'"svg11.dtd"', b'"svg11.dtd" [<!ENTITY a "b">]')
-    with pytest.raises(InputError, match=r"plan\.svg, line 2: a DOCTYPE"):
-        with_picture("../plan.svg", "plan.svg", entities + samples.SVG)
+    lost = with_picture("../plan.svg", "plan.svg", entities + samples.SVG)
+    assert "its picture is not kept: plan.svg, line 2: a DOCTYPE" in lost.notes[0].message
+    script = samples.SVG.replace(b"</svg>", b"<script>x</script></svg>")
+    with pytest.raises(InputError, match=r"plan\.svg, line 1: <script> is not accepted"):
+        with_picture("../plan.svg", "plan.svg", script)
 
 
 @pytest.mark.parametrize(
