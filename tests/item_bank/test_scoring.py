@@ -173,8 +173,8 @@ def put(expression: Node, name: str = "SCORE") -> Node:
     return Node("set-outcome-value", (("identifier", name),), (expression,))
 
 
-def call(name: str, *operands: Node, **attributes: str) -> Node:
-    return Node(name, tuple((k.replace("_", "-"), v) for k, v in attributes.items()), operands)
+def call(operator: str, *operands: Node, **attributes: str) -> Node:
+    return Node(operator, tuple((k.replace("_", "-"), v) for k, v in attributes.items()), operands)
 
 
 def var(name: str = "RESPONSE") -> Node:
