@@ -38,6 +38,9 @@ STALE = 2e-5
 SETTLED = 1e-3
 """Gain below which free weights of the latent distribution are no longer renewed: they never quite settle."""
 
+SHIFTED = 1e-3
+"""By how many standard deviations the final grid may be off its groups."""
+
 POLISH = 1e-5
 """The last Newton step is taken as long as it gains this share of the tolerance."""
 
@@ -135,6 +138,7 @@ def estimate(
             )
             free = point.free if trace.ahead is None else trace.ahead
             trace.iterations += trace.ahead is not None
+    problem.follow(free, slack=SHIFTED)
     point = problem.evaluate(free)
     if point is None:
         raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
@@ -149,7 +153,7 @@ def estimate(
         point, trace = climb(
             problem, point, memory, tol=tol, limit=patience, watch=tell("climbing"), trace=trace
         )
-        if trace.converged and problem.follow(point.free, slack=1e-3):
+        if trace.converged and problem.follow(point.free, slack=SHIFTED):
             point = problem.evaluate(point.free) or point
             continue
         seconds = time.perf_counter() - began
