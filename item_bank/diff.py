@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from item_bank.bank import Bank
 from item_bank.check import options
-from item_bank.content import Content, Item
+from item_bank.content import Area, Content, Interaction, Item, Option, kind_of
 from item_bank.markup import text
 
 __all__ = ["differences"]
@@ -62,6 +62,8 @@ def _content(one: Content, other: Content) -> Iterator[str]:
         a, b = text(getattr(one, what)), text(getattr(other, what))
         if a != b:
             yield f"{what}: {_words(a, b)}"
+        elif getattr(one, what) != getattr(other, what):
+            yield f"{what}: its markup changed"
     for name in {**one.responses, **other.responses}:
         a_key = one.responses[name].correct if name in one.responses else ()
         b_key = other.responses[name].correct if name in other.responses else ()
@@ -78,6 +80,8 @@ def _content(one: Content, other: Content) -> Iterator[str]:
             a, b = text(a_options.get(key, "")), text(b_options.get(key, ""))
             if a != b:
                 yield f"option {key}: {_words(a, b)}"
+        if name in one.interactions and name in other.interactions:
+            yield from _control(name, one.interactions[name], other.interactions[name])
     if one.processing != other.processing or one.rules != other.rules:
         yield f"scoring: {one.processing} -> {other.processing}"
     mapped = [
@@ -86,6 +90,32 @@ def _content(one: Content, other: Content) -> Iterator[str]:
         if name in other.responses and one.responses[name].mapping != other.responses[name].mapping
     ]
     yield from (f"worth of the values of {name} changed" for name in mapped)
+
+
+def _control(name: str, one: Interaction, other: Interaction) -> Iterator[str]:
+    """Say what changed in a control beside the words of its options."""
+    if type(one) is not type(other):
+        yield f"control {name}: {kind_of(one)} -> {kind_of(other)}"
+        return
+    for part in fields(one):
+        a, b = getattr(one, part.name), getattr(other, part.name)
+        if a == b:
+            continue
+        if part.name in ("prompt", "html"):
+            yield f"{part.name} of {name}: {_words(text(a), text(b))}"
+        elif part.name in ("options", "rows", "columns", "areas"):
+            same = [option.id for option in a] == [option.id for option in b]
+            order = "" if same else f" ({_named_by(a)} -> {_named_by(b)})"
+            if order or [text(getattr(x, "html", "")) for x in a] == [
+                text(getattr(x, "html", "")) for x in b
+            ]:
+                yield f"{part.name} of {name} changed{order}"
+        else:
+            yield f"{part.name} of {name}: {_short(a)} -> {_short(b)}"
+
+
+def _named_by(options: Sequence[Option | Area]) -> str:
+    return ", ".join(option.id for option in options)
 
 
 def _words(a: str, b: str) -> str:

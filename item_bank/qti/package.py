@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from lxml import etree
 
 from item_bank.bank import Bank
-from item_bank.content import Content, Hotspot, Image, Item, SelectPoint, kind_of
+from item_bank.content import Item, kind_of
 from item_bank.qti.manifest import MANIFEST, PURPOSE, USAGE
 from item_bank.qti.record import NAME, write_record
 from item_bank.qti.usage import write_usage
 from item_bank.qti.writing import write_item, write_stimulus
 from item_bank.qti.zipped import write_archive
+from item_bank.render import pictures
 
 __all__ = ["package"]
 
@@ -44,10 +45,11 @@ def package(bank: Bank) -> bytes:
             image = stimulus.image.get(language)
             files[file] = write_stimulus(name, language, title, stimulus.html.get(language, ""), image, path)
             stimulus_files[name][language] = file
-            needs = [image.name] if image else []
+            needs = [image.name] if image and image.name in bank.media else []
             resources.append(_resource(f"{name}.{language}", "imsqti_stimulus_xmlv3p0", file, needs))
     for item in bank.items:
         item_files[item.id] = {}
+        drawn = pictures(item)
         for language, content in item.versions.items():
             file = f"items/{_safe(item.id)}.{language}.xml"
             shared = stimulus_files.get(item.stimulus, {}).get(language)
@@ -58,7 +60,7 @@ def package(bank: Bank) -> bytes:
                 f"{item.id}.{language}",
                 "imsqti_item_xmlv3p0",
                 file,
-                [image.name for image in _images(content)],
+                [name for name in drawn[language] if name in bank.media],
                 [f"{item.stimulus}.{language}"] if shared else [],
             )
             if language == next(iter(item.versions)):
@@ -79,11 +81,6 @@ def _safe(name: str) -> str:
     """Return `name` as a part of a file name; one that had to be changed gets a digest, to stay itself."""
     plain = re.sub(r"[^A-Za-z0-9_.\-]|\.{2,}", "_", name).lstrip(".")[:80]
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _images(content: Content) -> list[Image]:
-    drawn = [c.image for c in content.interactions.values() if isinstance(c, Hotspot | SelectPoint)]
-    return list({image.name: image for image in drawn}.values())
 
 
 def _cp(name: str) -> str:

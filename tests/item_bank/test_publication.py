@@ -12,7 +12,7 @@ import pytest
 from cat_engine.design import Constraint, Design
 from cat_engine.errors import InputError
 from item_bank.bank import Bank
-from item_bank.content import Item
+from item_bank.content import Choice, Content, Item
 from item_bank.diff import differences
 from item_bank.log import Log, append, from_lines, to_line
 from item_bank.publication import (
@@ -399,3 +399,29 @@ def test_a_difference_is_said_in_words() -> None:
     assert "~ parameters of single: b 0.25 -> 0.5" in lines
     assert differences(before, before) == []
     assert differences(before, replace(before, items=before.items[::-1])) == ["~ order of the items"]
+
+
+def test_a_difference_in_a_control_is_said() -> None:
+    items = {item.id: item for item in samples.every()}
+
+    def changed(name: str, **changes: object) -> list[str]:
+        def other(content: Content) -> Content:
+            control = replace(content.interactions["RESPONSE"], **changes)
+            return replace(content, interactions={"RESPONSE": control})
+
+        item = replace(items[name], versions={k: other(v) for k, v in items[name].versions.items()})
+        lines = differences(Bank((items[name],)), Bank((item,)))
+        return [line.strip().removeprefix("fr ") for line in lines if line.strip().startswith("fr ")]
+
+    assert changed("multiple", prompt="<p>Trois.</p>") == ["prompt of RESPONSE: [-Deux.-] {+Trois.+}"]
+    assert changed("multiple", maximum=2) == ["maximum of RESPONSE: 0 -> 2"]
+    single = items["single"].versions["fr"].interactions["RESPONSE"]
+    assert isinstance(single, Choice)
+    swapped = single.options[::-1]
+    assert changed("single", options=swapped) == ["options of RESPONSE changed (A, B, C, D -> D, C, B, A)"]
+    pinned = tuple(replace(option, fixed=True) for option in single.options)
+    assert changed("single", options=pinned) == ["options of RESPONSE changed"]
+    named = tuple(
+        replace(a, label="x") for a in items["hotspot"].versions["fr"].interactions["RESPONSE"].areas
+    )  # type: ignore[union-attr]
+    assert changed("hotspot", areas=named) != []
