@@ -111,4 +111,24 @@ def _said(summary: dict[str, Any], out: str) -> str:
             f"levels right in {level['accuracy']:.1%} of sittings, decided with the design's confidence in "
             f"{level['decided']:.1%}"
         )
+    if summary["price"]:
+        lines.append(f"price in a test of {summary['price']['length']} items: {_prices(summary['price'])}")
+    for pool in summary["accommodation"]:
+        simulated, enough = pool["simulated"], pool["as_precise"]
+        advice = "no length is" if enough is None else f"{enough} items would be"
+        lines.append(
+            f"'{pool['need']}' ({pool['items']} items suit it): {simulated['length']:.1f} items, "
+            f"standard error {simulated['se']:.3f} (predicted {pool['predicted']['se']:.3f}; whole bank "
+            f"{summary['mean_se']:.3f}, by the prediction {advice} as precise)"
+        )
     return "\n".join(lines)
+
+
+def _prices(price: dict[str, Any]) -> str:
+    """What each rule costs, in items and in standard error."""
+    return "; ".join(
+        f"{'all of them' if other['rule'] == 'all' else other['rule']} {other['items']:.1f} items "
+        f"(standard error {price['se']:.3f} instead of {other['se']:.3f}, "
+        f"{price['points']:.0%} of the points instead of {other['points']:.0%})"
+        for other in price["without"]
+    )

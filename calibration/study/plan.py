@@ -18,13 +18,14 @@ from cat_engine.counting import counts, follow, seeded
 from cat_engine.design import Design
 from cat_engine.kernels.ending import classify
 from cat_engine.pool import ItemPool
+from cat_engine.record import maxima_of_record
 from cat_engine.scoring.plausible import level_probabilities
 from cat_engine.scoring.posterior import eap
 from cat_engine.selection.exposure import Snapshot
 from cat_engine.session import AdaptiveTest
 from cat_engine.simulation import Sittings, simulate
 
-__all__ = ["CHUNK", "Part", "Plan"]
+__all__ = ["CHUNK", "Part", "Plan", "answers_of"]
 
 CHUNK = 5_000
 """Persons of a chunk. Where exposure counts follow the sittings they do so within a chunk, each of which
@@ -177,15 +178,23 @@ class Plan:
         return _scored(test, sittings, against)
 
 
+def answers_of(sittings: Sittings) -> Answers:
+    """Return everyone's answers."""
+    there = sittings.items >= 0
+    indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    return Answers.from_sparse(indptr, sittings.items[there], sittings.categories[there])
+
+
 def _scored(test: AdaptiveTest, sittings: Sittings, against: np.ndarray) -> Part:
     """Score finished sittings as :func:`cat_engine.session.conclude` does."""
     design, grid = test.design, test.grid
-    there = sittings.items >= 0
-    indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    answers = Answers.from_sparse(indptr, sittings.items[there], sittings.categories[there])
-    theta, se = sittings.theta, sittings.se
+    answers = answers_of(sittings)
     if design.score.method == "eap":
         theta, se = eap(test.tables, grid, answers)
+    else:
+        theta, se = maxima_of_record(
+            test.pool, test.tables, grid, answers, design.score.method, design.score.prior
+        )
     cuts = np.array(design.cuts.values, dtype=np.float64)
     levels = np.ones((len(sittings), 1))
     if len(cuts):

@@ -8,12 +8,14 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from calibration.report.plots.style import BLUE, GREY, INK, ORANGE, RED, Chart, data, styled
+from calibration.report.plots.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Chart, data, styled
 from calibration.study.words import StudyWords
 
-__all__ = ["plot_exposure", "plot_length", "plot_levels", "plot_precision", "plot_scatter"]
+__all__ = ["plot_exposure", "plot_length", "plot_levels", "plot_precision", "plot_price", "plot_scatter"]
 
 _WIDTH = 840
+_CURVES = [INK, BLUE, ORANGE, GREEN, GREY]
+_DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 5]]
 _LEVELS = ["#c9dff2", "#7fb2dc", "#2f7dbd", "#174f82", "#0b2d4d"]
 
 
@@ -104,6 +106,37 @@ def plot_exposure(exposure: Sequence[float], target: float | None, words: StudyW
             x=alt.value(_WIDTH), y="e:Q", text="l:N"
         )
     return styled(chart, _WIDTH, 220)
+
+
+def plot_price(price: Mapping[str, Any], words: StudyWords) -> Chart:
+    """Draw the mean standard error by number of items, with the design's rules and without them."""
+    curves = {words("with_all"): price["curve"]}
+    for other in price["without"]:
+        curves[words("without", rule=words.name(other["rule"]))] = other["curve"]
+    rows = [
+        {"k": k, "v": v, "what": name} for name, curve in curves.items() for k, v in enumerate(curve) if k
+    ]
+    names = list(curves)
+    chart = (
+        alt.Chart(data(rows))
+        .mark_line(strokeWidth=2.2)
+        .encode(
+            x=alt.X("k:Q", title=words("length_axis"), axis=alt.Axis(format="d", tickMinStep=1)),
+            y=alt.Y("v:Q", title=words("curve_axis"), scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "what:N",
+                sort=names,
+                scale=alt.Scale(domain=names, range=_CURVES[: len(names)]),
+                legend=alt.Legend(
+                    title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3, columns=3
+                ),
+            ),
+            strokeDash=alt.StrokeDash(
+                "what:N", sort=names, scale=alt.Scale(domain=names, range=_DASHES[: len(names)]), legend=None
+            ),
+        )
+    )
+    return styled(chart, _WIDTH, 240)
 
 
 def plot_scatter(against: np.ndarray, theta: np.ndarray, se: float, title: str, words: StudyWords) -> Chart:

@@ -41,6 +41,9 @@ def render(study: Study, summary: Mapping[str, Any], language: str = "fr") -> st
         )
         if summary["classification"]
         else None,
+        "price": figure(plots.plot_price(summary["price"], words), words("price"))
+        if summary["price"]
+        else None,
     }
     order = sorted(range(len(items["item"])), key=lambda i: -items["served"][i])[:_MOST]
     return template("calibration.study").render(

@@ -11,6 +11,8 @@ from typing import Any
 import numba
 
 from calibration.study.plan import CHUNK, Part, Plan
+from calibration.study.pools import pools
+from calibration.study.price import price
 from cat_engine.errors import InputError
 
 __all__ = ["Study", "study"]
@@ -32,16 +34,22 @@ class Study:
         A second sitting of the first persons, where cut scores ask how consistent decisions are.
     seconds
         Of the sittings of `part`, exposure counts settled before.
+    price
+        What the design's rules cost (:func:`calibration.study.price.price`).
+    pools
+        The test for people who cannot use every item (:func:`calibration.study.pools.pools`).
     """
 
     plan: Plan
     part: Part
     again: Part | None
     seconds: float
+    price: dict[str, Any] | None = None
+    pools: Sequence[dict[str, Any]] = ()
 
 
 def study(
-    plan: Plan, *, scheduler: str | None = None, progress: Progress | None = None, again: bool = True
+    plan: Plan, *, scheduler: str | None = None, progress: Progress | None = None, beside: bool = True
 ) -> Study:
     """Run a study.
 
@@ -53,8 +61,9 @@ def study(
         Address of a Dask scheduler; None: this machine's threads.
     progress
         Called with the number of persons who have just ended.
-    again
-        Whether people sit twice where there are cut scores.
+    beside
+        Whether the first people sit again where there are cut scores, without the rules whose price is
+        asked for, and on the restricted pools.
 
     Raises
     ------
@@ -66,10 +75,12 @@ def study(
     begin = time.perf_counter()
     parts = _run(plan, tasks, scheduler, progress)
     seconds = time.perf_counter() - begin
-    second = None
-    if again and plan.design.cuts.values and plan.responses is None:
-        second = _run(plan, [(0, True)], scheduler, None)[0]
-    return Study(plan, Part.joined(parts), second, seconds)
+    part = Part.joined(parts)
+    if not beside or plan.responses is not None:
+        return Study(plan, part, None, seconds)
+    second = _run(plan, [(0, True)], scheduler, None)[0] if plan.design.cuts.values else None
+    length = round(float(part.sittings.length.mean()))
+    return Study(plan, part, second, seconds, price(plan, length), pools(plan, part))
 
 
 def _run(

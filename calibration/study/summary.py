@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from calibration.study.plan import Part
+from calibration.fit.persons import cutoffs, lz_of
+from calibration.fit.residuals import sums_of
+from calibration.study.plan import CHUNK, Part, answers_of
 from calibration.study.run import Study
 from cat_engine.grid import Grid, tabulate
 from cat_engine.record import RECORD_VERSION
+from cat_engine.scoring import Prior, score
 from cat_engine.session import AdaptiveTest
 from cat_engine.stopping import REASONS
 
 __all__ = ["SCHEMA", "item_table", "summarise"]
 
 SCHEMA = "acquis/study/1"
+
+_FEWEST = 200
+"""Persons from whom on a quantile of 1 % is stated."""
 
 _NORMAL_95 = 1.6448536269514722
 """0.95 quantile of the standard normal: the half width of a 90 % interval in standard errors."""
@@ -68,6 +74,9 @@ def summarise(study: Study) -> dict[str, Any]:
         "overlap_rate": _overlap(served, plan.n),
         "unused": int((served == 0).sum()),
         "unused_share": float((served == 0).mean()),
+        "price": study.price,
+        "accommodation": list(study.pools),
+        "person_fit": _person_fit(study),
         "constraints": checks,
         "constraints_violated": sum(check["violated"] for check in checks),
         "seconds": study.seconds,
@@ -91,6 +100,30 @@ def item_table(study: Study) -> dict[str, list[Any]]:
     for name, values in test.attributes.items():
         columns[name if name not in columns else f"bank.{name}"] = list(values)
     return columns
+
+
+def _person_fit(study: Study) -> dict[str, Any] | None:
+    """Return how lz* is distributed where everyone answers as the model says, by the first persons' sittings.
+
+    An adaptive test chooses its items by the answers, so that lz* is not standard normal: what marks a person
+    is the quantile that this design gives (Snijders, 2001; van Krimpen-Stoop & Meijer, 1999).
+    """
+    plan, sittings = study.plan, study.part.sittings.part(0, CHUNK)
+    if plan.responses is not None:
+        return None
+    answers = answers_of(sittings)
+    theta = score(plan.test.pool, answers, "map", Prior.normal(*plan.design.score.prior)).theta
+    values = lz_of(sums_of(plan.test.pool, answers, theta).by_person)[1]
+    known = values[np.isfinite(values)]
+    if len(known) < _FEWEST:
+        return None
+    return {
+        "statistic": "lz_star",
+        "n": len(known),
+        "mean": float(known.mean()),
+        "sd": float(known.std()),
+        "cutoffs": {f"{level:g}": cut for level, cut in cutoffs(known).items()},
+    }
 
 
 def _served(part: Part, n: int) -> np.ndarray:

@@ -13,6 +13,9 @@ __all__ = ["judge"]
 _HONEST = 0.03
 """How far the coverage of 90 % intervals may be off before it is said (beside chance)."""
 
+_AS_GOOD = 1.05
+"""How much greater the standard error on a restricted pool may be."""
+
 _PINCH = 0.5
 """Share of tests at a bound from which the bound is said to pinch."""
 
@@ -20,7 +23,7 @@ _PINCH = 0.5
 def judge(summary: Mapping[str, Any], words: StudyWords) -> list[tuple[str, str]]:
     """Return weight and sentence of each finding, the gravest first."""
     found = [*_rules(summary, words), *_precision(summary, words), *_levels(summary, words)]
-    found += [*_exposure(summary, words), *_pinches(summary, words)]
+    found += [*_exposure(summary, words), *_pinches(summary, words), *_pools(summary, words)]
     return sorted(found, key=lambda reason: ("drop", "watch", "keep").index(reason[0]))
 
 
@@ -94,4 +97,15 @@ def _pinches(s: Mapping[str, Any], w: StudyWords) -> list[tuple[str, str]]:
                 share = w.percent(c[f"at_{side}"])
                 text = w(f"v_{side}_watch", name=w.name(c["name"]), share=share, bound=w.number(c[side], 0))
                 out.append(("watch", text))
+    return out
+
+
+def _pools(s: Mapping[str, Any], w: StudyWords) -> list[tuple[str, str]]:
+    out = []
+    for pool in s["accommodation"]:
+        se, most = pool["simulated"]["se"], pool["as_precise"]
+        weight = "keep" if se <= _AS_GOOD * s["mean_se"] else "drop" if most is None else "watch"
+        values = {"need": pool["need"], "items": w.number(pool["simulated"]["length"], 1), "length": most}
+        text = w(f"v_pool_{weight}", **values, se=w.number(se, 3), whole=w.number(s["mean_se"], 3))
+        out.append((weight, text))
     return out

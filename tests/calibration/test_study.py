@@ -82,7 +82,7 @@ def test_the_summary_says_what_the_sittings_say() -> None:
 @pytest.mark.parametrize("classify", ["none", "posterior", "sprt", "glr", "interval"])
 def test_every_sitting_is_scored_as_the_live_service_scores_it(classify: str) -> None:
     sections = {"stop": {"min": 3, "max": 10, "classify": classify}, "cuts": CUTS}
-    done = study(a_plan(25, **sections), again=False)
+    done = study(a_plan(25, **sections), beside=False)
     test, part = done.plan.test, done.part
     for p in range(25):
         state = start(test, b"any")
@@ -104,13 +104,13 @@ def test_persons_sit_the_same_whatever_the_number_of_persons_and_threads(
 ) -> None:
     monkeypatch.setattr(planning, "CHUNK", 100)
     plan = a_plan(250, exposure=exposure)
-    whole = study(plan, again=False)
+    whole = study(plan, beside=False)
     assert whole.plan.chunks == 3
     monkeypatch.setattr("numba.get_num_threads", lambda: 1)
-    assert same(whole.part, study(plan, again=False).part)
-    fewer = study(replace(plan, n=150), again=False)
+    assert same(whole.part, study(plan, beside=False).part)
+    fewer = study(replace(plan, n=150), beside=False)
     assert fewer.part.theta.tobytes() == whole.part.theta[:150].tobytes()
-    assert not same(whole.part, study(replace(plan, seed=8), again=False).part)
+    assert not same(whole.part, study(replace(plan, seed=8), beside=False).part)
 
 
 def test_given_answers_are_replayed_and_absent_ones_never_served() -> None:
@@ -124,6 +124,64 @@ def test_given_answers_are_replayed_and_absent_ones_never_served() -> None:
     assert (done.part.sittings.categories[held] == given[person, items[held]]).all()
     assert (items[held] % 4 != 0).all()
     assert summarise(done)["against"] == "estimate from all given responses"
+
+
+def test_comfort_has_a_price_in_items_and_in_standard_error() -> None:
+    done = study(a_plan(400, select={"comfort": 0.75}, stop={"min": 12, "max": 12}))
+    price = summarise(done)["price"]
+    assert [other["rule"] for other in price["without"]] == ["comfort"]
+    plain = price["without"][0]
+    assert price["points"] > 0.7 > 0.6 > plain["points"]
+    assert price["se"] == pytest.approx(done.part.se.mean())
+    assert price["se"] > plain["se"] and price["rmse"] > plain["rmse"]
+    cheaper = study(a_plan(400, stop={"min": 12, "max": 12})).part.se.mean()
+    assert plain["se"] == pytest.approx(cheaper)
+    assert 1.0 < plain["items"] < 11.0
+    shorter = study(
+        a_plan(400, stop={"min": 12, "max": 12 - int(plain["items"])} | {"min": 2})
+    ).part.se.mean()
+    assert shorter <= price["se"] < study(a_plan(400, stop={"max": 11 - int(plain["items"])})).part.se.mean()
+
+
+def test_a_design_without_rules_has_no_price_and_each_rule_has_its_own() -> None:
+    assert study(a_plan(50)).price is None
+    exposure = {"method": "eligibility", "rate": 0.4}
+    priced = study(a_plan(50, constraint=BLUEPRINT, exposure=exposure)).price
+    assert priced is not None
+    assert [other["rule"] for other in priced["without"]] == ["blueprint", "exposure", "all"]
+
+
+def test_restricted_pools_are_predicted_simulated_and_warned_about() -> None:
+    suits = tuple("reader big" if i < 35 else "big" if i < 45 else "" for i in range(N_ITEMS))
+    plan = a_plan(600, accommodation={"needs": ["big", "reader"], "max": 20}, stop={"min": 12, "max": 12})
+    done = study(replace(plan, attributes={"accommodation": suits}))
+    summary = summarise(done)
+    big, reader = summary["accommodation"]
+    assert (big["items"], reader["items"]) == (45, 35)
+    for pool in (big, reader):
+        assert pool["simulated"]["length"] == pool["predicted"]["length"] == 20.0
+        assert pool["predicted"]["se"] == pytest.approx(pool["simulated"]["se"], rel=0.05)
+    assert 12 <= big["as_precise"] <= reader["as_precise"] <= 20
+    weight = {s: w for w, s in judge(summary, StudyWords("en")) if "reader" in s}
+    assert list(weight.values()) == ["keep"]
+    poor = dict(reader, simulated={"length": 20.0, "se": 2.0 * summary["mean_se"]})
+    for enough, wanted in ((33, "watch"), (None, "drop")):
+        said = judge(summary | {"accommodation": [poor | {"as_precise": enough}]}, StudyWords("en"))
+        assert [w for w, s in said if "reader" in s] == [wanted]
+
+
+def test_cut_offs_of_person_fit_come_from_the_designs_own_sittings() -> None:
+    done = study(a_plan(1000, stop={"min": 12, "max": 12}), beside=False)
+    fit = summarise(done)["person_fit"]
+    assert fit["n"] == 1000
+    assert fit["cutoffs"]["0.01"] < fit["cutoffs"]["0.05"] < 0.0
+    rng = np.random.default_rng(1)
+    sittings = done.part.sittings
+    noise = replace(
+        sittings, categories=np.where(sittings.items >= 0, rng.integers(0, 2, sittings.items.shape), -1)
+    )
+    random = summarise(replace(done, part=replace(done.part, sittings=noise)))["person_fit"]
+    assert random["mean"] < fit["mean"] - 0.3
 
 
 def test_a_broken_rule_is_counted() -> None:
@@ -161,7 +219,7 @@ def test_the_verdict_names_what_is_broken_and_what_pinches() -> None:
 def test_the_report_is_one_page_that_fetches_nothing(language: str) -> None:
     done = study(a_plan(200, cuts=CUTS, constraint=BLUEPRINT))
     page = render(done, summarise(done), language)
-    assert page.count("<svg ") == 5
+    assert page.count("<svg ") == 6
     assert f'<html lang="{language}">' in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert "url(http" not in page and "@import" not in page
