@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 from api.commands.inputs import about, add_report, domains_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from calibration.fit import Fit
+    from cat_engine.design import Design
+    from item_bank.parameters import ParameterSet
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +38,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the parameters were not estimated from these responses: no degree of freedom is lost",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of plausible values and simulated persons")
+    parser.add_argument(
+        "--design",
+        metavar="DESIGN.toml",
+        help="the adaptive test's design: cut-offs of person fit from simulated sittings",
+    )
+    parser.add_argument("--bank", metavar="BANK.csv", help="item attributes that the design names")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated persons")
     parser.add_argument(
         "--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps"
     )
@@ -54,8 +64,25 @@ def _say(fit: Fit, out: str) -> None:
                 f"RMSEA {m['rmsea']:.3f} [{m['rmsea_low']:.3f}, {m['rmsea_high']:.3f}], "
                 f"CFI {m['cfi']:.3f}, TLI {m['tli']:.3f}"
             )
+    how = "sittings of the design" if fit.cutoffs_from == "sittings" else "the items that each person met"
+    flagged = sum(flag != "" for flag in fit.persons["flag"])
+    print(f"{flagged} persons below the lz* that 1 % of simulated persons reach (simulated: {how})")
     for name, reason in fit.not_applicable.items():
         print(f"{name}: not applicable, {reason}")
+
+
+def _design(
+    args: argparse.Namespace, parameters: ParameterSet
+) -> tuple[Design | None, Mapping[str, tuple[str, ...]]]:
+    from calibration.study import read_bank, read_design
+    from cat_engine.errors import InputError
+
+    if args.design is None:
+        if args.bank:
+            raise InputError("expected --design beside --bank, got --bank alone; give both, or leave it out")
+        return None, {}
+    ids = parameters.pool().ids
+    return read_design(args.design), read_bank(args.bank, ids, parameters.left_out) if args.bank else {}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -74,7 +101,17 @@ def run(args: argparse.Namespace) -> None:
     else:
         responses = responses_for(args.responses, parameters, args.recode)
     groups = read_groups(args.groups, responses) if args.groups else None
-    fit = assess(responses, parameters, groups, theta=args.theta, estimated=not args.external, seed=args.seed)
+    design, attributes = _design(args, parameters)
+    fit = assess(
+        responses,
+        parameters,
+        groups,
+        theta=args.theta,
+        estimated=not args.external,
+        seed=args.seed,
+        design=design,
+        attributes=attributes,
+    )
     write_json(args.out, fit.to_dict())
     if args.json:
         json.dump(fit.to_dict(), sys.stdout, ensure_ascii=False, allow_nan=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,12 @@ from calibration.fit.evidence import Evidence
 from calibration.fit.freedom import Freedom, freedom
 from calibration.fit.limited import KINDS, Kind, limited_information
 from calibration.fit.pairs import ld_x2, q3
-from calibration.fit.persons import PersonFit, cutoffs, lz_of, person_fit, simulated
+from calibration.fit.persons import PersonFit, cutoffs, lz_of, person_fit, sat, simulated
 from calibration.fit.pvq1 import pv_q1
 from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums_at
 from calibration.fit.sx2 import s_x2
 from calibration.sentences import NotApplicable, Sentence
+from cat_engine.design import Design
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
@@ -52,8 +53,9 @@ class Fit:
         ``q3``, and for complete data ``ld_x2``, ``ld_p``, ``ld_v``: matrices ``(n, n)``.
     model
         ``m2``, ``m2*``, ``c2``, ``g2``: dictionaries; information criteria.
-    cutoffs
-        lz* below which a share of fitting persons lies, by simulation.
+    cutoffs, cutoffs_from
+        lz* below which a share of fitting persons lies, by simulation of the ``items`` that each person met,
+        or of whole ``sittings``.
     not_applicable
         Statistic -> why it says nothing about these data.
     """
@@ -63,6 +65,7 @@ class Fit:
     pairs: dict[str, np.ndarray]
     model: dict[str, Any]
     cutoffs: dict[float, float]
+    cutoffs_from: str
     not_applicable: dict[str, Sentence]
     n_persons: int
     n_complete: int
@@ -101,6 +104,7 @@ class Fit:
             "not_applicable": self.not_applicable,
             "items": _rows(self.items),
             "pairs": _rows(self.pairs_frame().to_dict(as_series=False)),
+            "person_cutoffs_from": self.cutoffs_from,
             "person_cutoffs": {f"lz_star_{level:g}": _plain(cut) for level, cut in self.cutoffs.items()},
             "persons": _rows(self.persons),
         }
@@ -136,6 +140,8 @@ def assess(
     theta: str = "eap",
     estimated: bool = True,
     seed: int = 1,
+    design: Design | None = None,
+    attributes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Fit:
     """Judge a calibration on responses.
 
@@ -148,7 +154,10 @@ def assess(
     estimated
         Whether the parameters were estimated from these responses; degrees of freedom allow for it.
     seed
-        Of the plausible values and of the simulated persons.
+        Of the simulated persons.
+    design, attributes
+        Of the adaptive test that gave the responses: cut-offs of person fit are then from simulated
+        sittings.
 
     Raises
     ------
@@ -160,14 +169,15 @@ def assess(
     free = freedom(evidence)
     reasons: dict[str, Sentence] = {}
     sums = sums_at(evidence, evidence.theta(theta))
-    items, pairs = _items(evidence, free, sums.by_item, seed, reasons)
+    items, pairs = _items(evidence, free, sums.by_item, reasons)
     persons_fit = person_fit(evidence)
     fit = Fit(
         items,
         _persons(evidence, sums.by_person, persons_fit),
         pairs,
         _model(evidence, free, reasons),
-        cutoffs(simulated(evidence, seed)),
+        cutoffs(simulated(evidence, seed) if design is None else sat(evidence, design, attributes, seed)),
+        "items" if design is None else "sittings",
         reasons,
         evidence.n_persons,
         round(evidence.share_complete * evidence.n_persons),
@@ -187,7 +197,7 @@ def _incomplete(evidence: Evidence) -> Sentence | None:
 
 
 def _items(
-    evidence: Evidence, free: Freedom, sums: np.ndarray, seed: int, reasons: dict[str, Sentence]
+    evidence: Evidence, free: Freedom, sums: np.ndarray, reasons: dict[str, Sentence]
 ) -> tuple[Columns, dict[str, np.ndarray]]:
     rows = evidence.pool.rows()
     point, posterior = mean_squares(sums), posterior_mean_squares(evidence)

@@ -7,11 +7,14 @@ response models and standardized indices. British Journal of Mathematical and St
 67-86 (lz; called Zh at an EAP estimate). Snijders, T. A. B. (2001). Asymptotic null distribution of
 person fit statistics with estimated person parameter. Psychometrika, 66, 331-342 (lz*, eqs. 8 to 11).
 Sinharay, S. (2016). Asymptotically correct standardization of person-fit statistics beyond dichotomous
-items. Psychometrika, 81, 992-1013.
+items. Psychometrika, 81, 992-1013. van Krimpen-Stoop, E. M. L. A., & Meijer, R. R. (1999). The null
+distribution of person-fit statistics for conventional and adaptive tests. Applied Psychological Measurement,
+23, 327-345.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +23,15 @@ from calibration.fit.evidence import Evidence
 from calibration.fit.residuals import sums_at, sums_of
 from calibration.kernels.fit import draw_nodes, simulate_answers
 from cat_engine.answers import Answers
+from cat_engine.design import Design
+from cat_engine.pool import ItemPool
 from cat_engine.scoring import Prior, score
+from item_bank.parameters import Population
 
-__all__ = ["PersonFit", "cutoffs", "lz_of", "person_fit", "simulated"]
+__all__ = ["FEWEST_SITTINGS", "PersonFit", "cutoffs", "lz_of", "person_fit", "sat", "simulated"]
+
+FEWEST_SITTINGS = 5_000
+"""Sittings that `sat` simulates at least: a 1 % cut-off stands on 50 persons then."""
 
 
 class PersonFit(NamedTuple):
@@ -69,8 +78,8 @@ def simulated(evidence: Evidence, seed: int = 1) -> np.ndarray:
     """Return lz* of as many simulated persons, each at a theta drawn from a real person's posterior.
 
     They answer the items that the real person met, so that a spread of lengths and of gaps in the data is
-    kept. In an adaptive test the items depend on the answers: there simulate whole sittings with the
-    test's design and give those to `cutoffs`.
+    kept. In an adaptive test the items depend on the answers, which this does not imitate: real lz* spread
+    less, and the cut-offs find too few. There `sat` simulates whole sittings by the test's design.
     """
     random = np.random.Generator(np.random.Philox(seed))
     values = []
@@ -81,9 +90,44 @@ def simulated(evidence: Evidence, seed: int = 1) -> np.ndarray:
         uniform = random.random(len(category))
         simulate_answers(part.probability, node, part.answers.indptr, part.answers.item, uniform, category)
         answers = Answers(part.answers.indptr, part.answers.item, category)
-        prior = Prior.normal(part.population.mean[0], part.population.sd)
-        theta = score(part.pool, answers, "map", prior).theta
-        values.append(lz_of(sums_of(part.pool, answers, theta).by_person)[1])
+        values.append(_lz_star(part.pool, answers, part.population))
+    return np.concatenate(values)
+
+
+def _lz_star(pool: ItemPool, answers: Answers, population: Population) -> np.ndarray:
+    theta = score(pool, answers, "map", Prior.normal(population.mean[0], population.sd)).theta
+    return lz_of(sums_of(pool, answers, theta).by_person)[1]
+
+
+def sat(
+    evidence: Evidence,
+    design: Design,
+    attributes: Mapping[str, tuple[str, ...]] | None = None,
+    seed: int = 1,
+) -> np.ndarray:
+    """Return lz* of simulated persons who sit the adaptive test itself.
+
+    Each group is simulated by its population, in the size it has among the persons, `FEWEST_SITTINGS` in all
+    at least. The items follow the answers as they do in the real test, which is what moves the
+    distribution of lz* in adaptive data (van Krimpen-Stoop & Meijer, 1999).
+
+    Parameters
+    ----------
+    design, attributes
+        Of the test, as `calibration.study.Plan` takes them.
+    """
+    from calibration.study.plan import Plan, answers_of  # the study's summary judges persons by this module
+    from calibration.study.run import study
+
+    rows = [row for row in evidence.parameters.items if row.get("status") != "left-out"]
+    total = max(evidence.n_persons, FEWEST_SITTINGS)
+    values = []
+    for k, part in enumerate(evidence.parts):
+        population = part.population
+        n = max(1, round(total * part.n_persons / max(1, evidence.n_persons)))
+        plan = Plan(rows, design, n, seed + k, population.mean[0], population.sd, attributes or {})
+        sittings = study(plan, beside=False).part.sittings
+        values.append(_lz_star(plan.test.pool, answers_of(sittings), population))
     return np.concatenate(values)
 
 
@@ -93,7 +137,7 @@ def cutoffs(values: np.ndarray, levels: tuple[float, ...] = (0.05, 0.01)) -> dic
     Parameters
     ----------
     values
-        lz* of simulated persons, from `simulated` or from simulated sittings.
+        lz* of simulated persons, from `simulated` or `sat`.
     """
     known = values[np.isfinite(values)]
     return {level: float(np.quantile(known, level)) if len(known) else float("nan") for level in levels}

@@ -15,6 +15,7 @@ import numpy as np
 from calibration.classical import Option, classical, distractors
 from calibration.dimensionality import dimensionality
 from calibration.fit import Evidence, Fit, assess
+from calibration.fit.assess import LEAST_COMPLETE
 from calibration.fit.pvq1 import observed_curves
 from calibration.sentences import Sentence
 from cat_engine.errors import InputError
@@ -218,6 +219,7 @@ def _precision(evidence: Evidence) -> dict[str, Any]:
 
 
 def _persons(evidence: Evidence, fit: Fit) -> dict[str, Any]:
+    complete = evidence.share_complete >= LEAST_COMPLETE
     theta = np.asarray(fit.persons["theta"])
     star = np.asarray(fit.persons["lz_star"], dtype=np.float64)
     known = np.isfinite(star)
@@ -232,6 +234,7 @@ def _persons(evidence: Evidence, fit: Fit) -> dict[str, Any]:
         "lz_star_edges": np.linspace(-6.0, 4.0, 41),
         "lz_star_counts": np.histogram(np.clip(star[known], -6.0, 4.0), np.linspace(-6.0, 4.0, 41))[0],
         "cutoffs": below,
+        "cutoffs_from": fit.cutoffs_from if fit.cutoffs_from == "sittings" or complete else "items_met",
         "judged": int(known.sum()),
         "flagged": len(flagged),
         "flagged_first": flagged[:30],

@@ -28,6 +28,8 @@ from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums
 from calibration.fit.sumscore import score_distribution, without_each
 from calibration.fit.sx2 import collapse, score_tables
 from calibration.sentences import NotApplicable
+from calibration.study import Plan, read_design, study
+from cat_engine.design import Design
 from cat_engine.errors import InputError
 from item_bank.parameters import ParameterSet, Population
 from item_bank.responses import MISSING, Responses
@@ -157,6 +159,43 @@ def test_two_items_that_say_the_same_are_found() -> None:
     assert set(pair) == {0, 6}
     assert local.p[0, 6] < 1e-6 and local.v[0, 6] > 0.1
     assert local.p[1, 3] > 0.001
+
+
+BANK = [
+    {"id": f"i{k}", "model": "2pl", "a": 0.8 + 0.1 * (k % 9), "b": float(b)}
+    for k, b in enumerate(np.linspace(-2.2, 2.2, 45))
+]
+DESIGN = """schema = "acquis/design/1"
+[select]
+criterion = "mfi"
+[stop]
+min = 12
+max = 12
+"""
+
+
+def sittings_of(n: int, seed: int, tmp_path: Path) -> tuple[Responses, Design]:
+    """Answers to an adaptive test, and its design."""
+    (tmp_path / "design.toml").write_text(DESIGN)
+    design = read_design(tmp_path / "design.toml")
+    done = study(Plan(BANK, design, n, seed), beside=False).part.sittings
+    matrix = np.full((n, len(BANK)), MISSING, np.int8)
+    matrix[np.arange(n)[:, None], done.items] = done.categories
+    return Responses([row["id"] for row in BANK], np.full(len(BANK), 2), matrix=matrix), design
+
+
+def test_simulated_sittings_give_the_cut_offs_of_an_adaptive_test(tmp_path: Path) -> None:
+    """Answers to the items that persons met spread more than answers that chose the items."""
+    responses, design = sittings_of(4000, 7, tmp_path)
+    parameters = ParameterSet(BANK)
+    met, whole = assess(responses, parameters), assess(responses, parameters, design=design)
+    assert (met.cutoffs_from, whole.cutoffs_from) == ("items", "sittings")
+    below = {fit.cutoffs_from: np.mean(fit.persons["lz_star"] < fit.cutoffs[0.05]) for fit in (met, whole)}
+    assert abs(below["sittings"] - 0.05) < 0.015
+    assert below["items"] < 0.03
+    content = whole.to_dict()
+    assert content["person_cutoffs_from"] == "sittings"
+    assert content["person_cutoffs"]["lz_star_0.05"] > met.to_dict()["person_cutoffs"]["lz_star_0.05"]
 
 
 def test_random_answers_are_unlikely_and_guessing_stands_out() -> None:
