@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
-from calibration.em.estimate import Estimate, Progress, estimate
-from calibration.em.latent import LEAST_SD, Histogram, Normal, shaped
-from calibration.em.likelihood import Likelihood, Point
+from calibration.em.estimate import Progress, estimate
+from calibration.em.latent import Normal, shaped
+from calibration.em.likelihood import Likelihood
 from calibration.em.packing import pack_responses
 from calibration.em.priors import Priors
 from calibration.em.start import starting_values
 from calibration.em.structure import Restrictions, Structure
-from calibration.reporting import row_fields
+from calibration.reporting import result_of
 from calibration.result import Calibration
 from calibration.screening import screen
-from calibration.verdict import item_verdicts
 from cat_engine.errors import InputError
 from cat_engine.family import MODELS, ItemModel
-from item_bank.parameters import ParameterSet, Population
+from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
 __all__ = ["ERRORS", "INVARIANCE", "calibrate"]
@@ -34,6 +33,10 @@ from the cross-product of the persons' gradients, from both (robust to misfit an
 
 INVARIANCE = ("full", "slopes", "none")
 """What several groups share: all item parameters, slopes alone, or nothing."""
+
+MOST_PARAMETERS = 10_000
+"""Most free parameters with standard errors: the information and its inverse take about eight gigabytes and,
+on two cores, minutes there."""
 
 
 def calibrate(
@@ -101,7 +104,8 @@ def calibrate(
     tol
         Bound on the remaining gain in log-likelihood.
     errors
-        Standard errors, one of `ERRORS`.
+        Standard errors, one of `ERRORS`; with more than `MOST_PARAMETERS` free parameters there are none,
+        and a note says so.
     max_iterations
         Most steps.
     watch
@@ -149,13 +153,13 @@ def calibrate(
         start,
         tol=tol,
         limit=max_iterations,
-        errors=errors != "none",
+        errors=errors != "none" and problem.n_free <= MOST_PARAMETERS,
         cross=errors in ("crossproduct", "sandwich"),
         histogram=latent == "histogram",
         began=began,
         watch=watch,
     )
-    return _result(found, responses, models, screening, errors, fixed_items)
+    return result_of(found, responses, models, screening, errors, fixed_items)
 
 
 def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature: int) -> None:
@@ -322,224 +326,3 @@ def _latents(
         free_sd = free_variance or (moments == "free" and (anchored or invariance != "none"))
         latents.append(Normal(free_mean=free_mean, free_sd=free_sd))
     return latents
-
-
-def _covariance(found: Estimate, errors: str) -> np.ndarray:
-    """Return the covariance of the free parameters; NaN where the data do not determine them."""
-    if found.information is None:
-        return np.empty((0, 0))
-    observed, meat = found.information.observed, found.information.meat
-    free = np.flatnonzero(~found.problem.at_bound(found.point.free))
-    chosen = meat if errors == "crossproduct" and meat is not None else observed
-    covariance = np.full(observed.shape, np.nan)
-    covariance[np.ix_(free, free)] = _inverse(chosen[np.ix_(free, free)])
-    if errors == "sandwich":
-        sound = np.flatnonzero(~np.isnan(np.diag(covariance)))
-        kept = np.ix_(sound, sound)
-        assert meat is not None
-        covariance[kept] = covariance[kept] @ meat[kept] @ covariance[kept]
-    return covariance
-
-
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """Invert an information matrix; NaN for parameters that its null space touches."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
-    scaled = matrix * scale[:, None] * scale
-    try:
-        np.linalg.cholesky(scaled)  # is it positive definite?
-        inverse: np.ndarray = np.linalg.inv(scaled)
-        if np.diag(inverse).max() < 1e10:
-            return np.asarray(0.5 * (inverse + inverse.T) * scale[:, None] * scale)
-    except np.linalg.LinAlgError:
-        pass
-    values, vectors = np.linalg.eigh(scaled)
-    fine = values > 1e-10 * values[-1]
-    inverse = (vectors[:, fine] / values[fine]) @ vectors[:, fine].T
-    lost = (vectors[:, ~fine] ** 2).sum(axis=1) > 1e-6
-    inverse[lost] = np.nan
-    inverse[:, lost] = np.nan
-    return inverse * scale[:, None] * scale
-
-
-def _result(
-    found: Estimate,
-    responses: Responses,
-    models: Sequence[ItemModel],
-    screening: Any,
-    errors: str,
-    fixed_items: set[str],
-) -> Calibration:
-    problem, point = found.problem, found.point
-    structure = problem.structure
-    covariance = _covariance(found, errors)
-    n_items = structure.n_free
-    part = covariance[:n_items, :n_items] if len(covariance) else None
-    position = {int(j): k for k, j in enumerate(screening.keep)}
-    n = responses.counts.sum(axis=1)
-    by_group: dict[str, list[dict[str, Any]]] = {}
-    done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-    bounded, doubtful = _bounded(problem, point), _unsettled(found)
-    for g, group in enumerate(structure.groups):
-        rows = []
-        for j, item in enumerate(responses.items):
-            row: dict[str, Any] = {"id": item, "model": models[j].code}
-            flags = list(screening.flags[j])
-            if j not in position:
-                names = _field_names(models[j], int(responses.n_cat[j]))
-                row |= dict.fromkeys(names) | {"se": {}}
-            else:
-                r = int(structure.row_of[g, position[j]])
-                if r not in done:
-                    done[r] = row_fields(structure, r, point.working, part)
-                fields, spread = done[r]
-                row |= fields | {"se": spread}
-                flags += item_verdicts(models[j], fields, spread, bounded.get(r, []), doubtful.get(r))
-                if item in fixed_items:
-                    flags.append("fixed: held at the value given")
-            if item in responses.recoded:
-                row["codes"] = responses.recoded[item]
-            if models[j].linear is not None:
-                row["set"] = structure.restrictions.sets.get(item, f"{models[j].code}{responses.n_cat[j]}")
-            row |= {"n": int(n[j]), "status": _status(flags), "flags": flags}
-            rows.append(row)
-        by_group[group] = rows
-    first = [dict(row) for row in by_group[structure.groups[0]]]
-    for row, *others in zip(first, *(by_group[g] for g in structure.groups[1:]), strict=True):
-        if any(other.get("slope_intercept") != row.get("slope_intercept") for other in others):
-            row["groups"] = {
-                group: {k: v for k, v in other.items() if k not in _COMMON}
-                for group, other in zip(structure.groups[1:], others, strict=True)
-            }
-    fit = _fit(found, responses)
-    shapes = _shapes(found)
-    if shapes:
-        fit["latent"] = shapes
-    notes = [*screening.notes, *_notes(found)]
-    if notes:
-        fit["notes"] = notes
-    labels: list[tuple[str, str, str | None]] = [*structure.names]
-    for group, latent in zip(structure.groups, problem.latents, strict=True):
-        labels += [("population", name, group) for name in latent.names]
-    return Calibration(
-        ParameterSet(first, _population(found, covariance), ("theta",), fit),
-        covariance,
-        labels,
-        point.free,
-        point.gradient,
-        by_group,
-        notes,
-    )
-
-
-_COMMON = ("id", "model", "n", "status", "flags", "set", "codes")
-
-
-def _status(flags: list[str]) -> str:
-    """Return one word on an item: ``left-out``, ``fixed``, ``doubtful`` or ``calibrated``."""
-    codes = {flag.split(":", 1)[0] for flag in flags}
-    if codes & {"constant", "no-responses"}:
-        return "left-out"
-    if "fixed" in codes:
-        return "fixed"
-    return "doubtful" if codes - {"few-responses", "rare-category"} else "calibrated"
-
-
-def _bounded(problem: Likelihood, point: Point) -> dict[int, list[str]]:
-    """Return the names of free parameters at their bounds, by row."""
-    at = problem.at_bound(point.free)
-    out: dict[int, list[str]] = {}
-    for block in problem.structure.blocks:
-        index = np.concatenate([block.own, block.common], axis=1)
-        for r, row in enumerate(block.rows.tolist()):
-            names = [problem.structure.names[k][1] for k in index[r] if k >= 0 and at[k]]
-            if names:
-                out[row] = names
-    return out
-
-
-def _unsettled(found: Estimate) -> dict[int, float]:
-    """Return, by row, what the item's own parameters could still gain, where estimation did not converge."""
-    if found.trace.converged:
-        return {}
-    out: dict[int, float] = {}
-    for block, information in zip(found.problem.structure.blocks, found.point.information, strict=True):
-        diagonal = np.einsum("rmm->rm", np.swapaxes(block.own_map, 1, 2) @ information @ block.own_map)
-        slope = np.where(block.own >= 0, found.point.gradient[block.own], 0.0)
-        gains = 0.5 * (slope**2 / np.maximum(diagonal, 1e-12)).sum(axis=1)
-        out |= {row: float(g) for row, g in zip(block.rows.tolist(), gains, strict=True) if g > found.tol}
-    return out
-
-
-def _notes(found: Estimate) -> list[str]:
-    notes = []
-    if not found.trace.converged:
-        notes.append(
-            f"not converged after {found.trace.iterations} steps: about {found.trace.gain:.2g} of "
-            "log-likelihood is left to gain; the data do not determine some parameters (priors would)"
-        )
-    moments = found.problem.moments(found.point.free)
-    for group, latent, (_, sd) in zip(
-        found.problem.structure.groups, found.problem.latents, moments, strict=True
-    ):
-        if latent.free_sd and sd <= 2.0 * LEAST_SD:
-            notes.append(
-                f"the variance of group '{group}' is estimated as 0: the items do not tell people apart"
-            )
-    return notes
-
-
-def _field_names(model: ItemModel, n_cat: int) -> list[str]:
-    working = model.start(n_cat, np.full(n_cat, 1.0 / n_cat), 1.0)
-    return list(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
-
-
-def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
-    problem, point, trace = found.problem, found.point, found.trace
-    weight = sum(float(packed.weight.sum()) for packed in problem.data)
-    k = problem.n_free + sum(x.n_weights for x in problem.latents if isinstance(x, Histogram))
-    return {
-        "loglik": point.loglik,
-        "logprior": point.logprior,
-        "aic": 2.0 * k - 2.0 * point.loglik,
-        "bic": k * float(np.log(weight)) - 2.0 * point.loglik,
-        "n_persons": responses.n_persons,
-        "n_items": responses.n_items,
-        "n_responses": responses.n_responses,
-        "n_parameters": k,
-        "converged": trace.converged,
-        "iterations": trace.iterations,
-        "remaining_gain": trace.gain,
-        "seconds": found.seconds,
-        "seconds_se": found.seconds_se,
-        "priors": problem.priors.used,
-    }
-
-
-def _shapes(found: Estimate) -> list[dict[str, Any]]:
-    """Return nodes and weights of each group whose distribution is not normal."""
-    problem = found.problem
-    out = []
-    parts = problem.split(found.point.free)[1]
-    for group, latent, free in zip(problem.structure.groups, problem.latents, parts, strict=True):
-        if not isinstance(latent, Normal):
-            weights = np.exp(latent.weights(free, problem.nodes).log)
-            out.append({"group": group, "nodes": problem.nodes.tolist(), "weights": weights.tolist()})
-    return out
-
-
-def _population(found: Estimate, covariance: np.ndarray) -> tuple[Population, ...]:
-    problem = found.problem
-    at = problem.structure.n_free
-    out = []
-    moments = problem.moments(found.point.free)
-    for group, latent, (mean, sd) in zip(problem.structure.groups, problem.latents, moments, strict=True):
-        errors = {}
-        for name in latent.names:
-            if len(covariance) and name in ("mean", "log_sd"):
-                error = float(np.sqrt(covariance[at, at]))
-                errors["mean" if name == "mean" else "var"] = (
-                    error if name == "mean" else 2.0 * sd * sd * error
-                )
-            at += 1
-        out.append(Population(group, (mean,), ((sd * sd,),), errors))
-    return tuple(out)

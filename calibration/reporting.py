@@ -1,15 +1,231 @@
-"""From free parameters to what people read: the fields of the parameter file and their standard errors."""
+"""From the maximum to what people read: fields of the parameter file, standard errors, flags and notes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from calibration.em.covariance import covariance_of
+from calibration.em.estimate import Estimate
+from calibration.em.latent import LEAST_SD, Histogram, Normal
+from calibration.em.likelihood import Likelihood, Point
 from calibration.em.structure import Structure
+from calibration.result import Calibration
+from calibration.screening import Screening
+from calibration.verdict import item_verdicts
 from cat_engine.family import ItemModel
+from item_bank.parameters import ParameterSet, Population
+from item_bank.responses import Responses
 
-__all__ = ["row_fields"]
+__all__ = ["result_of"]
+
+
+def result_of(
+    found: Estimate,
+    responses: Responses,
+    models: Sequence[ItemModel],
+    screening: Screening,
+    errors: str,
+    fixed_items: set[str],
+) -> Calibration:
+    """Return what people read of a maximum.
+
+    Parameters
+    ----------
+    found
+        The maximum.
+    responses, models
+        What was given: all items, whether they could be calibrated or not.
+    screening
+        What was left out, and the flags so far.
+    errors
+        Which standard errors were asked for.
+    fixed_items
+        Items held at given values.
+    """
+    problem, point = found.problem, found.point
+    structure = problem.structure
+    covariance = np.empty((0, 0))
+    if found.information is not None:
+        covariance = covariance_of(found.information, problem.at_bound(point.free), errors)
+    n_items = structure.n_free
+    part = covariance[:n_items, :n_items] if len(covariance) else None
+    position = {int(j): k for k, j in enumerate(screening.keep)}
+    n = responses.counts.sum(axis=1)
+    by_group: dict[str, list[dict[str, Any]]] = {}
+    done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    bounded, doubtful = _bounded(problem, point), _unsettled(found)
+    for g, group in enumerate(structure.groups):
+        rows = []
+        for j, item in enumerate(responses.items):
+            row: dict[str, Any] = {"id": item, "model": models[j].code}
+            flags = list(screening.flags[j])
+            if j not in position:
+                names = _field_names(models[j], int(responses.n_cat[j]))
+                row |= dict.fromkeys(names) | {"se": {}}
+            else:
+                r = int(structure.row_of[g, position[j]])
+                if r not in done:
+                    done[r] = _row_fields(structure, r, point.working, part)
+                fields, spread = done[r]
+                row |= fields | {"se": spread}
+                flags += item_verdicts(models[j], fields, spread, bounded.get(r, []), doubtful.get(r))
+                if item in fixed_items:
+                    flags.append("fixed: held at the value given")
+            if item in responses.recoded:
+                row["codes"] = responses.recoded[item]
+            if models[j].linear is not None:
+                row["set"] = structure.restrictions.sets.get(item, f"{models[j].code}{responses.n_cat[j]}")
+            row |= {"n": int(n[j]), "status": _status(flags), "flags": flags}
+            rows.append(row)
+        by_group[group] = rows
+    first = [dict(row) for row in by_group[structure.groups[0]]]
+    for row, *others in zip(first, *(by_group[g] for g in structure.groups[1:]), strict=True):
+        if any(other.get("slope_intercept") != row.get("slope_intercept") for other in others):
+            row["groups"] = {
+                group: {k: v for k, v in other.items() if k not in _COMMON}
+                for group, other in zip(structure.groups[1:], others, strict=True)
+            }
+    fit = _fit(found, responses)
+    shapes = _shapes(found)
+    if shapes:
+        fit["latent"] = shapes
+    notes = [*screening.notes, *_notes(found)]
+    if errors != "none" and found.information is None:
+        notes.append(
+            f"no standard errors: {problem.n_free} parameters need matrices of "
+            f"{8e-9 * problem.n_free**2:.1f} GB each; calibrate fewer items at a time for them"
+        )
+    if notes:
+        fit["notes"] = notes
+    labels: list[tuple[str, str, str | None]] = [*structure.names]
+    for group, latent in zip(structure.groups, problem.latents, strict=True):
+        labels += [("population", name, group) for name in latent.names]
+    return Calibration(
+        ParameterSet(first, _population(found, covariance), ("theta",), fit),
+        covariance,
+        labels,
+        point.free,
+        point.gradient,
+        by_group,
+        notes,
+    )
+
+
+_COMMON = ("id", "model", "n", "status", "flags", "set", "codes")
+
+
+def _status(flags: list[str]) -> str:
+    """Return one word on an item: ``left-out``, ``fixed``, ``doubtful`` or ``calibrated``."""
+    codes = {flag.split(":", 1)[0] for flag in flags}
+    if codes & {"constant", "no-responses"}:
+        return "left-out"
+    if "fixed" in codes:
+        return "fixed"
+    return "doubtful" if codes - {"few-responses", "rare-category"} else "calibrated"
+
+
+def _bounded(problem: Likelihood, point: Point) -> dict[int, list[str]]:
+    """Return the names of free parameters at their bounds, by row."""
+    at = problem.at_bound(point.free)
+    out: dict[int, list[str]] = {}
+    for block in problem.structure.blocks:
+        index = np.concatenate([block.own, block.common], axis=1)
+        for r, row in enumerate(block.rows.tolist()):
+            names = [problem.structure.names[k][1] for k in index[r] if k >= 0 and at[k]]
+            if names:
+                out[row] = names
+    return out
+
+
+def _unsettled(found: Estimate) -> dict[int, float]:
+    """Return, by row, what the item's own parameters could still gain, where estimation did not converge."""
+    if found.trace.converged:
+        return {}
+    out: dict[int, float] = {}
+    for block, information in zip(found.problem.structure.blocks, found.point.information, strict=True):
+        diagonal = np.einsum("rmm->rm", np.swapaxes(block.own_map, 1, 2) @ information @ block.own_map)
+        slope = np.where(block.own >= 0, found.point.gradient[block.own], 0.0)
+        gains = 0.5 * (slope**2 / np.maximum(diagonal, 1e-12)).sum(axis=1)
+        out |= {row: float(g) for row, g in zip(block.rows.tolist(), gains, strict=True) if g > found.tol}
+    return out
+
+
+def _notes(found: Estimate) -> list[str]:
+    notes = []
+    if not found.trace.converged:
+        notes.append(
+            f"not converged after {found.trace.iterations} steps: about {found.trace.gain:.2g} of "
+            "log-likelihood is left to gain; the data do not determine some parameters (priors would)"
+        )
+    moments = found.problem.moments(found.point.free)
+    for group, latent, (_, sd) in zip(
+        found.problem.structure.groups, found.problem.latents, moments, strict=True
+    ):
+        if latent.free_sd and sd <= 2.0 * LEAST_SD:
+            notes.append(
+                f"the variance of group '{group}' is estimated as 0: the items do not tell people apart"
+            )
+    return notes
+
+
+def _field_names(model: ItemModel, n_cat: int) -> list[str]:
+    working = model.start(n_cat, np.full(n_cat, 1.0 / n_cat), 1.0)
+    return list(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
+
+
+def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
+    problem, point, trace = found.problem, found.point, found.trace
+    weight = sum(float(packed.weight.sum()) for packed in problem.data)
+    k = problem.n_free + sum(x.n_weights for x in problem.latents if isinstance(x, Histogram))
+    return {
+        "loglik": point.loglik,
+        "logprior": point.logprior,
+        "aic": 2.0 * k - 2.0 * point.loglik,
+        "bic": k * float(np.log(weight)) - 2.0 * point.loglik,
+        "n_persons": responses.n_persons,
+        "n_items": responses.n_items,
+        "n_responses": responses.n_responses,
+        "n_parameters": k,
+        "converged": trace.converged,
+        "iterations": trace.iterations,
+        "remaining_gain": trace.gain,
+        "seconds": found.seconds,
+        "seconds_se": found.seconds_se,
+        "priors": problem.priors.used,
+    }
+
+
+def _shapes(found: Estimate) -> list[dict[str, Any]]:
+    """Return nodes and weights of each group whose distribution is not normal."""
+    problem = found.problem
+    out = []
+    parts = problem.split(found.point.free)[1]
+    for group, latent, free in zip(problem.structure.groups, problem.latents, parts, strict=True):
+        if not isinstance(latent, Normal):
+            weights = np.exp(latent.weights(free, problem.nodes).log)
+            out.append({"group": group, "nodes": problem.nodes.tolist(), "weights": weights.tolist()})
+    return out
+
+
+def _population(found: Estimate, covariance: np.ndarray) -> tuple[Population, ...]:
+    problem = found.problem
+    at = problem.structure.n_free
+    out = []
+    moments = problem.moments(found.point.free)
+    for group, latent, (mean, sd) in zip(problem.structure.groups, problem.latents, moments, strict=True):
+        errors = {}
+        for name in latent.names:
+            if len(covariance) and name in ("mean", "log_sd"):
+                error = float(np.sqrt(covariance[at, at]))
+                errors["mean" if name == "mean" else "var"] = (
+                    error if name == "mean" else 2.0 * sd * sd * error
+                )
+            at += 1
+        out.append(Population(group, (mean,), ((sd * sd,),), errors))
+    return tuple(out)
 
 
 def _fields(model: ItemModel, n_cat: int, working: np.ndarray) -> dict[str, Any]:
@@ -17,7 +233,7 @@ def _fields(model: ItemModel, n_cat: int, working: np.ndarray) -> dict[str, Any]
     return dict(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
 
 
-def row_fields(
+def _row_fields(
     structure: Structure, row: int, working: np.ndarray, covariance: np.ndarray | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields of a row and their standard errors by the delta method.

@@ -308,3 +308,13 @@ def test_what_is_said_of_many_items_is_said_once() -> None:
     lines = flag_lines(each, 9)
     assert lines[3:] == ["I3: few-responses: 3", "I4, I5, I6 and 2 more items: few-responses as well"]
     assert flag_lines({}, 9) == []
+
+
+def test_too_many_parameters_for_standard_errors_are_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = calibrate(lsat7(), "2pl")
+    monkeypatch.setattr("calibration.estimation.MOST_PARAMETERS", 9)
+    found = calibrate(lsat7(), "2pl")
+    assert found.converged and not found.covariance.size
+    assert found.loglik == pytest.approx(whole.loglik, abs=1e-5)
+    assert [note for note in found.notes if note.startswith("no standard errors: 10 parameters")]
+    assert not calibrate(lsat7(), "2pl", errors="none").notes
