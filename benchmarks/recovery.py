@@ -225,7 +225,7 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join([head, *lines])
 
 
-def _panels(rows: list[Row], field: str, title: str, scale: alt.Scale) -> Any:
+def _panels(rows: list[Row], field: str, title: str, scale: alt.Scale, axis: alt.Axis) -> Any:
     """One panel a model: a figure over the sample size, a line for each kind of parameter."""
     values = [
         {
@@ -253,10 +253,10 @@ def _panels(rows: list[Row], field: str, title: str, scale: alt.Scale) -> Any:
     panels = []
     for model in dict.fromkeys(row.model for row in rows):
         base = alt.Chart(data([v for v in values if v["model"] == model]))
-        y = alt.Y("y:Q", title=title, scale=scale)
+        y = alt.Y("y:Q", title=title, scale=scale, axis=axis)
         layers = [
             base.mark_rule(strokeWidth=1.4).encode(
-                x=x, y=alt.Y("low:Q", title=title), y2="high:Q", color=colour
+                x=x, y=alt.Y("low:Q", title=title, scale=scale, axis=axis), y2="high:Q", color=colour
             ),
             base.mark_line(point={"size": 40, "filled": True}, strokeWidth=1.8).encode(
                 x=x, y=y, color=colour
@@ -264,7 +264,7 @@ def _panels(rows: list[Row], field: str, title: str, scale: alt.Scale) -> Any:
         ]
         if field == "coverage":
             line = alt.Chart(data([{"y": NOMINAL}])).mark_rule(color=INK, strokeDash=[4, 3])
-            layers.insert(0, line.encode(y="y:Q"))
+            layers.insert(0, line.encode(y=alt.Y("y:Q", title=title, scale=scale, axis=axis)))
         panels.append(
             alt.layer(*layers).properties(
                 width=235, height=150, title=alt.Title(model, anchor="start", fontSize=14, color=INK)
@@ -276,12 +276,16 @@ def _panels(rows: list[Row], field: str, title: str, scale: alt.Scale) -> Any:
 def plot_coverage(rows: list[Row]) -> Any:
     """Draw the coverage of 95 % intervals over the sample size."""
     low = min([0.9, *(row.coverage - 2 * row.coverage_mcse for row in rows if row.coverage_mcse < 1)])
-    return _panels(rows, "coverage", "coverage", alt.Scale(domain=[np.floor(low * 50) / 50, 1.0]))
+    scale = alt.Scale(domain=[np.floor(low * 50) / 50, 1.0], nice=False)
+    return _panels(rows, "coverage", "coverage", scale, alt.Axis(tickCount=5, format=".2f"))
 
 
 def plot_error(rows: list[Row]) -> Any:
     """Draw the root mean square error over the sample size."""
-    return _panels(rows, "rmse", "RMSE (log scale)", alt.Scale(type="log", nice=False))
+    known = [row.rmse for row in rows if np.isfinite(row.rmse)]
+    scale = alt.Scale(type="log", domain=[min(known) / 1.3, max(known) * 1.5], nice=False, clamp=True)
+    axis = alt.Axis(values=[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], format="~g")
+    return _panels(rows, "rmse", "RMSE (log scale)", scale, axis)
 
 
 _PAGE = """<!doctype html>
