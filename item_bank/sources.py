@@ -21,8 +21,8 @@ SUFFIXES = {
 """What a file is taken for, by its suffix."""
 
 
-def open_bank(name: str, language: str = "fr") -> Imported:
-    """Return the bank that `name` means.
+def open_bank(name: str, language: str = "fr", held: Bank | None = None) -> Imported:
+    """Return the bank that `name` means; `held` is the bank that a CSV is for.
 
     ``demo``; a bank's folder (its draft), ``FOLDER@N`` (its version N); or a file (`SUFFIXES`).
 
@@ -41,10 +41,10 @@ def open_bank(name: str, language: str = "fr") -> Imported:
     path = Path(name)
     if path.is_dir():
         return Imported(Store(path).draft(), ())
-    return read_file(path, language)
+    return read_file(path, language, held)
 
 
-def read_file(path: Path, language: str = "fr") -> Imported:
+def read_file(path: Path, language: str = "fr", held: Bank | None = None) -> Imported:
     """Return the bank in one file; its suffix says what it is."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -59,7 +59,7 @@ def read_file(path: Path, language: str = "fr") -> Imported:
     if suffix == ".csv":
         from item_bank.table import read_csv
 
-        return read_csv(data, str(path), language)
+        return read_csv(data, str(path), language, None if held is None else held.by_id)
     if suffix == ".xml":
         if b"<quiz" in data[:4096]:
             from item_bank.moodle import read_moodle

@@ -1,11 +1,11 @@
 """Items as CSV and back: one row an item and language, made for spreadsheets.
 
 ``docs/reference/item-files.md`` says what each column holds. Written with ``;``, in UTF-8 with a signature
-or in cp1252; read with ``;``, ``,`` or tabulators, in UTF-8 or cp1252. A cell that a spreadsheet would take
-for a formula gets an apostrophe before it, and loses it when it is read.
+or in cp1252; `rows` reads what comes back. A cell that a spreadsheet would take for a formula gets an
+apostrophe before it.
 
-Holds single and multiple choice, order, match, number and text; what has no place in a row (pictures,
-controls in a sentence, scoring by rules) is listed item by item and stays in QTI.
+Holds single and multiple choice, order, match, number and text whole. What has no place in a row (pictures,
+controls in a sentence, scoring by rules) stays in QTI and is listed; its row holds what is said about it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cat_engine.errors import InputError
@@ -34,8 +34,9 @@ from item_bank.content import (
 )
 from item_bank.forms import RESPONSE, Form
 from item_bank.mapping import number
-from item_bank.markup import escape, printable, sanitise, text
+from item_bank.markup import escape, sanitise, text
 from item_bank.qti.importing import Imported, Note
+from item_bank.rows import FORMULA, Lines, day, listed, rows, words
 
 __all__ = ["COLUMNS", "read_csv", "write_attributes", "write_csv"]
 
@@ -66,11 +67,9 @@ COLUMNS = (
 )
 """The columns, in order; all but ``item, form, key, stem`` may be absent when reading."""
 
-_LARGEST = 16 * 1024 * 1024
-_MOST_ROWS = 100_000
-_FORMULA = re.compile(r"'*[=+\-@\t\r|]")
-_SLASHED = re.compile(r"([0-3]?[0-9])/([0-3]?[0-9])/([0-9]{4})\Z")
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+QTI = "qti"
+"""Form of a row about an item whose content stays in QTI: only what is said about it is read."""
+
 _KNOWN_FORMS = ("single", "multiple", "order", "match", "number", "text")
 
 
@@ -90,12 +89,15 @@ def write_csv(bank: Bank, encoding: str = "utf-8-sig") -> tuple[bytes, list[Note
     writer.writeheader()
     notes: list[Note] = []
     for item in bank.items:
-        rows = [_row(item, language) for language in item.versions]
-        what = next((row for row in rows if isinstance(row, str)), None)
+        made = [_row(item, language) for language in item.versions]
+        what = next((row for row in made if isinstance(row, str)), None)
         if what is not None:
-            notes.append(Note(item.id, None, what, False))
-            continue
-        for row in rows:
+            notes.append(Note(item.id, None, f"{what}; its row holds what is said about it", True))
+            made = [
+                {"form": QTI, "stem": text(content.body), **_said_about(item, language)}
+                for language, content in item.versions.items()
+            ]
+        for row in made:
             assert isinstance(row, dict)
             writer.writerow({name: _defused(value) for name, value in row.items()})
     try:
@@ -122,34 +124,36 @@ def write_attributes(bank: Bank) -> bytes:
 
 
 def _defused(value: str) -> str:
-    return f"'{value}" if _FORMULA.match(value) else value
+    return f"'{value}" if FORMULA.match(value) else value
 
 
 def _row(item: Item, language: str) -> dict[str, str] | str:
     """Return one row, or why there can be none."""
     content = item.versions[language]
     if list(content.interactions) != [RESPONSE]:
-        return "its controls stand in a sentence: export it as QTI"
+        return "its controls stand in a sentence: it stays in QTI"
     said = _said(content)
     if isinstance(said, str):
         return said
     try:
         form = _form(said, Lines("", 0))
     except InputError:
-        return "its options or its key do not fit into a row: export it as QTI"
+        return "its options or its key do not fit into a row: it stays in QTI"
     own = Form(content.interactions, content.responses, content.processing, item.scores, content.rules)
     if form != own:
-        return "its way of scoring or its control has no place in CSV: export it as QTI"
+        return "its way of scoring or its control has no place in CSV: it stays in QTI"
     stem = content.body.removesuffix(f'<slot name="{RESPONSE}"></slot>')
     if forms.assemble(form, content.title, stem, content.rationale) != content or content.title != item.id:
-        return "its text stands around its control, or it has a title: export it as QTI"
+        return "its text stands around its control, or it has a title: it stays in QTI"
+    return {**said, "stem": _plain(stem), **_said_about(item, language)}
+
+
+def _said_about(item: Item, language: str) -> dict[str, str]:
     source = item.source or Source("")
     return {
         "item": item.id,
         "language": language,
-        **said,
-        "stem": _plain(stem),
-        "rationale": _plain(content.rationale),
+        "rationale": _plain(item.versions[language].rationale),
         **{name: _cell(getattr(item, name)) for name in _ITEM},
         **{f"source_{name}": getattr(source, name) if item.source else "" for name in _SOURCE},
     }
@@ -181,7 +185,7 @@ def _said(content: Content) -> dict[str, str] | str:
             whole = "whole" if response.base_type == "integer" else "decimal"
             return said | {"form": "number", "unit": control.unit, "scoring": whole}
         case _:
-            return "its control has no place in CSV: export it as QTI"
+            return "its control has no place in CSV: it stays in QTI"
 
 
 def _laid(options: Sequence[Option], columns: Sequence[Option]) -> dict[str, str]:
@@ -217,27 +221,18 @@ def _paragraphs(plain: str) -> str:
 # In.
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Where a row stands, for messages."""
-
-    where: str
-    line: int
-    day_first: bool = True
-    """Whether dates are written with the day before the month: where a spreadsheet parts cells with ``;``."""
-
-    def fail(self, what: str) -> InputError:
-        """Return the error with its place."""
-        return InputError(f"{self.where}, line {self.line}: {what}")
-
-
-def read_csv(data: bytes, where: str, language: str = "fr") -> Imported:
+def read_csv(
+    data: bytes, where: str, language: str = "fr", held: Mapping[str, Item] | None = None
+) -> Imported:
     """Return the items in a CSV file.
 
     Parameters
     ----------
     language
         Of the rows that do not say theirs.
+    held
+        The items of the bank that the file is for: rows of the form ``qti`` are about these, and are left out
+        without them.
 
     Raises
     ------
@@ -246,130 +241,80 @@ def read_csv(data: bytes, where: str, language: str = "fr") -> Imported:
         twice.
     """
     found: dict[str, Item] = {}
-    for lines, row in _rows(data, where):
+    seen: set[tuple[str, str]] = set()
+    notes: list[Note] = []
+    for lines, row in rows(data, where, COLUMNS, ("item", "form", "key", "stem")):
         name = row.get("item", "").strip()
         if not name:
             raise lines.fail("expected an identifier in the column 'item', got none; write one")
         spoken = row.get("language", "").strip() or language
         if not (spoken.isascii() and spoken.isalpha() and spoken.islower() and len(spoken) <= 8):
             raise lines.fail(f"expected a language like 'fr', got '{spoken[:20]}'")
-        item = _item(name, spoken, row, lines)
+        if (name, spoken) in seen:
+            raise lines.fail(f"the item '{name}' ({spoken}) is there twice; remove one")
+        seen.add((name, spoken))
         before = found.get(name)
+        if row["form"].strip() == QTI:
+            item = before or (held or {}).get(name)
+            if item is None:
+                what = f"the content of '{name[:40]}' is in QTI: import the file into the bank that holds it"
+                if not any(there == name for there, other in seen if other != spoken):
+                    notes.append(Note(where, lines.line, what, False))
+                continue
+            found[name] = _about(item, spoken, row, lines)
+            continue
+        item = _item(name, spoken, row, lines)
         if before is None:
             found[name] = item
             continue
-        if spoken in before.versions:
-            raise lines.fail(f"the item '{name}' ({spoken}) is there twice; remove one")
         if item.scores != before.scores or _keys(item, spoken) != _keys(before, next(iter(before.versions))):
             raise lines.fail(f"the versions of '{name}' differ in form or key; make them agree")
         found[name] = replace(before, versions={**before.versions, **item.versions})
-    return Imported(Bank(tuple(found.values())), ())
+    return Imported(Bank(tuple(found.values())), tuple(notes))
 
 
 def _keys(item: Item, language: str) -> object:
     return dict(item.versions[language].responses)
 
 
-def _rows(data: bytes, where: str) -> Iterator[tuple[Lines, dict[str, str]]]:
-    if len(data) > _LARGEST:
-        raise InputError(f"{where}: expected at most {_LARGEST:,} bytes, got {len(data):,}; split it")
-    if b"\x00" in data and not data.startswith(_UTF_16):
-        line = data[: data.index(b"\x00")].count(b"\n") + 1
-        raise InputError(f"{where}, line {line}: expected text, got a NUL; save it as CSV")
-    content = _decoded(data)
-    if content.startswith("sep="):  # a spreadsheet's own hint
-        content = content.partition("\n")[2]
-    first = content.split("\n", 1)[0]
-    delimiter = max(";,\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    try:
-        names = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = names
-        missing = [name for name in ("item", "form", "key", "stem") if name not in names]
-        if missing:
-            raise InputError(f"{where}: expected a column '{missing[0]}', got {', '.join(names[:8])}")
-        unknown = [name for name in names if name not in COLUMNS]
-        if unknown:
-            raise InputError(f"{where}: the column '{unknown[0][:40]}' is not known; remove or rename it")
-        for count, row in enumerate(reader):
-            lines = Lines(where, reader.line_num, delimiter == ";")
-            if count >= _MOST_ROWS:
-                raise lines.fail(f"expected at most {_MOST_ROWS:,} rows; split the file")
-            if None in row:
-                raise lines.fail(f"expected {len(names)} cells, got more; quote what holds '{delimiter}'")
-            if not any(value and value.strip() for value in row.values()):
-                continue
-            yield lines, {name: _fused(printable(value or "")) for name, value in row.items()}
-    except csv.Error as error:
-        raise InputError(f"{where}, line {reader.line_num}: expected CSV, got: {error}") from None
-
-
-def _decoded(data: bytes) -> str:
-    if data.startswith(_UTF_16):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
-
-
-def _fused(value: str) -> str:
-    return value[1:] if value.startswith("'") and _FORMULA.match(value[1:]) else value
-
-
 def _item(name: str, language: str, row: Mapping[str, str], lines: Lines) -> Item:
     form = _form(row, lines)
-    content = forms.assemble(
-        form, name, _html(row["stem"], True, lines), _html(row.get("rationale", ""), True, lines)
-    )
+    rationale = _html(row.get("rationale", ""), True, lines)
+    content = forms.assemble(form, name, _html(row["stem"], True, lines), rationale)
+    return Item(name, {language: content}, form.scores, **_facts(row, lines))
+
+
+def _about(item: Item, language: str, row: Mapping[str, str], lines: Lines) -> Item:
+    """Return an item whose content has no place in a row, with what the row says about it."""
+    if language not in item.versions:
+        raise lines.fail(f"expected a language of '{item.id}' ({', '.join(item.versions)}), got '{language}'")
+    rationale = _html(row.get("rationale", ""), True, lines)
+    content = replace(item.versions[language], rationale=rationale)
+    return replace(item, versions={**item.versions, language: content}, **_facts(row, lines))
+
+
+def _facts(row: Mapping[str, str], lines: Lines) -> dict[str, Any]:
     grade = row.get("grade", "").strip()
     if grade and grade not in ("1", "2", "3", "4", "5"):
         raise lines.fail(f"expected a grade from 1 to 5, got '{grade[:20]}'")
     source = {n: row.get(f"source_{n}", "") for n in _SOURCE}
-    source["date"] = _day(source["date"], lines)
-    return Item(
-        id=name,
-        versions={language: content},
-        scores=form.scores,
-        domain=row.get("domain", ""),
-        skill=row.get("skill", ""),
-        stimulus=row.get("stimulus", ""),
-        enemies=_list(row.get("enemies", "")),
-        tags=_list(row.get("tags", "")),
-        profession=row.get("profession", ""),
-        grade=int(grade) if grade else None,
-        source=Source(**{**source, "checked": source["checked"] or "knowledge"}) if source["text"] else None,
-        authors=_list(row.get("authors", "")),
-        status=row.get("status", "") or "draft",
-        expires=_day(row.get("expires", ""), lines),
-        access=_known(row.get("access", ""), ACCESS, "access", lines),
-        features=_known(row.get("features", ""), FEATURES, "features", lines),
-    )
-
-
-def _known(cell: str, names: Sequence[str], column: str, lines: Lines) -> tuple[str, ...]:
-    found = _list(cell)
-    for name in found:
-        if name not in names:
-            raise lines.fail(f"expected '{column}' among {', '.join(names)}, got '{name[:30]}'")
-    return found
-
-
-def _day(cell: str, lines: Lines) -> str:
-    """Return a date as ISO writes it; a French spreadsheet makes 31/12/2027 of 2027-12-31 when it saves."""
-    written = _SLASHED.match(cell.strip())
-    if not written:
-        return cell.strip()
-    day, month, year = (int(part) for part in written.groups())
-    if day <= 12 and month <= 12 and day != month and not lines.day_first:
-        raise lines.fail(f"'{cell.strip()}' could be two days; write it as 2027-12-31")
-    if month > 12 >= day:
-        day, month = month, day
-    return f"{year:04d}-{month:02d}-{day:02d}"
-
-
-def _list(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split(",") if part.strip())
+    source["date"] = day(source["date"], lines)
+    source["checked"] = source["checked"] or "knowledge"
+    return {
+        "domain": row.get("domain", ""),
+        "skill": row.get("skill", ""),
+        "stimulus": row.get("stimulus", ""),
+        "enemies": listed(row.get("enemies", "")),
+        "tags": listed(row.get("tags", "")),
+        "profession": row.get("profession", ""),
+        "grade": int(grade) if grade else None,
+        "source": Source(**source) if source["text"] else None,
+        "authors": listed(row.get("authors", "")),
+        "status": row.get("status", "") or "draft",
+        "expires": day(row.get("expires", ""), lines),
+        "access": words(row.get("access", ""), ACCESS, "access", lines),
+        "features": words(row.get("features", ""), FEATURES, "features", lines),
+    }
 
 
 def _html(cell: str, blocks: bool, lines: Lines) -> str:
@@ -394,7 +339,7 @@ def _form(row: Mapping[str, str], lines: Lines) -> Form:
         return _with_unit(form, row.get("unit", ""))
     partial = row.get("scoring", "").strip() == "partial"
     options, columns = _read_options(row, kind, lines)
-    keys = _list(row["key"])
+    keys = listed(row["key"])
     if not keys:
         raise lines.fail("expected a key, got none; write the letters of what is right")
     if kind == "match":

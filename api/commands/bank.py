@@ -189,14 +189,15 @@ def _import(args: argparse.Namespace) -> int:
     from item_bank.sources import merged, open_bank
     from item_bank.store import Store
 
-    opened = open_bank(args.source, args.language)
+    there = (Path(args.to) / "draft.zip").exists()
+    opened = open_bank(args.source, args.language, Store(args.to).draft() if there else None)
     _say(opened.notes)
     bank = opened.bank
     if args.parameters:
         bank = replace(bank, parameters=_attached(bank, args.parameters, args.scale))
     if args.framework:
         bank = replace(bank, framework=read_framework(args.framework))
-    if (Path(args.to) / "draft.zip").exists():
+    if there:
         store = Store(args.to)
         bank, replaced = merged(store.draft(), bank)
         store.save(bank)
@@ -242,7 +243,6 @@ def _export(args: argparse.Namespace) -> int:
     if args.eligible:
         bank = _eligible(bank)
     out = Path(args.out)
-    lost = 0
     if args.attributes and out.suffix.lower() != ".csv":
         raise InputError(f"expected a .csv for --attributes, got '{out}'; name it so")
     match out.suffix.lower():
@@ -260,7 +260,6 @@ def _export(args: argparse.Namespace) -> int:
 
             data, notes = write_csv(bank, args.encoding)
             _say(notes)
-            lost = len(notes)
         case ".xml":
             from item_bank.qti.usage import write_usage
 
@@ -277,8 +276,7 @@ def _export(args: argparse.Namespace) -> int:
         out.write_bytes(data)
     except OSError as error:
         raise InputError(f"expected a place to write to, got '{error.strerror}' for {out}") from None
-    left = f"; {lost} left out (listed above)" if lost else ""
-    print(f"{len(bank.items) - lost} items written to {out} (content {bank.content_hash[:12]}){left}")
+    print(f"{len(bank.items)} items written to {out} (content {bank.content_hash[:12]})")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,12 +235,30 @@ def test_attributes_and_parameters_feed_a_simulation_whose_evidence_is_judged(
     )
 
 
-def test_what_an_export_leaves_out_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "b.zip").write_bytes(package(samples.bank()))
-    out = said(capsys, "export", str(tmp_path / "b.zip"), str(tmp_path / "i.csv"))
-    kept = len(samples.every()) - out.count("(left out)")
-    assert 0 < kept < len(samples.every())
-    assert f"{kept} items written" in out
-    assert "expected a .csv for --attributes" in said(
-        capsys, "export", "demo", str(tmp_path / "x.zip"), "--attributes", status=2
-    )
+def test_a_spreadsheet_says_what_there_is_to_say_about_every_item(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Items whose content only QTI holds get their source and their rationale in the same file."""
+    folder, table = str(tmp_path / "bank"), tmp_path / "items.csv"
+    Store.create(folder, samples.bank())
+    out = said(capsys, "export", folder, str(table))
+    assert f"{len(samples.every())} items written" in out
+    assert "note: hotspot: its control has no place in CSV: it stays in QTI; its row holds" in out
+    rows = table.read_text(encoding="utf-8-sig")
+    changed = rows.replace("Parce que.", "Car c'est écrit.").replace("D1.1;", "D1.2;")
+    table.write_text(changed, encoding="utf-8-sig")
+    assert "15 items brought" in said(capsys, "import", str(table), "--to", folder, "--by", "Ada")
+    before, after = samples.bank(), Store(folder).draft()
+    for item in after.items:
+        known = before.by_id[item.id]
+        assert item.skill == "D1.2"
+        assert {c.rationale for c in item.versions.values()} == {"<p>Car c'est écrit.</p>"}
+        for language, content in item.versions.items():
+            assert replace(content, rationale="") == replace(known.versions[language], rationale="")
+    alone = said(capsys, "check", str(table))
+    assert alone.count("the content of 'hotspot' is in QTI: import the file into the bank that holds it") == 1
+
+
+def test_attributes_are_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(capsys, "export", "demo", str(tmp_path / "x.zip"), "--attributes", status=2)
+    assert "expected a .csv for --attributes" in out

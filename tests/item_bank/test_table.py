@@ -60,8 +60,11 @@ def test_items_come_back_as_they_were(encoding: str) -> None:
 def test_what_a_row_cannot_hold_is_listed() -> None:
     bank = samples.bank()
     data, notes = write_csv(bank)
-    back = read_csv(data, "items.csv").bank
+    read = read_csv(data, "items.csv")
+    back = read.bank
     assert {item.id for item in back.items} | {note.file for note in notes} == set(bank.by_id)
+    assert {note.line for note in read.notes if "is in QTI" in note.message} == {n.line for n in read.notes}
+    assert read_csv(data, "items.csv", held=bank.by_id).bank.items == bank.items
     assert {note.file for note in notes} >= {"hotspot", "point", "gaps", "inline", "rules", "multiple"}
     for item in back.items:
         assert item == bank.by_id[item.id]
