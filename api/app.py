@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -155,4 +155,17 @@ async def _http(request: Request, error: Any) -> Response:
     response = await _problem(request, Problem(code))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
+    if code == "method_not_allowed":
+        response.headers["Allow"] = ", ".join(sorted(_methods(request.app.routes, request.url.path)))
     return response
+
+
+def _methods(routes: Iterable[Any], path: str) -> set[str]:
+    """Return every method that `path` answers to, in whichever router."""
+    found: set[str] = set()
+    for route in routes:
+        if hasattr(route, "original_router"):
+            found |= _methods(route.original_router.routes, path)
+        elif route.path_regex.match(path):
+            found |= route.methods
+    return found

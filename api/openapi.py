@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from api.problems import PROBLEMS
 
-__all__ = ["DESCRIPTION", "TAGS", "ProblemOut", "problems"]
+__all__ = ["DESCRIPTION", "TAGS", "WHOLE", "ProblemOut", "problems"]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Marks a whole number, which JSON may also write as 30.0; stands last, so that bounds stay in the schema."""
 
 DESCRIPTION = """\
 Acquis serves adaptive tests and hands out signed results.

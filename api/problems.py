@@ -20,6 +20,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "This address does not read this media type."),
     "unauthenticated": (401, "Credentials are missing or no longer valid."),
     "forbidden": (403, "These credentials do not allow this."),
+    "address_refused": (403, "Nothing is sent to this address."),
     "cross_site": (403, "The request was sent from another site."),
     "invalid_client": (401, "The client identifier or its secret is wrong."),
     "unsupported_grant_type": (400, "Only the client_credentials grant is offered."),

@@ -17,7 +17,7 @@ from api.accounts.clients import LIFETIME, SCOPES, Client, authorise, token_for
 from api.accounts.invitations import invite
 from api.ids import new_code, new_id
 from api.moments import iso
-from api.openapi import problems
+from api.openapi import WHOLE, problems
 from api.problems import Problem
 from api.results.claims import Person
 from api.runtime import Runtime
@@ -151,8 +151,8 @@ class InvitationIn(BaseModel):
 
     person: PersonIn
     test: Annotated[str, Field(min_length=1, max_length=100, description="Code of the test.")]
-    days: Annotated[int, Field(ge=1, le=366, description="How long it is valid.")] = 30
-    extra_time_percent: Annotated[int, Field(ge=0, le=200)] = 0
+    days: Annotated[int, Field(ge=1, le=366, description="How long it is valid."), WHOLE] = 30
+    extra_time_percent: Annotated[int, Field(ge=0, le=200), WHOLE] = 0
 
 
 class InvitedOut(BaseModel):

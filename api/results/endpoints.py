@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
@@ -31,9 +31,8 @@ Cursor = Annotated[
 ]
 UpdatedAfter = Annotated[
     str,
-    Query(
-        max_length=40, description="ISO 8601: leave out what has not changed since.", examples=["2026-01-31"]
-    ),
+    Query(description="ISO 8601: leave out what has not changed since.", examples=["2026-01-31"]),
+    WithJsonSchema({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}, {"const": ""}]}),
 ]
 Limit = Annotated[int, Query(ge=1, le=feed.LIMIT)]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.moments import iso
+from api.openapi import WHOLE
 from api.sittings.view import InvitationCard, TestCard, View
 from item_bank import content, render
 
@@ -41,7 +42,9 @@ class AnswerIn(_In):
         Field(description="Response identifier -> values in QTI's syntax.", examples=[{"RESPONSE": ["B"]}]),
     ]
     expected_seq: Annotated[
-        int | None, Field(ge=1, le=1_000_000, description="`seq` of the page; refuses to act on an old one.")
+        int | None,
+        Field(ge=1, le=1_000_000, description="`seq` of the page; refuses to act on an old one."),
+        WHOLE,
     ] = None
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
 from api.moments import iso
-from api.openapi import problems
+from api.openapi import WHOLE, problems
 from api.runtime import Runtime
 from api.sittings import supervision
 from api.sittings.supervision import Supervised
@@ -36,14 +36,14 @@ class _In(BaseModel):
 class SetAsideIn(_In):
     """Which open item to set aside, and why."""
 
-    position: Annotated[int, Field(ge=1, le=10_000)]
+    position: Annotated[int, Field(ge=1, le=10_000), WHOLE]
     reason: Reason
 
 
 class DecisionIn(_In):
     """How many seconds of the interruption to give back; null: all of them."""
 
-    give_back_s: Annotated[int | None, Field(ge=0, le=31_536_000)] = None
+    give_back_s: Annotated[int | None, Field(ge=0, le=31_536_000), WHOLE] = None
     reason: Reason
 
 

@@ -68,7 +68,7 @@ def _runtime(request: Request) -> Runtime:
     status_code=201,
     response_model=NewWebhookOut,
     summary="Be told of results at an address",
-    responses=problems("unauthenticated", "forbidden", "conflict"),
+    responses=problems("unauthenticated", "forbidden", "address_refused", "conflict"),
 )
 async def register(body: WebhookIn, request: Request, client: Registrar) -> JSONResponse:
     """Each change of a result is sent as `POST`, signed by `webhook-signature`.
@@ -81,7 +81,7 @@ async def register(body: WebhookIn, request: Request, client: Registrar) -> JSON
     try:
         checked(body.url, runtime.settings.webhooks_inside)
     except Refused as refused:
-        raise Problem("malformed", f"Give another address: {refused}.") from refused
+        raise Problem("address_refused", f"Give another address: {refused}.") from refused
     id = await runtime.write(store.register, client.organisation, body.url)
     return JSONResponse(
         {"id": id, "url": body.url, "secret": secret_of(runtime, id)},
