@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from api.runtime import Runtime
 
 PEOPLE = (("0001", "Durand", "Léa"), ("0002", "N'Diaye", "Awa"), ("0003", "Lefèvre", "Marc"))
-SCOPES = "results:read invitations:write sittings:supervise sections:run"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +45,7 @@ def run(args: argparse.Namespace) -> int | None:
         base_url=f"http://127.0.0.1:{args.port}",
         keys=data / "keys",
         walk_in=True,
+        webhooks_inside=True,  # so that a receiver on this machine can be tried
     )
     migrate(settings.database_url)
     logins = asyncio.run(_prepared(settings, data / "logins.json"))
@@ -123,7 +123,7 @@ async def _new_logins(runtime: Runtime) -> dict[str, Any]:
 
     await _publish(runtime)
     clients = {}
-    for id, scopes in (("rh", "results:read invitations:write"), ("surveillance", "sittings:supervise")):
+    for id, scopes in (("rh", "results:read invitations:write webhooks:write"), ("surveillance", "sittings:supervise")):
         secret = new_secret()
         await runtime.write(register, ORGANISATION, "Démonstration", id, id, secret, scopes)
         clients[id] = {"secret": secret, "scopes": scopes}
