@@ -37,7 +37,7 @@ from tests.chaos.candidates import Diary, candidate
 from tests.chaos.proxy import FaultProxy
 from tests.databases import start_postgres, with_database
 
-__all__ = ["Report", "postgres", "storm"]
+__all__ = ["Report", "postgres", "revive_postgres", "storm"]
 
 ROOT = Path(__file__).absolute().parent.parent.parent
 ITEMS = 12
@@ -119,6 +119,18 @@ def kill_postgres(server: Any) -> None:
     psutil.wait_procs(processes, 10)
 
 
+def revive_postgres(server: Any, patience: float = 300.0) -> None:
+    """Start the server again; recovering takes long where everything is busy."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            server.ensure_postgres_running()
+            return
+        except subprocess.SubprocessError:
+            if time.monotonic() > end:
+                raise
+
+
 class Server:
     """One server process on a port of its own."""
 
@@ -152,7 +164,7 @@ class Server:
         return self._process is not None and self._process.poll() is not None
 
 
-async def ready(port: int, patience: float = 60.0) -> None:
+async def ready(port: int, patience: float = 300.0) -> None:
     """Wait until a server accepts connections."""
     end = time.monotonic() + patience
     while True:
@@ -177,9 +189,13 @@ async def prepared(settings: Settings, sittings: int) -> list[str]:
         }
         await prepare(runtime, n_items=2 * ITEMS, design=design)
         codes = [new_code() for _ in range(sittings)]
-        await asyncio.gather(
-            *(runtime.write(invite, ORGANISATION, Person(new_id()), CODE, code) for code in codes)
-        )
+        for some in range(0, sittings, 50):
+            await asyncio.gather(
+                *(
+                    runtime.write(invite, ORGANISATION, Person(new_id()), CODE, code)
+                    for code in codes[some : some + 50]
+                )
+            )
         return codes
     finally:
         await runtime.database.close()
@@ -254,19 +270,22 @@ async def _until_enough(
             await candidate(proxy.port, codes.pop(), diary, own)
 
     async def killing() -> None:
+        between = max(5, answers // (3 * max(1, kills)))  # what dies is always in the middle of something
         while report.kills.total() < kills and not report.lost:
-            await asyncio.sleep(draw.uniform(0.8, 1.8))
+            before = len(diary.acknowledged)
+            while len(diary.acknowledged) < before + between:
+                await asyncio.sleep(draw.uniform(0.02, 0.2))
             victim = draw.choice(victims)
             if victim == "database":
                 await asyncio.to_thread(kill_postgres, database)
                 await asyncio.sleep(draw.uniform(0.0, 0.3))
-                await asyncio.to_thread(database.ensure_postgres_running)
+                await asyncio.to_thread(revive_postgres, database)
                 with psycopg.connect(url) as connection:
                     report.lost = _lost(connection, diary)  # the end of a control
             else:
                 one = draw.choice(servers)
-                if not one.died:
-                    one.kill()
+                await ready(one.port)
+                one.kill()
                 one.start()
             report.kills[victim] += 1
 

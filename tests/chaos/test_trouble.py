@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import shutil
+import subprocess
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +26,8 @@ from api.sittings.replay import replay
 from api.sittings.view import View
 from tests.api.sample import invited, prepare
 from tests.chaos.recording import Disk, module_on
-from tests.chaos.storm import kill_postgres
-from tests.databases import with_database
+from tests.chaos.storm import kill_postgres, revive_postgres
+from tests.databases import start_postgres, with_database
 
 
 class Sitter:
@@ -167,7 +171,7 @@ def test_a_database_that_comes_back_is_found_within_five_seconds(
             await asyncio.to_thread(kill_postgres, mortal_postgres)
             with pytest.raises(Problem, match="unavailable"):
                 await sitter.answer(view)
-            await asyncio.to_thread(mortal_postgres.ensure_postgres_running)
+            await asyncio.to_thread(revive_postgres, mortal_postgres)
             back = time.monotonic()
             view = await sitter.insist(lambda: sitter.answer(view))
             assert time.monotonic() - back < 5.0
@@ -178,3 +182,78 @@ def test_a_database_that_comes_back_is_found_within_five_seconds(
             await runtime.database.close()
 
     asyncio.run(scenario())
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system in memory with room for one PostgreSQL server; only root may mount one."""
+    folder = Path(tempfile.mkdtemp(prefix="acquis-small-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=140m,mode=755", "acquis-small", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("a small disk needs the right to mount one")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+
+
+def test_postgres_on_a_full_disk_refuses_and_recovers(small_disk: Path, tmp_path: Path) -> None:
+    server = start_postgres(small_disk)
+    try:
+        asyncio.run(_fill_and_free(server, small_disk / "filler", tmp_path))
+    finally:
+        server.cleanup()
+
+
+async def _fill_and_free(server: Any, filler: Path, tmp_path: Path) -> None:
+    from api.database.migrate import migrate
+
+    url = server.get_uri()
+    await asyncio.to_thread(migrate, url)
+    runtime = Runtime.of(Settings(url, keys=tmp_path / "keys", connections=4))
+    await runtime.database.open()
+    refusals: Counter[str] = Counter()
+    sitters: list[Sitter] = []
+    try:
+        await prepare(runtime)
+        codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(200)]
+
+        async def one_after_the_other() -> None:
+            while codes and not over:
+                sitter = Sitter(runtime, refusals)
+                sitters.append(sitter)
+                await sitter.sit(codes.pop())
+
+        def acknowledged() -> int:
+            return sum(len(s.acknowledged) for s in sitters)
+
+        over = False
+        people = [asyncio.create_task(one_after_the_other()) for _ in range(8)]
+        while acknowledged() < 20:
+            await asyncio.sleep(0.001)
+        await asyncio.to_thread(_fill, filler)
+        before = -1
+        while before != acknowledged() or not refusals:  # what is allocated already is still used
+            before = acknowledged()
+            await asyncio.sleep(0.5)
+        filler.unlink()
+        await asyncio.to_thread(revive_postgres, server)  # where it had to stop altogether
+        freed = time.monotonic()
+        while acknowledged() == before:
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - freed < 5.0
+        over = True
+        await asyncio.gather(*people)
+        assert set(refusals) <= {"unavailable", "busy"}
+        await all_there(runtime, sitters)
+    finally:
+        await runtime.database.close()
+
+
+def _fill(filler: Path) -> None:
+    """Write until the disk is full."""
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
