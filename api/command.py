@@ -34,6 +34,8 @@ COMMANDS = {
     "invite": "invite people to a test",
     "webhook": "addresses that are told of results, and what could not be delivered",
     "bank": "import, export, check, compare and publish item banks",
+    "backup": "copy the whole database while the server runs",
+    "restore": "make a new database of such a copy",
     "replay": "recompute a sitting from its log and compare",
     "verify": "check a signed result or credential",
     "warm": "compile the numerical kernels ahead of use",
