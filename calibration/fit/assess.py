@@ -17,7 +17,7 @@ from calibration.fit.compare import criteria, g2
 from calibration.fit.evidence import Evidence
 from calibration.fit.freedom import Freedom, freedom
 from calibration.fit.limited import KINDS, Kind, limited_information
-from calibration.fit.pairs import ld_x2, q3
+from calibration.fit.pairs import ld_x2, met_both, q3
 from calibration.fit.persons import PersonFit, cutoffs, lz_of, person_fit, sat, simulated
 from calibration.fit.pvq1 import pv_q1
 from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums_at
@@ -50,7 +50,8 @@ class Fit:
     items, persons
         Columns by name, one value an item or a person; NaN where there is nothing to say.
     pairs
-        ``q3``, and for complete data ``ld_x2``, ``ld_p``, ``ld_v``: matrices ``(n, n)``.
+        ``n`` (persons who met both), ``q3``, and for complete data ``ld_x2``, ``ld_p``, ``ld_v``: matrices
+        ``(n, n)``.
     model
         ``m2``, ``m2*``, ``c2``, ``g2``: dictionaries; information criteria.
     cutoffs, cutoffs_from
@@ -207,7 +208,7 @@ def _items(
         "model": [row["model"] for row in rows],
         "n": np.bincount(evidence.answers.item, minlength=len(rows)),
     }
-    pairs = {"q3": q3(evidence)}
+    pairs = {"n": met_both(evidence), "q3": q3(evidence)}
     missing = _incomplete(evidence)
     if missing:
         reasons |= {"s_x2": missing, "ld_x2": missing}

@@ -19,7 +19,7 @@ from scipy.stats import chi2
 from calibration.fit.evidence import Evidence
 from calibration.fit.residuals import sums_at
 
-__all__ = ["LEAST_PAIR", "PairChi2", "ld_x2", "pair_tables", "q3"]
+__all__ = ["LEAST_PAIR", "PairChi2", "ld_x2", "met_both", "pair_tables", "q3"]
 
 LEAST_PAIR = 100
 """Persons who must have met both items of a pair for it to say anything."""
@@ -83,6 +83,15 @@ def q3(evidence: Evidence, theta: np.ndarray | None = None) -> np.ndarray:
         out = covariance / np.sqrt(variance * variance.T)
     least = min(LEAST_PAIR, evidence.n_persons)
     return np.where(count >= least, out, np.nan)
+
+
+def met_both(evidence: Evidence) -> np.ndarray:
+    """Return how many persons met both items of each pair, shape ``(n, n)``."""
+    out = np.zeros((evidence.n_items, evidence.n_items))
+    for part in evidence.parts:
+        met = (part.matrix >= 0).astype(np.float32)
+        out += met.T @ met
+    return out
 
 
 def pair_tables(matrix: np.ndarray, width: int) -> np.ndarray:

@@ -184,7 +184,7 @@ def _data(responses: Responses, evidence: Evidence, notes: Sequence[str]) -> dic
 def _pairs(fit: Fit, most: int = 200) -> dict[str, Any]:
     matrix = fit.pairs["q3"]
     low = np.tril_indices(len(matrix), -1)
-    values = matrix[low]
+    values, met = matrix[low], fit.pairs["n"][low]
     known = np.isfinite(values)
     mean = float(values[known].mean()) if known.any() else float("nan")
     order = [k for k in np.argsort(-np.where(known, values, -np.inf)) if known[k]][:most]
@@ -192,7 +192,8 @@ def _pairs(fit: Fit, most: int = 200) -> dict[str, Any]:
     return {
         "mean": mean,
         "largest": [
-            {"item": names[low[1][k]], "with": names[low[0][k]], "q3": float(values[k])} for k in order
+            {"item": names[low[1][k]], "with": names[low[0][k]], "q3": float(values[k]), "n": int(met[k])}
+            for k in order
         ],
     }
 

@@ -13,7 +13,7 @@ from calibration.dif.detect import adjusted
 from calibration.report import plots
 from calibration.report.findings import Findings, write_findings
 from calibration.report.html import Figures, style, template
-from calibration.report.verdict import DROP, KEEP, LOCAL, WATCH, Verdict, overall, verdicts
+from calibration.report.verdict import DROP, KEEP, WATCH, Verdict, dependent_pairs, overall, verdicts
 from calibration.report.words import Words
 
 __all__ = ["MOST_DRAWN", "render", "write_page"]
@@ -184,7 +184,7 @@ def render(findings: Findings, language: str = "en") -> str:
         options=options,
         some=len(findings["parameters"]) > MOST_SIDE_BY_SIDE,
         pictures=_whole(findings, words, figure),
-        dependent=[pair for pair in pairs["largest"] if pair["q3"] - mean > LOCAL],
+        dependent=dependent_pairs(findings),
         q3_mean=mean,
     )
 

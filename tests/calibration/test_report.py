@@ -187,8 +187,10 @@ def test_each_rule_has_a_case_that_sets_it_off(findings: dict[str, Any]) -> None
     assert changed(findings, "q2", flags=["duplicate: of q1"]) == ["duplicate:drop"]
     assert changed(findings, "q2", flags=["few-responses: 12"]) == ["few-responses:watch"]
     pairs = copy.deepcopy(findings["fit"])
-    pairs["pairs"] = {"mean": -0.1, "largest": [{"item": "q2", "with": "q4", "q3": 0.15}]}
+    pairs["pairs"] = {"mean": -0.1, "largest": [{"item": "q2", "with": "q4", "q3": 0.15, "n": 400}]}
     assert changed(findings, "q2", fit=pairs) == ["dependent:watch"]
+    pairs["pairs"]["largest"][0]["n"] = 120  # so few persons show 0.25 by chance
+    assert changed(findings, "q2", fit=pairs) == []
     wrong = {"q2": [option("A", 0.05, key=True), option("B", 0.3)]}
     assert changed(findings, "q2", distractors=wrong) == ["wrong_key:drop"]
     rival = {"q2": [option("A", 0.4, key=True, n=900), option("B", 0.15)]}
@@ -208,7 +210,9 @@ def test_bundles_are_said_once_and_not_of_every_item(findings: dict[str, Any]) -
     names = [row["id"] for row in MIXED]
     other["fit"]["pairs"] = {
         "mean": 0.0,
-        "largest": [{"item": a, "with": b, "q3": 0.25} for a, b in zip(names[::2], names[1::2], strict=True)],
+        "largest": [
+            {"item": a, "with": b, "q3": 0.25, "n": 400} for a, b in zip(names[::2], names[1::2], strict=True)
+        ],
     }
     found = verdicts(other)
     assert not any(reason.code == "dependent" for v in found for reason in v.reasons)
