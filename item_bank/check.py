@@ -40,7 +40,7 @@ from item_bank.markup import text
 from item_bank.render import pictures, slots
 from item_bank.scoring import category
 
-__all__ = ["RULES", "Finding", "Limits", "check", "options"]
+__all__ = ["RULES", "Finding", "Limits", "asked", "check", "options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,13 +358,21 @@ _SENTENCE = re.compile(r"(?<=[.?!…])\s+|\s*\n\s*|\s*;\s+|\s*:\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*|\d[\d\s.,]*")
 
 
+def asked(content: Content) -> str:
+    """Return what an item says before its options, as plain text: its body, prompts, texts with gaps."""
+    controls = content.interactions.values()
+    parts = [content.body, *(getattr(c, "prompt", "") for c in controls)]
+    parts += [getattr(c, "html", "") for c in controls]
+    return "\n".join(said for said in map(text, parts) if said)
+
+
 @_rule
 def _wording(bank: Bank, limits: Limits, today: date | None) -> Iterator[Finding]:
     """No negative question, no "all of the above", no absolute words, no sentence too long to read."""
     error, warning = _named("wording")
     for item in bank.items:
         for language, content in item.versions.items():
-            stem = text(content.body)
+            stem = asked(content)
             if not stem:
                 yield error(item.id, f"it asks nothing ({language})")
             found = _NEGATIVE.search(stem.replace("’", "'"))
@@ -474,6 +482,6 @@ def _copies(bank: Bank, limits: Limits, today: date | None) -> Iterator[Finding]
 
 def _words(item: Item, language: str) -> list[str]:
     content = item.versions[language]
-    texts = [text(content.body)]
+    texts = [asked(content)]
     texts += [text(o.html) for control in content.interactions.values() for o in options(control)]
     return [word.casefold() for part in texts for word in _WORD.findall(part)]

@@ -22,7 +22,7 @@ from item_bank.check import Finding, check
 from item_bank.content import Item
 from item_bank.log import Event, Log, append
 from item_bank.mapping import number
-from item_bank.workflow import same_person
+from item_bank.workflow import same_person, unearned
 
 if TYPE_CHECKING:  # importing the engine costs a second, and only judging needs it
     from cat_engine.design import Constraint, Design
@@ -244,6 +244,10 @@ def request(
         When the verdict does not let it pass.
     """
     verdict = judge(bank, targets, date.fromisoformat(at[:10]), demonstration, evidence)
+    came = [] if demonstration else unearned(bank, log)
+    if came:
+        said = f"its status came with it: no review here gave it one ({len(came)} such items)"
+        verdict = Verdict((*verdict.findings, Finding("warning", "reviews", came[0], said)))
     if not verdict.passed:
         first = next(f for f in verdict.findings if f.severity == "error")
         more = sum(f.severity == "error" for f in verdict.findings) - 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cat_engine.errors import InputError
 from item_bank.bank import Bank
+from item_bank.content import Item
 from item_bank.qti.importing import Imported, import_item, import_package
 from item_bank.store import Store
 
@@ -75,10 +77,12 @@ def merged(into: Bank, other: Bank) -> tuple[Bank, list[str]]:
     """Return `into` with what `other` brings, and the identifiers that were there already.
 
     An item of `other` replaces the one of the same identifier, and so do stimuli, pictures and parameters.
+    Its status stays what the bank made it; where what is asked or how it is scored changed, it is a draft
+    again, for its reviews were of something else.
     """
     known = into.by_id
     coming = other.by_id
-    items = tuple(coming.get(item.id, item) for item in into.items)
+    items = tuple(_renewed(item, coming[item.id]) if item.id in coming else item for item in into.items)
     items += tuple(item for item in other.items if item.id not in known)
     rows = {**into.rows, **other.rows}
     return (
@@ -91,3 +95,8 @@ def merged(into: Bank, other: Bank) -> tuple[Bank, list[str]]:
         ),
         [name for name in coming if name in known],
     )
+
+
+def _renewed(before: Item, after: Item) -> Item:
+    same = (before.versions, before.scores, before.stimulus) == (after.versions, after.scores, after.stimulus)
+    return replace(after, status=before.status if same or before.status == "retired" else "draft")

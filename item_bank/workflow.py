@@ -14,13 +14,23 @@ from cat_engine.errors import InputError
 from item_bank.bank import STATUSES, Bank, document
 from item_bank.canonical import canonical
 from item_bank.check import options
-from item_bank.content import Item
+from item_bank.content import GapMatch, Item
 from item_bank.log import Log, append
 from item_bank.markup import text
-from item_bank.render import present
+from item_bank.render import SLOT, present
 from item_bank.scoring import category
 
-__all__ = ["NEXT", "answer_blind", "item_hash", "move", "obstacles", "review", "same_person", "shown"]
+__all__ = [
+    "NEXT",
+    "answer_blind",
+    "item_hash",
+    "move",
+    "obstacles",
+    "review",
+    "same_person",
+    "shown",
+    "unearned",
+]
 
 NEXT: Mapping[str, tuple[str, ...]] = {
     "draft": ("in_review", "retired"),
@@ -108,6 +118,18 @@ def obstacles(bank: Bank, log: Log, name: str, to: str) -> list[str]:
     return found
 
 
+def unearned(bank: Bank, log: Log) -> list[str]:
+    """Return the items whose status asks for reviews that `log` does not hold: they came with it."""
+    held = [item for item in bank.items if item.status in _REVIEWED]
+    about = {(event.facts.get("item"), event.facts.get("content"), event.kind) for event in log}
+    return [
+        item.id
+        for item in held
+        if (item.id, item_hash(item), "reviewed") not in about
+        or (item.status == "operational" and (item.id, item_hash(item), "answered_blind") not in about)
+    ]
+
+
 def move(bank: Bank, log: Log, name: str, to: str, by: str, at: str, note: str = "") -> tuple[Bank, Log]:
     """Return the bank with an item in another status, and the log that says who moved it.
 
@@ -160,6 +182,9 @@ def shown(bank: Bank, name: str, language: str) -> str:
         if isinstance(part, str):
             lines.append(text(part))
             continue
+        lines.append(text(getattr(part.interaction, "prompt", "")))
         lines.append(f"[{part.response}: {part.kind.replace('_', ' ')}]")
+        if isinstance(part.interaction, GapMatch):
+            lines.append(text(SLOT.sub(r"[\1]", part.interaction.html)))
         lines += [f"  {option.id}: {text(option.html)}" for option in options(part.interaction)]
     return "\n".join(line for line in lines if line)

@@ -199,14 +199,19 @@ def _import(args: argparse.Namespace) -> int:
         bank = replace(bank, framework=read_framework(args.framework))
     if there:
         store = Store(args.to)
-        bank, replaced = merged(store.draft(), bank)
+        draft = store.draft()
+        bank, replaced = merged(draft, bank)
         store.save(bank)
+        again = [n for n in replaced if bank.by_id[n].status == "draft" != draft.by_id[n].status]
     else:
-        store, replaced = Store.create(args.to, bank), []
+        store, replaced, again = Store.create(args.to, bank), [], []
     by = args.by or os.environ.get("USER") or "somebody"
     kept = [item.id for item in opened.bank.items]
     source = Path(args.source).name
     store.record(append(store.log, "imported", by, _now(), source=source, items=kept, replaced=replaced))
+    if again:
+        more = f" and {len(again) - 5} more" if len(again) > 5 else ""
+        print(f"note: changed, so drafts again: {', '.join(again[:5])}{more}", file=sys.stderr)
     lost = sum(not note.kept for note in opened.notes)
     said = f"{len(kept)} items brought to {args.to}" + (
         f", {len(replaced)} of them replaced" if replaced else ""

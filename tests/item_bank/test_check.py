@@ -296,3 +296,14 @@ def test_a_stimulus_speaks_the_languages_of_its_items() -> None:
     stimulus = held.stimuli["plan"]
     french = replace(stimulus, title={"fr": "x"}, html={}, image={})
     only(replace(held, stimuli={"plan": french}), "identity", "its stimulus 'plan' has no version in en")
+
+
+def test_an_item_may_ask_in_its_prompt() -> None:
+    control = Choice(options("Un", "Deux", "Trois"), "<p>Que faites-vous ?</p>")
+    asked = content(body=samples.SLOT, interactions={"RESPONSE": control})
+    assert found(bank(asked), "wording") == []
+    silent = content(body=samples.SLOT, interactions={"RESPONSE": Choice(options("Un", "Deux", "Trois"))})
+    assert [f.message for f in found(bank(silent), "wording")] == [
+        "it asks nothing (fr)",
+        "it asks nothing (en)",
+    ]

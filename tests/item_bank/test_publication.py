@@ -27,6 +27,7 @@ from item_bank.publication import (
     request_neutralisation,
     versions,
 )
+from item_bank.sources import merged
 from item_bank.store import Store
 from item_bank.workflow import answer_blind, item_hash, move, obstacles, review, shown
 from tests.item_bank import samples
@@ -425,3 +426,40 @@ def test_a_difference_in_a_control_is_said() -> None:
         replace(a, label="x") for a in items["hotspot"].versions["fr"].interactions["RESPONSE"].areas
     )  # type: ignore[union-attr]
     assert changed("hotspot", areas=named) != []
+
+
+def test_who_answers_blind_sees_the_prompt_and_the_gaps() -> None:
+    gaps = next(item for item in samples.every() if item.id == "gaps")
+    seen = shown(samples.bank(gaps), "gaps", "fr").split("\n")
+    assert "Complétez." in seen
+    assert "Un [g1] puis [g2]." in seen
+
+
+def test_an_item_that_changes_is_a_draft_again_and_no_file_gives_a_status() -> None:
+    bank = ready("pilot")
+    first, second, *_ = bank.items
+    edited = {k: replace(v, rationale="<p>Autrement.</p>") for k, v in first.versions.items()}
+    coming = Bank(
+        (
+            replace(first, versions=edited, status="operational"),
+            replace(second, grade=2, status="operational"),
+        )
+    )
+    after, replaced = merged(bank, coming)
+    assert replaced == [first.id, second.id]
+    assert [item.status for item in after.items[:2]] == ["draft", "pilot"]
+    assert after.by_id[second.id].grade == 2
+
+
+def test_a_status_that_nobody_gave_here_is_said_at_the_request() -> None:
+    bank = ready()
+    verdict, _ = request(bank, (), "Ada", AT, Targets())
+    (finding,) = verdict.findings
+    assert (finding.severity, finding.rule) == ("warning", "reviews")
+    assert "no review here gave it one (4 such items)" in finding.message
+    log: Log = ()
+    for item in bank.items:
+        log = review(bank, log, item.id, "Bob", AT, True)
+        key = {name: list(r.correct) for name, r in item.versions["fr"].responses.items()}
+        log = answer_blind(bank, log, item.id, "Cleo", AT, key)
+    assert request(bank, log, "Ada", AT, Targets())[0].findings == ()
