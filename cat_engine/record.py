@@ -14,14 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cat_engine.answers import Answers
 from cat_engine.compile import jit
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, GridTables
 from cat_engine.information import to_micro
+from cat_engine.pool import ItemPool
 from cat_engine.scoring.levels import level_masses
+from cat_engine.scoring.maximum import Sums, climb
 from cat_engine.scoring.posterior import log_posterior, moments, weights
+from cat_engine.scoring.priors import Prior
 
-__all__ = ["RECORD_VERSION", "Record", "score_of_record"]
+__all__ = ["RECORD_VERSION", "Record", "maxima_of_record", "score_of_record"]
 
 RECORD_VERSION = 1
 """Stored with every score; a change that moves a bit of any score makes it another number."""
@@ -141,3 +145,36 @@ def score_of_record(
             f"{category.tolist()} in a sitting; correct the answers"
         )
     return Record(float(theta), float(se), levels, posterior, int(theta_micro), int(se_micro))
+
+
+def maxima_of_record(
+    pool: ItemPool, tables: GridTables, grid: Grid, answers: Answers, method: str, prior: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return every person's estimate of record by ``map``, ``ml`` or ``wle``, and its standard error.
+
+    The root of the exact derivative, found as by :func:`cat_engine.scoring.score` from the best node of
+    the grid: the same bits whatever order the answers came in and whoever is scored beside.
+
+    Parameters
+    ----------
+    tables, grid
+        The bank over the design's grid. Where the derivative has no root between the grid's ends, the
+        estimate is the end.
+    prior
+        Mean and standard deviation: for ``map``, and for people without an answer that counts.
+
+    Returns
+    -------
+    theta, se
+        Shape ``(N,)``. `se` is one over the root of the expected information at theta (``map``: and the
+        prior's), a million where there is none.
+    """
+    mean, sd = prior
+    belief = Prior.normal(mean, sd, float(grid.nodes[0]), float(grid.nodes[-1]))
+    sums = Sums(pool, answers)
+    theta, values, _ = climb(pool, sums, answers, method, belief, (tables, grid))
+    information = values[:, 2] + (belief.precision if method == "map" else 0.0)
+    se = 1.0 / np.sqrt(np.maximum(information, 1e-12))
+    empty = answers.indptr[1:] == answers.indptr[:-1]
+    theta[empty], se[empty] = mean, sd
+    return theta, se

@@ -19,6 +19,7 @@ from typing import Final
 
 import numpy as np
 
+from cat_engine.answers import Answers
 from cat_engine.design import Design
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, GridTables
@@ -28,7 +29,7 @@ from cat_engine.kernels.look import interval_of
 from cat_engine.kernels.seats import SE, THETA, Seats, uncount
 from cat_engine.machine import Machine, fitting
 from cat_engine.pool import ItemPool
-from cat_engine.record import score_of_record
+from cat_engine.record import maxima_of_record, score_of_record
 from cat_engine.selection.chance import chance
 from cat_engine.selection.exposure import Snapshot, Usage
 from cat_engine.stopping import REASONS
@@ -469,8 +470,12 @@ def conclude(test: AdaptiveTest, state: State, reason: str | None = None) -> Res
     )
     theta, se = record.theta, record.se
     theta_micro, se_micro = record.theta_micro, record.se_micro
-    if test.design.score.method != "eap":
-        theta, se = state.theta, state.se
+    score = test.design.score
+    if score.method != "eap":
+        item, category = np.array(given, dtype=np.int64).reshape(-1, 2).T
+        answers = Answers.from_sparse(np.array([0, len(given)]), item, category)
+        found = maxima_of_record(test.pool, test.tables, test.grid, answers, score.method, score.prior)
+        theta, se = float(found[0][0]), float(found[1][0])
         theta_micro, se_micro = int(to_micro(theta)), int(to_micro(se))
     level = int(np.argmax(record.levels))
     settled = -1

@@ -26,7 +26,7 @@ import numpy as np
 from cat_engine.answers import Answers
 from cat_engine.compile import jit
 from cat_engine.family import sums as family_sums
-from cat_engine.grid import Grid, tabulate
+from cat_engine.grid import Grid, GridTables, tabulate
 from cat_engine.pool import ItemPool
 from cat_engine.scoring.posterior import log_posterior, prior_of, same_items
 from cat_engine.scoring.priors import Prior
@@ -147,26 +147,32 @@ def prior_precision(sums: Sums, theta: np.ndarray, prior: Prior) -> np.ndarray:
 
 
 def climb(
-    pool: ItemPool, sums: Sums, answers: Answers, method: str, prior: Prior
+    pool: ItemPool,
+    sums: Sums,
+    answers: Answers,
+    method: str,
+    prior: Prior,
+    over: tuple[GridTables, Grid] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return estimates, `sums` at them, and where there was no maximum inside the prior's range.
 
-    From the best of 61 nodes each person climbs by Newton steps (by secants where the slope is
-    approximate), never farther than two nodes at once and never out of the bracket that the signs of the
-    derivative have closed; an estimate that leaves the range is put on its end.
+    From the best node of a grid over that range (61 nodes, unless `over` brings a tabulated one) each
+    person climbs by Newton steps (by secants where the slope is approximate), never farther than two nodes
+    at once and never out of the bracket that the signs of the derivative have closed; an estimate that
+    leaves the range is put on its end.
     """
     n = answers.n_persons
     penalised = method == "map" and prior.kind == "normal"
-    grid = prior.grid() if penalised else Grid.uniform(prior.low, prior.high)
+    grid = prior.grid() if over is None else over[1]
+    tables = tabulate(pool, grid) if over is None else over[0]
     lift = 0.5 if method == "wle" or (method == "map" and prior.kind == "jeffreys") else 0.0
-    tables = tabulate(pool, grid)
     theta, edge = np.empty(n), np.empty(n)
     over_chunks(
         _start,
         n,
         tables.logp,
         tables.info,
-        grid.log_weights,
+        grid.log_weights if penalised else np.zeros(len(grid)),
         lift,
         grid.nodes,
         *answers,

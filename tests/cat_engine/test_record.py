@@ -160,9 +160,15 @@ def loose_words(source: str) -> set[str]:
                 words.add("prange")
             if isinstance(part, ast.Attribute) and part.attr in (
                 *("exp", "log", "log1p", "expm1", "power", "tanh", "pow"),
-                *("dot", "sum", "mean", "einsum", "prange", "fma"),
+                *("dot", "sum", "einsum", "prange", "fma"),
             ):
                 words.add(part.attr)
+            if (
+                isinstance(part, ast.Call)
+                and isinstance(part.func, ast.Attribute)
+                and part.func.attr == "mean"
+            ):
+                words.add("mean")  # a prior has a mean too
     return words
 
 

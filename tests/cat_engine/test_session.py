@@ -7,9 +7,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from cat_engine.answers import Answers
 from cat_engine.design import Design
 from cat_engine.errors import InputError
 from cat_engine.pool import ItemPool
+from cat_engine.scoring import score
 from cat_engine.session import (
     NOT_REACHED,
     OMITTED,
@@ -164,6 +166,29 @@ def test_folding_the_log_again_gives_the_same_bits() -> None:
         again = answered(other, served(other, again, item), item, category)
     assert same(first, again)
     assert conclude(test, first).record == conclude(other, again).record
+
+
+@pytest.mark.parametrize("method", ["map", "ml", "wle"])
+def test_the_score_of_record_is_the_root_of_the_exact_derivative_in_any_order(method: str) -> None:
+    test = prepare(score={"method": method})
+    state, _ = sit(test, [1, 0, 0, 1, 1, 0, 1])
+    result = conclude(test, state)
+    answers = Answers.from_sparse(np.array([0, 7]), np.array(state.items), np.array(state.categories))
+    exact = score(test.pool, answers, method)
+    assert result.theta == pytest.approx(float(exact.theta[0]), abs=1e-9)
+    assert result.se == pytest.approx(float(exact.se[0]), abs=1e-6)
+    assert abs(result.theta - state.theta) < 1e-3  # what chose the items is read from the grid
+    turned = start(test, b"seed")
+    for item, category in reversed(list(zip(state.items, state.categories, strict=True))):
+        turned = answered(test, served(test, turned, item), item, category)
+    assert conclude(test, turned).record == result.record
+    nothing = conclude(test, start(test, b""))
+    assert (nothing.theta, nothing.se) == (0.0, 1.0)
+    right = start(test, b"")
+    for item in range(4):
+        right = answered(test, served(test, right, item), item, 1)
+    if method == "ml":
+        assert conclude(test, right).theta == test.grid.nodes[-1]
 
 
 def test_earlier_knowledge_chooses_the_first_item_and_never_enters_the_score() -> None:
