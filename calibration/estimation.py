@@ -20,6 +20,7 @@ from calibration.em.structure import Restrictions, Structure
 from calibration.reporting import result_of
 from calibration.result import Calibration
 from calibration.screening import screen
+from cat_engine.blas import blas_threads
 from cat_engine.errors import InputError
 from cat_engine.family import MODELS, ItemModel
 from item_bank.parameters import ParameterSet
@@ -39,6 +40,7 @@ MOST_PARAMETERS = 10_000
 on two cores, minutes there."""
 
 
+@blas_threads(1)
 def calibrate(
     responses: Responses | Any,
     model: str = "2pl",

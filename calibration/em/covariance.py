@@ -10,8 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from calibration.em.information import Information
+from calibration.em.threads import workers
+from cat_engine.blas import blas_threads
 
 __all__ = ["covariance_of"]
+
+LARGE = 1000
+"""Rows from which an inverse is worth several threads."""
 
 
 def covariance_of(information: Information, bounded: np.ndarray, errors: str) -> np.ndarray:
@@ -45,8 +50,9 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
     scaled = matrix * scale[:, None] * scale
     try:
-        np.linalg.cholesky(scaled)  # is it positive definite?
-        inverse: np.ndarray = np.linalg.inv(scaled)
+        with blas_threads(workers() if len(scaled) > LARGE else 1):
+            np.linalg.cholesky(scaled)  # is it positive definite?
+            inverse: np.ndarray = np.linalg.inv(scaled)
         if np.diag(inverse).max() < 1e10:
             return np.asarray(0.5 * (inverse + inverse.T) * scale[:, None] * scale)
     except np.linalg.LinAlgError:
