@@ -23,7 +23,7 @@ from scipy.stats import chi2
 from calibration.estimation import calibrate
 from calibration.kernels.conditional import conditional
 from calibration.result import Calibration
-from calibration.screening import screen
+from calibration.screening import links_of, screen
 from cat_engine.errors import InputError
 from cat_engine.family import MODELS
 from item_bank.parameters import ParameterSet
@@ -64,7 +64,7 @@ def calibrate_conditional(
     """
     responses = _checked(responses, model)
     began = time.perf_counter()
-    screening = screen(responses, [MODELS[model]] * responses.n_items)
+    screening = screen(responses, [MODELS[model]] * responses.n_items, links_of(responses))
     if len(screening.keep) < 2:
         raise InputError("expected at least two items that people answer differently, got fewer; add items")
     kept = responses.select(screening.keep)

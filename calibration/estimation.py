@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
+from calibration.data import Chosen, Data, InMemory
 from calibration.em.estimate import Progress, estimate
 from calibration.em.latent import Normal, shaped
 from calibration.em.likelihood import Likelihood
-from calibration.em.packing import pack_responses
 from calibration.em.priors import Priors
 from calibration.em.start import starting_values
 from calibration.em.structure import Restrictions, Structure
@@ -24,7 +25,7 @@ from cat_engine.blas import blas_threads
 from cat_engine.errors import InputError
 from cat_engine.family import MODELS, ItemModel
 from item_bank.parameters import ParameterSet
-from item_bank.responses import Responses
+from item_bank.responses import Responses, read_groups, read_responses, read_weights
 
 __all__ = ["ERRORS", "INVARIANCE", "calibrate"]
 
@@ -39,15 +40,19 @@ MOST_PARAMETERS = 10_000
 """Most free parameters with standard errors: the information and its inverse take about eight gigabytes and,
 on two cores, minutes there."""
 
+MOST_PARAMETERS = 10_000
+"""Most free parameters with standard errors: the information and its inverse take about eight gigabytes and,
+on two cores, minutes there."""
+
 
 @blas_threads(1)
 def calibrate(
-    responses: Responses | Any,
+    responses: Responses | str | Path | Any,
     model: str = "2pl",
     *,
     item_models: Mapping[str, str] | None = None,
     prior: Sequence[str] = (),
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str] | str | None = None,
     reference: str | None = None,
     invariance: str = "full",
     moments: str = "free",
@@ -56,13 +61,15 @@ def calibrate(
     hold: Mapping[tuple[str, str], float] | None = None,
     equal: Sequence[Sequence[tuple[str, str]]] = (),
     sets: Mapping[str, str] | None = None,
-    weights: np.ndarray | None = None,
+    weights: np.ndarray | str | None = None,
     latent: str = "normal",
     quadrature: int = 61,
     tol: float = 1e-6,
     errors: str = "oakes",
     max_iterations: int = 2000,
     watch: Callable[[Progress], None] | None = None,
+    recode: str | None = None,
+    scheduler: str | None = None,
 ) -> Calibration:
     """Estimate item parameters by marginal maximum likelihood.
 
@@ -71,7 +78,8 @@ def calibrate(
     Parameters
     ----------
     responses
-        :class:`item_bank.responses.Responses`, or a matrix of persons by items (NaN or -1: no response).
+        :class:`item_bank.responses.Responses`, a matrix of persons by items (NaN or -1: no response), or
+        the path of a response file.
     model
         Model of every item, one of :data:`cat_engine.family.MODELS`.
     item_models
@@ -79,7 +87,7 @@ def calibrate(
     prior
         Priors such as ``"a=lognormal(0,0.5)"``; ``"none"`` drops the defaults of the 3PL and 4PL.
     groups
-        Group of each person.
+        Group of each person, or ``"FILE:COLUMN"``.
     reference
         Group with mean 0 (and variance 1 where the models fix it); by default alphabetically first.
     invariance
@@ -97,7 +105,7 @@ def calibrate(
     sets
         Rating-scale set of items that do not share one ``tau`` with all others of the model.
     weights
-        Sampling weight of each person; use ``errors="sandwich"`` with it.
+        Sampling weight of each person, or ``"FILE:COLUMN"``; use ``errors="sandwich"`` with it.
     latent
         Shape of the latent distribution: ``"normal"``, ``"davidian"`` (degree 4), ``"davidian:K"`` or
         ``"histogram"``, standardised like the normal one.
@@ -112,6 +120,12 @@ def calibrate(
         Most steps.
     watch
         Called with a :class:`Progress` at every step; it may raise to interrupt.
+    recode
+        How to mend category codes, as in :func:`item_bank.responses.read_responses`.
+    scheduler
+        Address of a Dask scheduler whose workers add up persons; None: this machine's threads. Responses
+        are then the path of a file that every worker can read, groups and weights likewise. The estimates
+        are the same bits whatever the number of workers.
 
     Returns
     -------
@@ -122,46 +136,67 @@ def calibrate(
     InputError
         When the input cannot be what was meant; the sentence says what to mend.
     """
-    if not isinstance(responses, Responses):
-        responses = Responses.from_dense(responses)
-    began = time.perf_counter()
     _check(errors=errors, invariance=invariance, moments=moments, tol=tol, quadrature=quadrature)
-    models = _models(responses, model, item_models or {})
-    _check_categories(responses, models)
-    screening = screen(responses, models)
-    if not len(screening.keep):
-        raise InputError(
-            "expected at least one item that people answer differently, got none; "
-            "every item is constant or has no response"
+    with _opened(responses, recode, groups, weights, scheduler) as data:
+        models = _models(data, model, item_models or {})
+        _check_categories(data, models)
+        screening = screen(data, models, data.links)
+        if not len(screening.keep):
+            raise InputError(
+                "expected at least one item that people answer differently, got none; "
+                "every item is constant or has no response"
+            )
+        kept = data.select(screening.keep)
+        kept_models = [models[j] for j in screening.keep]
+        held, fixed_items = _held(kept, kept_models, fixed, hold or {})
+        names = kept.group_names(reference)
+        limits = Restrictions(
+            held, equal, _differing(kept, kept_models, names, invariance, differ), sets or {}
         )
-    kept = responses if len(screening.keep) == responses.n_items else responses.select(screening.keep)
-    kept_models = [models[j] for j in screening.keep]
-    held, fixed_items = _held(kept, kept_models, fixed, hold or {})
-    names, members, weight = _groups(kept, groups, reference, weights)
-    limits = Restrictions(held, equal, _differing(kept, kept_models, names, invariance, differ), sets or {})
-    structure = Structure(kept.items, kept_models, kept.n_cat, names, limits)
-    parts = [kept if rows is None else kept.take(rows) for rows in members]
-    packed = [
-        pack_responses(part, weight if rows is None else weight[rows])
-        for part, rows in zip(parts, members, strict=True)
-    ]
-    normals = _latents(names, kept_models, invariance, moments, fixed is not None)
-    latents = [shaped(normal, latent) for normal in normals]
-    problem = Likelihood(structure, packed, latents, Priors(structure, prior), quadrature)
-    start = np.concatenate([starting_values(structure, kept, weight), *(part.start() for part in latents)])
-    found = estimate(
-        problem,
-        parts,
-        start,
-        tol=tol,
-        limit=max_iterations,
-        errors=errors != "none" and problem.n_free <= MOST_PARAMETERS,
-        cross=errors in ("crossproduct", "sandwich"),
-        histogram=latent == "histogram",
-        began=began,
-        watch=watch,
-    )
-    return result_of(found, responses, models, screening, errors, fixed_items)
+        structure = Structure(kept.items, kept_models, kept.n_cat, names, limits)
+        normals = _latents(names, kept_models, invariance, moments, fixed is not None)
+        latents = [shaped(normal, latent) for normal in normals]
+        priors = Priors(structure, prior)
+        problem = Likelihood(structure, kept.persons(structure), latents, priors, quadrature)
+        items = starting_values(structure, kept.counts, kept.some())
+        found = estimate(
+            problem,
+            np.concatenate([items, *(part.start() for part in latents)]),
+            tol=tol,
+            limit=max_iterations,
+            errors=errors != "none" and problem.n_free <= MOST_PARAMETERS,
+            cross=errors in ("crossproduct", "sandwich"),
+            histogram=latent == "histogram",
+            began=data.began,
+            watch=watch,
+        )
+        return result_of(found, data, models, screening, errors, fixed_items)
+
+
+@contextmanager
+def _opened(
+    responses: Responses | str | Path | Any,
+    recode: str | None,
+    groups: Sequence[str] | str | None,
+    weights: np.ndarray | str | None,
+    scheduler: str | None,
+) -> Iterator[Data]:
+    """Give the data to what follows, from a cluster where a scheduler is named."""
+    if scheduler is not None:
+        from calibration.cluster.data import on_cluster
+
+        with on_cluster(scheduler, responses, recode, groups, weights) as data:
+            yield data
+        return
+    if isinstance(responses, str | Path):
+        responses = read_responses(responses, recode=recode)
+    elif not isinstance(responses, Responses):
+        responses = Responses.from_dense(responses, recode=recode)
+    if isinstance(groups, str):
+        groups = read_groups(groups, responses)
+    if isinstance(weights, str):
+        weights = read_weights(weights, responses)
+    yield InMemory(responses, groups, weights)
 
 
 def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature: int) -> None:
@@ -179,7 +214,7 @@ def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature
         raise InputError(f"expected 5 to 1001 quadrature nodes, got {quadrature}; the default is 61")
 
 
-def _models(responses: Responses, model: str, item_models: Mapping[str, str]) -> list[ItemModel]:
+def _models(responses: Data, model: str, item_models: Mapping[str, str]) -> list[ItemModel]:
     for item in item_models:
         if item not in responses.items:
             near = get_close_matches(item, responses.items, 1)
@@ -194,7 +229,7 @@ def _models(responses: Responses, model: str, item_models: Mapping[str, str]) ->
     return [MODELS[code] for code in codes]
 
 
-def _check_categories(responses: Responses, models: Sequence[ItemModel]) -> None:
+def _check_categories(responses: Data, models: Sequence[ItemModel]) -> None:
     for item, size, model in zip(responses.items, responses.n_cat, models, strict=True):
         if model.dichotomous and size > 2:
             raise InputError(
@@ -204,7 +239,7 @@ def _check_categories(responses: Responses, models: Sequence[ItemModel]) -> None
 
 
 def _held(
-    responses: Responses,
+    responses: Chosen,
     models: Sequence[ItemModel],
     fixed: ParameterSet | None,
     hold: Mapping[tuple[str, str], float],
@@ -258,38 +293,8 @@ def _held(
     return held, fixed_items
 
 
-def _groups(
-    responses: Responses,
-    groups: Sequence[str] | None,
-    reference: str | None,
-    weights: np.ndarray | None,
-) -> tuple[list[str], list[np.ndarray | None], np.ndarray]:
-    n = responses.n_persons
-    weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
-    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0.0).any() or not weight.any():
-        raise InputError(f"expected {n} weights, finite and not negative, one a person; correct them")
-    keep = (responses.lengths > 0) & (weight > 0.0)
-    if groups is None:
-        if reference is not None:
-            raise InputError(
-                f"expected groups to take '{reference}' as the reference from, got none; give them"
-            )
-        return ["all"], [None if keep.all() else np.flatnonzero(keep)], weight
-    labels = np.array([str(g) for g in groups])
-    if len(labels) != n:
-        raise InputError(f"expected {n} groups, one a person, got {len(labels)}; correct them")
-    names = sorted(set(labels[keep].tolist()))
-    if reference is not None:
-        if reference not in names:
-            raise InputError(
-                f"expected a reference group among {', '.join(names)}, got '{reference}'; name one"
-            )
-        names = [reference, *(name for name in names if name != reference)]
-    return names, [np.flatnonzero(keep & (labels == name)) for name in names], weight
-
-
 def _differing(
-    responses: Responses,
+    responses: Chosen,
     models: Sequence[ItemModel],
     names: Sequence[str],
     invariance: str,

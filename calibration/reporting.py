@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration.data import Data
 from calibration.em.covariance import covariance_of
 from calibration.em.estimate import Estimate
 from calibration.em.latent import LEAST_SD, Histogram, Normal
@@ -17,14 +18,13 @@ from calibration.screening import Screening
 from calibration.verdict import item_verdicts
 from cat_engine.family import ItemModel
 from item_bank.parameters import ParameterSet, Population
-from item_bank.responses import Responses
 
 __all__ = ["result_of"]
 
 
 def result_of(
     found: Estimate,
-    responses: Responses,
+    responses: Data,
     models: Sequence[ItemModel],
     screening: Screening,
     errors: str,
@@ -176,9 +176,9 @@ def _field_names(model: ItemModel, n_cat: int) -> list[str]:
     return list(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
 
 
-def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
+def _fit(found: Estimate, responses: Data) -> dict[str, Any]:
     problem, point, trace = found.problem, found.point, found.trace
-    weight = sum(float(packed.weight.sum()) for packed in problem.data)
+    weight = problem.persons.weight
     k = problem.n_free + sum(x.n_weights for x in problem.latents if isinstance(x, Histogram))
     return {
         "loglik": point.loglik,
@@ -186,7 +186,7 @@ def _fit(found: Estimate, responses: Responses) -> dict[str, Any]:
         "aic": 2.0 * k - 2.0 * point.loglik,
         "bic": k * float(np.log(weight)) - 2.0 * point.loglik,
         "n_persons": responses.n_persons,
-        "n_items": responses.n_items,
+        "n_items": len(responses.items),
         "n_responses": responses.n_responses,
         "n_parameters": k,
         "converged": trace.converged,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from calibration.sentences import Sentence
 from cat_engine.family import ItemModel
 from item_bank.responses import Responses
 
-__all__ = ["FEWEST", "Screening", "screen"]
+__all__ = ["FEWEST", "Facts", "Links", "Screening", "links_of", "screen", "united"]
 
 FEWEST = {
     "rasch": 50,
@@ -56,7 +57,65 @@ class Screening:
     notes: list[Sentence]
 
 
-def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
+class Facts(Protocol):
+    """What counting says about responses, wherever they are; see :class:`item_bank.responses.Responses`."""
+
+    @property
+    def items(self) -> list[str]: ...
+    @property
+    def n_cat(self) -> np.ndarray: ...
+    @property
+    def counts(self) -> np.ndarray: ...
+    @property
+    def n_persons(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """What one pass over the responses says about items together.
+
+    Attributes
+    ----------
+    marks
+        A number an item: equal ones mean equal responses by the same persons.
+    roots
+        A number an item: equal ones mean that persons link the items.
+    empty
+        Persons without a response.
+    """
+
+    marks: np.ndarray
+    roots: np.ndarray
+    empty: int
+
+
+def links_of(responses: Responses, first: int = 0) -> Links:
+    """Return the links between the items of `responses`; `first` persons stand before them elsewhere."""
+    marks = np.zeros(responses.n_items, np.uint64)
+    roots = np.zeros(responses.n_items, np.int64)
+    if responses.is_complete and not responses.is_sparse:
+        fingerprints_complete(responses.dense(), first, marks)
+    else:
+        roots = np.arange(responses.n_items, dtype=np.int64)
+        fingerprints(responses.indptr, responses.item, responses.category, first, marks)
+        islands(responses.indptr, responses.item, roots)
+    return Links(marks, roots, int(np.count_nonzero(responses.lengths == 0)))
+
+
+def united(n_items: int, parts: Sequence[tuple[np.ndarray, Links]]) -> Links:
+    """Return the links of all persons from those of some, each with the positions of its items."""
+    marks = np.zeros(n_items, np.uint64)
+    pairs: list[np.ndarray] = []
+    for place, links in parts:
+        np.add.at(marks, place, links.marks)
+        pairs.append(np.stack([place, place[links.roots]], axis=1))
+    joined = np.concatenate(pairs)
+    roots = np.arange(n_items, dtype=np.int64)
+    islands(2 * np.arange(len(joined) + 1), joined.reshape(-1).astype(np.int32), roots)
+    return Links(marks, roots, sum(links.empty for _, links in parts))
+
+
+def screen(responses: Facts, models: Sequence[ItemModel], links: Links) -> Screening:
     """Return what is wrong or doubtful in `responses`, one model an item."""
     counts = responses.counts
     n = counts.sum(axis=1)
@@ -83,22 +142,16 @@ def screen(responses: Responses, models: Sequence[ItemModel]) -> Screening:
                 flags[j].append(f"rare-category: few responses in category {shown}")
         if n[j] < FEWEST.get(model.code, 0):
             flags[j].append(f"few-responses: {n[j]}, the {model.code} model asks for {FEWEST[model.code]}")
-    notes = _twins(responses, flags) + _islands(responses, np.array(keep, np.int64), flags)
-    empty = int(np.count_nonzero(responses.lengths == 0))
-    if empty:
-        notes.append(Sentence("persons-without-response", n=empty, of=responses.n_persons))
+    notes = _twins(responses, links, flags) + _islands(links, np.array(keep, np.int64), flags)
+    if links.empty:
+        notes.append(Sentence("persons-without-response", n=links.empty, of=responses.n_persons))
     return Screening(np.array(keep, np.int64), flags, notes)
 
 
-def _twins(responses: Responses, flags: list[list[str]]) -> list[Sentence]:
-    marks = np.zeros(responses.n_items, np.uint64)
-    if responses.is_complete:
-        fingerprints_complete(responses.dense(), marks)
-    else:
-        fingerprints(responses.indptr, responses.item, responses.category, marks)
+def _twins(responses: Facts, links: Links, flags: list[list[str]]) -> list[Sentence]:
     first: dict[int, int] = {}
     twins = 0
-    for j, mark in enumerate(marks.tolist()):
+    for j, mark in enumerate(links.marks.tolist()):
         other = first.setdefault(mark, j)
         if other != j and mark != 0:
             flags[j].append(f"duplicate: the same responses as item '{responses.items[other]}'")
@@ -106,17 +159,13 @@ def _twins(responses: Responses, flags: list[list[str]]) -> list[Sentence]:
     return [Sentence("repeated-items", n=twins)] if twins else []
 
 
-def _islands(responses: Responses, keep: np.ndarray, flags: list[list[str]]) -> list[Sentence]:
-    if responses.is_complete:
-        return []
-    parent = np.arange(responses.n_items, dtype=np.int64)
-    islands(responses.indptr, responses.item, parent)
-    roots, sizes = np.unique(parent[keep], return_counts=True)
+def _islands(links: Links, keep: np.ndarray, flags: list[list[str]]) -> list[Sentence]:
+    roots, sizes = np.unique(links.roots[keep], return_counts=True)
     if len(roots) < 2:
         return []
     mainland = roots[sizes.argmax()]
     for j in keep:
-        if parent[j] != mainland:
+        if links.roots[j] != mainland:
             flags[j].append(
                 "disconnected: nobody answered it together with the main set of items; only the population "
                 "assumed for its persons puts it on their scale"

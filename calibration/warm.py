@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,8 @@ def warm() -> Iterator[str]:
     from calibration.em import estimate
     from calibration.estimation import calibrate
     from cat_engine.family import MODELS
-    from item_bank.responses import Responses
+    from item_bank.responses import Responses, uncoded_responses
+    from item_bank.tabular import Table
 
     rng = np.random.default_rng(1)
     theta = rng.normal(size=(300, 1))
@@ -39,6 +41,9 @@ def warm() -> Iterator[str]:
         [f"I{j}" for j in range(500)], np.full(500, 2), sparse=(np.arange(301) * 3, items, answers)
     )
     calibrate(few.select(np.arange(12)), "2pl")
+    columns = [("b", "a", "b"), ("x", "x", "y"), ("0", "1", "1")]
+    long = Table(Path("long.csv"), ["person", "item", "response"], columns, 3, lines=True)
+    assert uncoded_responses(long).counts.sum() == 3
     yield "calibration of sparse responses"
     calibrate_conditional(right)
     yield "conditional calibration"

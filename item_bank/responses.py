@@ -7,23 +7,48 @@ cell or ``NA`` is a response that was not asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cat_engine.errors import InputError
-from item_bank.tabular import LARGEST, MISSING, Table, listed, read_table
+from item_bank.codes import RECODINGS, category_maps, coded_counts, column_counts, new_codes
+from item_bank.covariates import join_column, read_groups, read_weights
+from item_bank.kernels import arrange, count, count_pairs, first_repeat
+from item_bank.tabular import (
+    LARGEST,
+    MISSING,
+    Table,
+    damaged_parquet,
+    first_bytes,
+    listed,
+    read_parquet,
+    read_table,
+)
 
-__all__ = ["MISSING", "RECODINGS", "Responses", "join_column", "read_groups", "read_responses"]
+__all__ = [
+    "LONG",
+    "MISSING",
+    "RECODINGS",
+    "Responses",
+    "is_long",
+    "join_column",
+    "read_groups",
+    "read_responses",
+    "read_weights",
+    "uncoded_responses",
+]
 
-RECODINGS = ("rank", "shift")
-"""How to mend codes: ``rank`` makes an item's codes 0, 1, ... in their order; ``shift`` makes the file's
-smallest code 0."""
+LONG = ("person", "item", "response")
+"""The columns of a file of one response a row."""
 
-_LONG = ("person", "item", "response")
+BATCH = 2_000_000
+"""Rows of a long Parquet file that are held as text at a time."""
 
 
 class Responses:
@@ -121,14 +146,8 @@ class Responses:
                 f"expected {len(values)} person ids, one a row, got {len(persons)}; give one a row"
             )
         matrix8 = np.ascontiguousarray(values, dtype=np.int8)
-        counts = _column_counts(matrix8)
-        maps, n_cat = _category_maps(names, counts, recode, known, "the responses")
-        if maps:
-            matrix8 = matrix8.copy() if matrix8 is matrix else matrix8
-            for j, codes in maps.items():
-                matrix8[:, j] = _new_codes(codes)[matrix8[:, j]]
-        recoded = {names[j]: codes for j, codes in maps.items()}
-        return cls(names, n_cat, persons=persons, matrix=matrix8, recoded=recoded)
+        uncoded = cls(names, np.full(len(names), LARGEST + 1), persons=persons, matrix=matrix8)
+        return uncoded.coded(*category_maps(names, uncoded.counts, recode, known, "the responses"))
 
     @property
     def n_items(self) -> int:
@@ -194,6 +213,11 @@ class Responses:
         return np.asarray((self._matrix != MISSING).sum(axis=1))
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether only responses that were given are stored."""
+        return self._matrix is None
+
+    @property
     def is_complete(self) -> bool:
         """Whether every person answered every item."""
         return self.n_responses == self.n_persons * self.n_items
@@ -212,10 +236,59 @@ class Responses:
         """Number of responses of each item in each category, shape (n_items, largest n_cat)."""
         width = int(self.n_cat.max())
         if self._matrix is not None:
-            return _column_counts(self._matrix, width)
+            return column_counts(self._matrix, width)
         assert self._given is not None
         _, item, category = self._given
-        return _pair_counts(item, category, self.n_items, width)
+        counts = np.zeros((self.n_items, width), np.int64)
+        count_pairs(item, category, counts)
+        return counts
+
+    def coded(self, maps: Mapping[int, list[int]], n_cat: np.ndarray) -> Responses:
+        """Return the responses with categories named anew and their numbers settled.
+
+        Parameters
+        ----------
+        maps
+            Codes of an item, by its position, in the order of the new codes 0, 1, 2, ...
+        n_cat
+            Number of categories of each item.
+        """
+        matrix, sparse = self._matrix, self._given
+        if maps:
+            tables = np.tile(new_codes(list(range(LARGEST + 1))), (self.n_items, 1))
+            for j, codes in maps.items():
+                tables[j] = new_codes(codes)
+            if matrix is not None:
+                matrix = matrix.copy()
+                for j in maps:
+                    matrix[:, j] = tables[j][matrix[:, j]]
+            else:
+                indptr, item, category = self._sparse
+                sparse = indptr, item, tables[item, category]
+        recoded = {self.items[j]: codes for j, codes in maps.items()}
+        return Responses(
+            self.items,
+            n_cat,
+            persons=self.persons,
+            matrix=matrix,
+            sparse=sparse,
+            recoded=recoded,
+            counts=coded_counts(self.counts, maps, n_cat),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the responses take."""
+        return self._matrix.nbytes if self._matrix is not None else sum(a.nbytes for a in self._sparse)
+
+    def among(self, items: Sequence[str]) -> Responses:
+        """Return the same responses among `items`, which have these and others."""
+        place = {name: j for j, name in enumerate(items)}
+        where = np.array([place[name] for name in self.items], np.int32)
+        n_cat = np.full(len(items), int(self.n_cat.max()))
+        n_cat[where] = self.n_cat
+        indptr, item, category = self._sparse
+        return Responses(items, n_cat, persons=self.persons, sparse=(indptr, where[item], category))
 
     def take(self, rows: np.ndarray) -> Responses:
         """Return the persons at positions `rows` (or where a mask is true), in that order."""
@@ -282,15 +355,47 @@ def read_responses(
     InputError
         One sentence: what was expected, what came, where, what to do.
     """
-    table = read_table(path)
     if recode is not None and recode not in RECODINGS:
         raise InputError(f"expected a recoding of {listed(RECODINGS)}, got '{recode}'; choose one of them")
-    if all(name in table.names for name in _LONG):
-        return _from_long(table, recode, known)
-    return _from_wide(table, recode, known)
+    path = Path(path)
+    height = long_height(path)
+    if height is None:
+        uncoded = uncoded_responses(read_table(path))
+    else:
+        bounds = [*range(0, height, BATCH), height]
+        tables = (read_parquet(path, low, high, LONG) for low, high in pairwise(bounds))
+        uncoded = _from_long(tables, height)
+    return uncoded.coded(*category_maps(uncoded.items, uncoded.counts, recode, known, str(path)))
 
 
-def _from_wide(table: Table, recode: str | None, known: Mapping[str, int] | None) -> Responses:
+def uncoded_responses(table: Table) -> Responses:
+    """Return what a table says, wide or long, its category codes not yet compared with each other."""
+    if is_long(table.names):
+        return _from_long([table], table.height)
+    return _from_wide(table)
+
+
+def is_long(names: Sequence[str]) -> bool:
+    """Whether columns of these names hold one response a row."""
+    return all(name in names for name in LONG)
+
+
+def long_height(path: Path) -> int | None:
+    """Return the number of rows of a long Parquet file; None for every other file."""
+    if first_bytes(path) != b"PAR1":
+        return None
+    import polars as pl
+
+    try:
+        rows = pl.scan_parquet(path, glob=False)
+        if not is_long(rows.collect_schema().names()):
+            return None
+        return int(rows.select(pl.len()).collect().item())
+    except pl.exceptions.PolarsError as error:
+        raise damaged_parquet(path, error) from None
+
+
+def _from_wide(table: Table) -> Responses:
     items = [name for name in table.names if name != "person"]
     if not items:
         raise InputError(
@@ -302,11 +407,7 @@ def _from_wide(table: Table, recode: str | None, known: Mapping[str, int] | None
     matrix = np.empty((table.height, len(items)), np.int8)
     for j, name in enumerate(items):
         matrix[:, j] = table.codes(name)
-    maps, n_cat = _category_maps(items, _column_counts(matrix), recode, known, str(table.path))
-    for j, codes in maps.items():
-        matrix[:, j] = _new_codes(codes)[matrix[:, j]]
-    recoded = {items[j]: codes for j, codes in maps.items()}
-    return Responses(items, n_cat, persons=persons, matrix=matrix, recoded=recoded)
+    return Responses(items, np.full(len(items), LARGEST + 1), persons=persons, matrix=matrix)
 
 
 def _checked_persons(table: Table) -> list[str]:
@@ -325,188 +426,47 @@ def _checked_persons(table: Table) -> list[str]:
     return persons
 
 
-def _from_long(table: Table, recode: str | None, known: Mapping[str, int] | None) -> Responses:
-    person, persons = table.factor("person")
-    item, items = table.factor("item")
-    for name, positions in (("person", person), ("item", item)):
-        if (positions == MISSING).any():
-            row = int(np.argmax(positions == MISSING))
-            raise InputError(
-                f"expected an id in column '{name}', got an empty cell in {table.place(row)}; fill it in"
-            )
-    category = table.codes("response").astype(np.int8)
-    order = np.lexsort((item, person)) if np.any(np.diff(person) < 0) else None
-    rows = order
-    if order is not None:
-        person, item, category = person[order], item[order], category[order]
-    indptr = np.zeros(len(persons) + 1, np.int64)
-    np.cumsum(np.bincount(person, minlength=len(persons)), out=indptr[1:])
-    again = _repeated(person, item, len(items))
-    if again is not None:
-        row = int(rows[again]) if rows is not None else again
+def _from_long(tables: Iterable[Table], height: int) -> Responses:
+    """Put tables of one response a row, `height` rows in all, together."""
+    person, item = np.empty(height, np.int32), np.empty(height, np.int32)
+    category = np.empty(height, np.int8)
+    persons: dict[str, int] = {}
+    items: dict[str, int] = {}
+    at, table = 0, None
+    for table in tables:
+        part = slice(at, at + table.height)
+        at += table.height
+        for name, known, out in (("person", persons, person), ("item", items, item)):
+            positions, texts = table.factor(name)
+            if (positions == MISSING).any():
+                row = int(np.argmax(positions == MISSING))
+                raise InputError(
+                    f"expected an id in column '{name}', got an empty cell in {table.place(row)}; fill it in"
+                )
+            place = np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
+            out[part] = place[positions]
+        category[part] = table.codes("response")
+    assert table is not None
+    given = np.zeros(len(persons) + 1, np.int64)
+    count(person, given[1:])
+    indptr = np.cumsum(given)
+    rows = person, item
+    if (person[1:] < person[:-1]).any():
+        unordered = item, category
+        item, category = np.empty_like(item), np.empty_like(category)
+        arrange(person, *unordered, indptr[:-1].copy(), item, category)
+    again = int(first_repeat(indptr, item, len(items)))
+    if again >= 0:
+        who, what = int(np.searchsorted(indptr, again, "right")) - 1, int(item[again])
+        row = int(np.flatnonzero((rows[0] == who) & (rows[1] == what))[1])
         raise InputError(
-            f"expected one response a person and item, got person '{persons[person[again]]}' and item "
-            f"'{items[item[again]]}' again in {table.place(row)}; keep one of them"
+            f"expected one response a person and item, got person '{list(persons)[who]}' and item "
+            f"'{list(items)[what]}' again in {replace(table, first=0).place(row)}; keep one of them"
         )
     if (category == MISSING).any():  # not administered: the row says nothing
         keep = category != MISSING
         kept = np.zeros(len(item) + 1, np.int64)
         np.cumsum(keep, out=kept[1:])
         indptr, item, category = kept[indptr], item[keep], category[keep]
-    counts = _pair_counts(item, category, len(items), LARGEST + 1)
-    maps, n_cat = _category_maps(items, counts, recode, known, str(table.path))
-    if maps:
-        tables = np.tile(np.arange(LARGEST + 1, dtype=np.int8), (len(items), 1))
-        for j, codes in maps.items():
-            tables[j] = _new_codes(codes)[: LARGEST + 1]
-        category = tables[item, category]
-    recoded = {items[j]: codes for j, codes in maps.items()}
-    return Responses(items, n_cat, persons=persons, sparse=(indptr, item, category), recoded=recoded)
-
-
-def _repeated(person: np.ndarray, item: np.ndarray, n_items: int) -> int | None:
-    """Return the position of a pair that came before, or None."""
-    key = person.astype(np.int64) * n_items + item
-    order = None
-    if np.any(key[1:] <= key[:-1]):
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-    twins = np.flatnonzero(key[1:] == key[:-1])
-    if not twins.size:
-        return None
-    later = int(twins[0]) + 1
-    return later if order is None else int(order[later])
-
-
-def _column_counts(matrix: np.ndarray, width: int = LARGEST + 1) -> np.ndarray:
-    counts = np.zeros((matrix.shape[1], width), np.int64)
-    for j in range(matrix.shape[1]):
-        counts[j] = np.bincount(matrix[:, j].view(np.uint8), minlength=256)[:width]
-    return counts
-
-
-def _pair_counts(item: np.ndarray, category: np.ndarray, n_items: int, width: int) -> np.ndarray:
-    key = item.astype(np.int32, copy=True)
-    key *= width
-    key += category
-    return np.bincount(key, minlength=n_items * width).reshape(n_items, width)
-
-
-def _new_codes(codes: list[int]) -> np.ndarray:
-    """Old code -> new code, with `MISSING` (the last place, reached as -1) kept."""
-    table = np.full(256, MISSING, np.int8)
-    table[codes] = np.arange(len(codes), dtype=np.int8)
-    return table
-
-
-def _category_maps(
-    items: list[str],
-    counts: np.ndarray,
-    recode: str | None,
-    known: Mapping[str, int] | None,
-    where: str,
-) -> tuple[dict[int, list[int]], np.ndarray]:
-    """Return the codes to replace, by item position, and the number of categories of each item."""
-    seen = [np.flatnonzero(row).tolist() for row in counts]
-    if known is not None and recode is None:
-        return {}, _known_categories(items, seen, known, where)
-    lowest = min((codes[0] for codes in seen if codes), default=0)
-    highest = max((codes[-1] for codes in seen if codes), default=0)
-    maps: dict[int, list[int]] = {}
-    n_cat = np.full(len(items), 2, np.int64)
-    for j, codes in enumerate(seen):
-        if not codes:
-            continue
-        if recode == "rank" and len(codes) > 1 and codes != list(range(len(codes))):
-            maps[j] = codes
-            codes = list(range(len(codes)))
-        elif recode == "shift" and lowest > 0:
-            maps[j] = list(range(lowest, codes[-1] + 1))
-            codes = [code - lowest for code in codes]
-        n_cat[j] = max(2, codes[-1] + 1)
-        constant = len(codes) == 1 and (highest > codes[0] or codes[0] <= 1 or recode is not None)
-        if constant or codes == list(range(len(codes))):
-            continue
-        shown = ", ".join(map(str, seen[j]))
-        wrong = "start above 0" if codes[0] else "have a gap"
-        raise InputError(
-            f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "
-            f"got {shown} (they {wrong}); recode them, or ask for it with --recode"
-        )
-    if known is not None:
-        return maps, _known_categories(items, [list(range(n)) for n in n_cat], known, where)
-    return maps, n_cat
-
-
-def _known_categories(
-    items: list[str], seen: list[list[int]], known: Mapping[str, int], where: str
-) -> np.ndarray:
-    for name, codes in zip(items, seen, strict=True):
-        if name not in known:
-            raise InputError(
-                f"expected items that have parameters, got '{name}' in {where} which has none; "
-                "remove it or calibrate it"
-            )
-        if codes and codes[-1] >= known[name]:
-            raise InputError(
-                f"expected categories 0 to {known[name] - 1} for item '{name}', as in its parameters, "
-                f"got {codes[-1]} in {where}; correct the responses"
-            )
-    return np.array([known[name] for name in items], np.int64)
-
-
-def join_column(path: str | Path, column: str, responses: Responses) -> list[str]:
-    """Return one text a person from a covariate file.
-
-    The file is joined on ``person`` when both have that column, else by row order, which asks for
-    equal lengths. Absent values are ``""``.
-
-    Raises
-    ------
-    InputError
-        The column is not there, the lengths differ, or a person has no row or two.
-    """
-    table = read_table(path)
-    values = table.texts(column)
-    if responses.persons is not None and "person" in table.names:
-        ids = table.texts("person")
-        value_of: dict[str, str] = {}
-        for row, (person, value) in enumerate(zip(ids, values, strict=True)):
-            if person in value_of:
-                raise InputError(
-                    f"expected one row a person, got '{person}' again in {table.place(row)}; remove one"
-                )
-            value_of[person] = value
-        lacking = [person for person in responses.persons if person not in value_of]
-        if lacking:
-            raise InputError(
-                f"expected a row for every person in {path}, got none for {listed(lacking)}; add them"
-            )
-        return [value_of[person] for person in responses.persons]
-    if table.height != responses.n_persons:
-        raise InputError(
-            f"expected {responses.n_persons} rows in {path}, one a person in the order of the responses, "
-            f"got {table.height}; add a column 'person' to both files or match the rows"
-        )
-    return values
-
-
-def read_groups(spec: str, responses: Responses) -> list[str]:
-    """Return the group of each person from ``FILE:COLUMN``.
-
-    Raises
-    ------
-    InputError
-        The specification is not FILE:COLUMN, or a person has no group.
-    """
-    path, colon, column = spec.rpartition(":")
-    if not colon or not path or not column:
-        raise InputError(f"expected groups as FILE:COLUMN, got '{spec}'; for example people.csv:gender")
-    groups = join_column(path, column, responses)
-    if "" in groups:
-        row = groups.index("")
-        who = f"person '{responses.persons[row]}'" if responses.persons else f"row {row + 1}"
-        raise InputError(
-            f"expected a group for every person in '{column}' of {path}, got none for {who}; fill it in"
-        )
-    return groups
+    most = np.full(len(items), LARGEST + 1)
+    return Responses(list(items), most, persons=list(persons), sparse=(indptr, item, category))

@@ -21,7 +21,21 @@ from cat_engine.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ABSENT", "MISSING", "Table", "read_table"]
+__all__ = [
+    "ABSENT",
+    "LARGEST",
+    "MISSING",
+    "Table",
+    "checked_names",
+    "damaged_parquet",
+    "first_bytes",
+    "listed",
+    "no_rows",
+    "read_csv",
+    "read_parquet",
+    "read_table",
+    "separator_of",
+]
 
 MISSING = -1
 """Stands for an absent cell in a column of whole numbers."""
@@ -52,6 +66,8 @@ class Table:
         Number of rows.
     lines
         Whether row ``r`` is line ``r + 2`` of a text file (for messages).
+    first
+        Rows of the file that stand before this table's (for messages).
     """
 
     path: Path
@@ -59,9 +75,11 @@ class Table:
     columns: list[Any]
     height: int
     lines: bool
+    first: int = 0
 
     def place(self, row: int) -> str:
         """Say where row `row` (from 0) stands in the file."""
+        row += self.first
         return f"line {row + 2} of {self.path}" if self.lines else f"row {row + 1} of {self.path}"
 
     def column(self, name: str) -> Any:
@@ -149,16 +167,9 @@ def read_table(path: str | Path) -> Table:
         No such file, an empty or ragged file, no rows, an unnamed column or two of one name.
     """
     path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"expected a CSV or Parquet file, there is no file {path}; check the path") from None
-    except OSError as error:
-        raise InputError(
-            f"expected a readable CSV or Parquet file, got '{error.strerror}' for {path}; check the path"
-        ) from None
-    if raw[:4] == b"PAR1":
-        return _read_parquet(path, raw)
+    if first_bytes(path) == b"PAR1":
+        return read_parquet(path)
+    raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
         try:
             raw = gzip.decompress(raw)
@@ -176,15 +187,34 @@ def read_table(path: str | Path) -> Table:
         raise InputError(
             f"expected a header of item ids and one row a person, got an empty file {path}; check the export"
         )
-    return _read_csv(path, text)
+    return read_csv(path, text)
 
 
-def _read_csv(path: Path, text: str) -> Table:
+def first_bytes(path: Path) -> bytes:
+    """Return the first four bytes of a file, which say what it is, or why it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except FileNotFoundError:
+        raise InputError(f"expected a CSV or Parquet file, there is no file {path}; check the path") from None
+    except OSError as error:
+        raise InputError(
+            f"expected a readable CSV or Parquet file, got '{error.strerror}' for {path}; check the path"
+        ) from None
+
+
+def separator_of(header: str) -> str:
+    """Return what separates the cells of a header: comma, semicolon or tab."""
+    return max(",;\t", key=header.count)
+
+
+def read_csv(path: Path, text: str, first: int = 0) -> Table:
+    """Read CSV `text`, a header and the rows of the file at `path` from row `first` on."""
     header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
+    separator = separator_of(header)
     plain = '"' not in text[len(header) :]
     if len(text) > _SMALL and plain:
-        return _read_large_csv(path, text, separator)
+        return _read_large_csv(path, text, separator, first)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
@@ -193,28 +223,28 @@ def _read_csv(path: Path, text: str) -> Table:
         ) from None
     while rows and not rows[-1]:
         rows.pop()
-    names = _checked_names(path, rows[0])
+    names = checked_names(path, rows[0])
     width = len(names)
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in enumerate(rows[1:], start=first + 2):
         if len(row) != width:
             if not row and width == 1:
                 row.append("")
                 continue
             raise _ragged(path, number, len(row), width)
     if len(rows) < 2:
-        raise _no_rows(path)
-    return Table(path, names, list(zip(*rows[1:], strict=True)), len(rows) - 1, lines=True)
+        raise no_rows(path)
+    return Table(path, names, list(zip(*rows[1:], strict=True)), len(rows) - 1, True, first)
 
 
-def _read_large_csv(path: Path, text: str, separator: str) -> Table:
+def _read_large_csv(path: Path, text: str, separator: str, first_row: int) -> Table:
     import polars as pl
 
     text = text.rstrip("\r\n") + "\n"
     first = next(csv.reader([text.split("\n", 1)[0].rstrip("\r")], delimiter=separator))
-    names = _checked_names(path, first)
+    names = checked_names(path, first)
     height, width = text.count("\n") - 1, len(names)
     if not height:
-        raise _no_rows(path)
+        raise no_rows(path)
     # polars fills short rows in silence and refuses long ones: the count of separators tells.
     separators = text.count(separator) - text.split("\n", 1)[0].count(separator)
     frame = None
@@ -232,30 +262,42 @@ def _read_large_csv(path: Path, text: str, separator: str) -> Table:
         except pl.exceptions.PolarsError:
             frame = None
     if frame is None or frame.height != height or frame.width != width:
-        for number, line in enumerate(text.splitlines()[1:], start=2):
+        for number, line in enumerate(text.splitlines()[1:], start=first_row + 2):
             if line.count(separator) != width - 1:
                 raise _ragged(path, number, line.count(separator) + 1 if line else 0, width)
         raise InputError(
             f"expected rows of {width} cells in {path}, got lines that end in mixed ways; export it again"
         )
-    return Table(path, names, frame.get_columns(), height, lines=True)
+    return Table(path, names, frame.get_columns(), height, True, first_row)
 
 
-def _read_parquet(path: Path, raw: bytes) -> Table:
+def read_parquet(
+    path: Path, low: int = 0, high: int | None = None, columns: Sequence[str] | None = None
+) -> Table:
+    """Read rows ``low .. high`` of a Parquet file (by default all of them), all columns or some."""
     import polars as pl
 
     try:
-        frame = pl.read_parquet(io.BytesIO(raw))
+        rows = pl.scan_parquet(path, glob=False)
+        if high is not None:
+            rows = rows.slice(low, high - low)
+        frame = (rows if columns is None else rows.select(columns)).collect()
     except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"expected a Parquet file, got '{reason}' in {path}; write it again") from None
-    names = _checked_names(path, frame.columns)
+        raise damaged_parquet(path, error) from None
+    names = checked_names(path, frame.columns)
     if not frame.height:
-        raise _no_rows(path)
-    return Table(path, names, frame.get_columns(), frame.height, lines=False)
+        raise no_rows(path)
+    return Table(path, names, frame.get_columns(), frame.height, False, low)
 
 
-def _checked_names(path: Path, names: Sequence[str]) -> list[str]:
+def damaged_parquet(path: Path, error: Exception) -> InputError:
+    """Say that a file is not the Parquet file that it seems to be."""
+    reason = str(error).splitlines()[0]
+    return InputError(f"expected a Parquet file, got '{reason}' in {path}; write it again")
+
+
+def checked_names(path: Path, names: Sequence[str]) -> list[str]:
+    """Return the names of columns without surrounding blanks, or say that one lacks or comes twice."""
     names = [name.strip() for name in names]
     repeated = next((name for k, name in enumerate(names) if name and name in names[:k]), None)
     if repeated is not None:
@@ -284,7 +326,8 @@ def _ragged(path: Path, number: int, got: int, width: int) -> InputError:
     )
 
 
-def _no_rows(path: Path) -> InputError:
+def no_rows(path: Path) -> InputError:
+    """Say that a file holds a header alone."""
     return InputError(f"expected one row a person under the header of {path}, got none; check the export")
 
 
@@ -342,16 +385,29 @@ def _within(series: pl.Series) -> bool:
 
 
 def _factor_series(column: pl.Series) -> tuple[np.ndarray, list[str]]:
+    """Work on runs of equal cells where there are long ones: a person's answers mostly stand together."""
+    starts = (column != column.shift(1)).fill_null(True).arg_true()
+    if 2 * len(starts) > len(column):
+        return _factor_distinct(column)
+    codes, texts = _factor_distinct(column.gather(starts))
+    return np.repeat(codes, np.diff(starts.to_numpy(), append=len(column))), texts
+
+
+def _factor_distinct(column: pl.Series) -> tuple[np.ndarray, list[str]]:
     import polars as pl
 
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
-    if column.dtype == pl.String:
-        column = column.str.strip_chars()
-        column = column.set(column.is_in(ABSENT), None)
     distinct = column.unique(maintain_order=True).drop_nulls()
-    texts = distinct.cast(pl.String).to_list()
-    positions = column.replace_strict(
-        distinct, pl.Series(np.arange(len(distinct), dtype=np.int32)), default=None, return_dtype=pl.Int32
-    )
-    return positions.fill_null(MISSING).to_numpy(), texts
+    if column.dtype == pl.String:
+        positions = column.cast(pl.Enum(distinct)).to_physical().cast(pl.Int32)
+    else:
+        numbers = pl.Series(np.arange(len(distinct), dtype=np.int32))
+        positions = column.replace_strict(distinct, numbers, default=None, return_dtype=pl.Int32)
+    seen: dict[str, int] = {}
+    lookup = np.full(len(distinct) + 1, MISSING, np.int32)  # the last place, reached as -1: no cell
+    for code, text in enumerate(distinct.cast(pl.String)):
+        stripped = text.strip()
+        if stripped not in ABSENT:
+            lookup[code] = seen.setdefault(stripped, len(seen))
+    return lookup[positions.fill_null(MISSING).to_numpy()], list(seen)

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 from api.commands.inputs import about, add_report, domains_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
+    from collections.abc import Callable, Sequence
 
     from calibration.em.estimate import Progress
     from calibration.result import Calibration
@@ -74,6 +72,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("oakes", "louis", "crossproduct", "sandwich", "none"),
         help="standard errors (default: oakes)",
     )
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="add up persons on the Dask cluster at this address, whose workers read RESPONSES; same result",
+    )
     add("--cross-check", action="store_true", help="refit with girth and say where the two disagree")
     add("--json", action="store_true", help="print the parameter file on stdout, and nothing else there")
     add_report(parser)
@@ -84,17 +87,37 @@ def run(args: argparse.Namespace) -> None:
     from calibration.estimation import calibrate
     from cat_engine.errors import InputError
     from item_bank.parameters import read_parameters
-    from item_bank.responses import read_groups, read_responses
+    from item_bank.responses import read_groups
 
-    if args.key:
-        from calibration.report.options import read_options
     model, item_models = _models(args.model)
-    if args.key:
-        responses, options = read_options(args.responses, args.key)
-    else:
-        responses, options = read_responses(args.responses, recode=args.recode), None
-    groups = read_groups(args.groups, responses) if args.groups else None
     fixed = read_parameters(args.fixed) if args.fixed else None
+
+    def marginal(responses: Responses | str, groups: list[str] | str | None) -> Calibration:
+        return calibrate(
+            responses,
+            model,
+            item_models=item_models,
+            prior=args.prior,
+            groups=groups,
+            reference=args.reference,
+            invariance=args.invariance,
+            fixed=fixed,
+            weights=args.weights,
+            latent=args.latent,
+            quadrature=args.quadrature,
+            tol=args.tol,
+            errors=args.se,
+            watch=_bar() if sys.stderr.isatty() else None,
+            recode=args.recode,
+            scheduler=args.scheduler,
+        )
+
+    if args.scheduler:
+        _refuse_on_cluster(args)
+        _write(args, marginal(args.responses, args.groups))
+        return
+    responses, options = _responses(args)
+    groups = read_groups(args.groups, responses) if args.groups else None
     if args.estimator == "conditional":
         from calibration.conditional import calibrate_conditional
 
@@ -105,35 +128,11 @@ def run(args: argparse.Namespace) -> None:
             )
         result = calibrate_conditional(responses, model)
     else:
-        result = calibrate(
-            responses,
-            model,
-            item_models=item_models,
-            prior=args.prior,
-            groups=groups,
-            reference=args.reference,
-            invariance=args.invariance,
-            fixed=fixed,
-            weights=_weights(args.weights, responses) if args.weights else None,
-            latent=args.latent,
-            quadrature=args.quadrature,
-            tol=args.tol,
-            errors=args.se,
-            watch=_bar() if sys.stderr.isatty() else None,
-        )
+        result = marginal(responses, groups)
     second: list[str] = []
     if args.cross_check:
         result, second = _second_opinion(responses, result)
-    try:
-        content = result.to_json(args.out)
-    except OSError as error:
-        raise InputError(
-            f"expected a file that can be written, got {args.out} ({error.strerror}); choose another --out"
-        ) from None
-    if args.json:
-        print(json.dumps(_finite(content), ensure_ascii=False))
-    else:
-        print("\n".join([_summary(result, args.out), *second]))
+    _write(args, result, second)
     if args.report:
         from calibration.report import write_report
 
@@ -151,23 +150,49 @@ def run(args: argparse.Namespace) -> None:
         print(f"report: {page}", file=sys.stderr if args.json else sys.stdout)
 
 
-def _weights(spec: str, responses: Responses) -> np.ndarray:
-    """Return each person's sampling weight from ``FILE:COLUMN``."""
-    import numpy as np
-
+def _write(args: argparse.Namespace, result: Calibration, second: Sequence[str] = ()) -> None:
+    """Write the parameter file and say what came out."""
     from cat_engine.errors import InputError
-    from item_bank.responses import join_column
 
-    path, colon, column = spec.rpartition(":")
-    if not colon or not path or not column:
-        raise InputError(f"expected weights as FILE:COLUMN, got '{spec}'; for example people.csv:weight")
-    texts = join_column(path, column, responses)
     try:
-        return np.array([float(text) for text in texts])
-    except ValueError:
+        content = result.to_json(args.out)
+    except OSError as error:
         raise InputError(
-            f"expected a number for every person in '{column}' of {path}, got other text; correct it"
+            f"expected a file that can be written, got {args.out} ({error.strerror}); choose another --out"
         ) from None
+    if args.json:
+        print(json.dumps(_finite(content), ensure_ascii=False))
+    else:
+        print("\n".join([_summary(result, args.out), *second]))
+
+
+def _responses(args: argparse.Namespace) -> tuple[Responses, Any]:
+    """Return the responses, and the chosen options that they were scored from, or None."""
+    from item_bank.responses import read_responses
+
+    if args.key:
+        from calibration.report.options import read_options
+
+        return read_options(args.responses, args.key)
+    return read_responses(args.responses, recode=args.recode), None
+
+
+def _refuse_on_cluster(args: argparse.Namespace) -> None:
+    """Refuse what needs all responses on this machine."""
+    from cat_engine.errors import InputError
+
+    options = (
+        ("--key", args.key),
+        ("--report", args.report),
+        ("--cross-check", args.cross_check),
+        ("--estimator conditional", args.estimator == "conditional"),
+    )
+    for name, given in options:
+        if given:
+            raise InputError(
+                f"expected no {name} with --scheduler, got it: it needs all responses on this machine; leave "
+                f"{name} out, or --scheduler"
+            )
 
 
 def _second_opinion(responses: Responses, result: Calibration) -> tuple[Calibration, list[str]]:

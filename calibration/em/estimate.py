@@ -12,7 +12,6 @@ from calibration.em.information import Information, observed_information
 from calibration.em.latent import Histogram, Normal
 from calibration.em.likelihood import Likelihood, Point
 from calibration.em.maximise import Memory, Trace, climb, newton
-from item_bank.responses import Responses
 
 __all__ = ["Estimate", "Progress", "estimate"]
 
@@ -98,7 +97,6 @@ class Estimate:
 
 def estimate(
     problem: Likelihood,
-    responses: list[Responses],
     free: np.ndarray,
     *,
     tol: float,
@@ -125,8 +123,7 @@ def estimate(
         return report
 
     memory, trace = Memory(), Trace()
-    rows = sum(len(packed.rows) for packed in problem.data)
-    persons = sum(packed.n_persons for packed in problem.data)
+    rows, persons = problem.persons.n_rows, problem.persons.n_persons
     if persons >= 2 * SAMPLE:
         free = _rehearse(problem, free, memory, max(2, min(10, persons // SAMPLE)), tell("sampling"))
     if rows >= SINGLE:
@@ -159,7 +156,7 @@ def estimate(
         seconds = time.perf_counter() - began
         if not errors:
             break
-        information = observed_information(problem, point, responses, cross=cross)
+        information = observed_information(problem, point, cross=cross)
         asked = time.perf_counter()
         better = newton(problem, point, information.observed, trace, tol=tol, polish=POLISH * tol)
         point = better or point
@@ -169,7 +166,7 @@ def estimate(
             # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
             seconds += time.perf_counter() - asked
             if trace.promised > STALE:
-                information = observed_information(problem, point, responses, cross=cross)
+                information = observed_information(problem, point, cross=cross)
             break
         if watch:
             watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))
@@ -184,7 +181,7 @@ def _rehearse(
     watch: Callable[[int, float, float], None] | None,
 ) -> np.ndarray:
     """Climb on every `stride`-th person as far as a sample can say; `memory` learns the curvature."""
-    sample = problem.on([packed.every(stride) for packed in problem.data])
+    sample = problem.on(problem.persons.every(stride))
     point = sample.evaluate(free, double=False)
     if point is None:
         return free
@@ -208,7 +205,7 @@ def _histograms(
         for normal, free in zip(problem.latents, parts, strict=True)
         if isinstance(normal, Normal)
     ]
-    freed = Likelihood(problem.structure, problem.data, latents, problem.priors, problem.quadrature)
+    freed = Likelihood(problem.structure, problem.persons, latents, problem.priors, problem.quadrature)
     freed.nodes, freed.still = problem.nodes, True
     memory = Memory()
     best = freed.evaluate(items)
@@ -229,8 +226,7 @@ def _histograms(
 
 def _patience(problem: Likelihood) -> int:
     """Return how many quasi-Newton steps one look at the exact information is worth."""
-    rows = sum(len(packed.rows) for packed in problem.data)
-    persons = sum(packed.n_persons for packed in problem.data)
+    rows, persons = problem.persons.n_rows, problem.persons.n_persons
     answers = rows / max(persons, 1)
     exact = persons * 25.0 * problem.n_free * min(problem.n_free, 20.0 * answers)
     return int(np.clip(0.05 * exact / (rows * 256.0), *PATIENCE))

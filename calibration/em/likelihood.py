@@ -20,16 +20,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.em.latent import LEAST_SD, MOST_SD, Latent, grid_for
-from calibration.em.packing import Packed
+from calibration.em.latent import LEAST_SD, MOST_SD, Latent, Weights, grid_for
+from calibration.em.persons import Persons, Setting, scratch, tabulated
 from calibration.em.preconditioner import Arrow
 from calibration.em.priors import Priors
 from calibration.em.structure import Structure
 from calibration.em.threads import share
-from calibration.kernels.expect import expect
-from calibration.kernels.items import contract, tabulate
-from calibration.kernels.lanes import lanes_of
-from calibration.kernels.packs import fill, unfill
+from calibration.kernels.items import contract
 
 __all__ = ["Likelihood", "Point"]
 
@@ -119,8 +116,8 @@ class Likelihood:
     ----------
     structure
         Rows and free parameters.
-    data
-        Packed responses of each group.
+    persons
+        Everybody, in groups.
     latents
         Distribution of each group.
     priors
@@ -132,31 +129,25 @@ class Likelihood:
     def __init__(
         self,
         structure: Structure,
-        data: Sequence[Packed],
+        persons: Persons,
         latents: Sequence[Latent],
         priors: Priors,
         quadrature: int = 61,
     ) -> None:
-        self.structure, self.data, self.latents, self.priors = structure, list(data), list(latents), priors
+        self.structure, self.persons, self.latents, self.priors = structure, persons, list(latents), priors
         self.quadrature = quadrature
         self.n_latent = [len(latent.names) for latent in latents]
         self.n_free = structure.n_free + sum(self.n_latent)
         self.n_evaluations = 0
         self.still = False
-        self.tables = [block.model.empty(np.full(block.size, block.n_cat)) for block in structure.blocks]
-        self._packs = [self._places(group, packed) for group, packed in enumerate(data)]
+        self._tables = scratch(structure)
         self.lower, self.upper = self._bounds()
         self._moments = [(latent.mean, latent.sd) for latent in latents]
         self.nodes = grid_for(self._moments, quadrature)
 
-    def _places(self, group: int, packed: Packed) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.structure.row_of[group, packed.items]
-        cats = self.structure.n_cat[packed.items].astype(np.int64)
-        return self.structure.place[rows], cats
-
-    def on(self, data: Sequence[Packed]) -> Likelihood:
+    def on(self, persons: Persons) -> Likelihood:
         """Return the same model for other persons."""
-        return Likelihood(self.structure, data, self.latents, self.priors, self.quadrature)
+        return Likelihood(self.structure, persons, self.latents, self.priors, self.quadrature)
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
@@ -217,12 +208,8 @@ class Likelihood:
             for distribution, part in zip(self.latents, latent, strict=True)
         ]
         self.n_evaluations += 1
-        counts = np.zeros_like(flat)
-        loglik, masses = 0.0, []
-        for group, packed in enumerate(self.data):
-            part, mass = self._expect(group, packed, flat, weights[group].log, counts, double)
-            loglik += part
-            masses.append(mass)
+        at = Setting(working, self.nodes, [w.log for w in weights], double, (flat, slopes))
+        loglik, counts, masses = self.persons.expect(at)
         if not np.isfinite(loglik):
             return None
         gradient = prior_gradient
@@ -262,68 +249,12 @@ class Likelihood:
 
     def tabulate(self, working: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return log-probabilities over the nodes (flat) and their derivatives by block."""
-        size = len(self.nodes)
-        flat = np.empty(self.structure.n_categories * size)
-        slopes = []
-        for block, table in zip(self.structure.blocks, self.tables, strict=True):
-            slope = np.empty((block.size, block.n_cat, block.width, size))
-            share(
-                tabulate, block.size, table, block.working(working), self.nodes,
-                block.tables(flat, size), slope, least=ROWS_A_THREAD,
-            )  # fmt: skip
-            slopes.append(slope)
-        return flat, slopes
+        return tabulated(self.structure, working, self.nodes, self._tables)
 
-    def _expect(
-        self,
-        group: int,
-        packed: Packed,
-        flat: np.ndarray,
-        log_weight: np.ndarray,
-        counts: np.ndarray,
-        double: bool,
-    ) -> tuple[float, np.ndarray]:
-        table, padded = self.table(group, flat, log_weight, double)
-        chunks = len(packed.bounds) - 1
-        found = np.zeros((chunks, *table.shape))
-        mass = np.zeros((chunks, padded.size))
-        loglik = np.zeros(chunks)
-        share(
-            expect, chunks, packed.bounds, packed.indptr, packed.rows, table, padded, packed.weight,
-            found, mass, loglik,
-        )  # fmt: skip
-        total = found[0]
-        for c in range(1, chunks):
-            total += found[c]
-        place, cats = self._packs[group]
-        size = len(self.nodes)
-        unfill(
-            total,
-            place * size,
-            cats,
-            packed.start,
-            packed.radix,
-            packed.offset,
-            counts,
-            size,
-            lanes_of(table.dtype),
-        )
-        return float(loglik.sum()), mass.sum(axis=0)[:size]
-
-    def table(
-        self, group: int, flat: np.ndarray, log_weight: np.ndarray, double: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the E-step's table of one group and its log weights, padded to whole vectors."""
-        packed = self.data[group]
-        dtype = np.float64 if double else np.float32
-        size, width = len(self.nodes), lanes_of(dtype)
-        tiles = -(-size // width)
-        table = np.empty((tiles, packed.n_rows * width), dtype)
-        place, cats = self._packs[group]
-        fill(table, place * size, cats, packed.start, packed.radix, packed.offset, flat, size, width)
-        padded = np.full(tiles * width, -1e30, dtype)
-        padded[:size] = np.maximum(log_weight, -1e4)
-        return table, padded
+    def setting(self, point: Point, weights: Sequence[Weights]) -> Setting:
+        """Return where sums over persons were taken for `point`."""
+        logs = [w.log for w in weights]
+        return Setting(point.working, self.nodes, logs, point.double, (point.flat, point.slopes))
 
     @property
     def n_ranges(self) -> int:

@@ -134,7 +134,7 @@ def climb(
         Called with step number, log-likelihood and remaining gain.
     """
     trace = trace or Trace()
-    persons = sum(float(packed.weight.sum()) for packed in problem.data)
+    persons = problem.persons.weight
     noise = (1e-12 if double else 3e-8) * abs(point.loglik)
     before = 0.0
     for _ in range(limit):

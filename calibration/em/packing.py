@@ -7,6 +7,7 @@ Where most are missing, each answer is a row of its own and a person costs what 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from calibration.em.threads import share
 from calibration.kernels.packs import encode
 from item_bank.responses import Responses
 
-__all__ = ["Packed", "pack_responses"]
+__all__ = ["Layout", "Packed", "layout_of", "pack"]
 
 PATTERNS = 32
 """Most patterns of one pack: the tables of a tile then stay in the first-level cache."""
@@ -22,8 +23,30 @@ PATTERNS = 32
 DENSE = 0.34
 """From this share of given answers on, packs are cheaper than single answers."""
 
-RESPONSES_A_CHUNK = 40_000
-CHUNKS = 16
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Which items share table rows.
+
+    Attributes
+    ----------
+    items
+        Items of all packs in turn (position among the items given).
+    start, radix, missing, offset
+        The packs, as in :func:`calibration.kernels.packs.encode`.
+    n_rows
+        Rows of the table.
+    single
+        Whether each answer is a row of its own.
+    """
+
+    items: np.ndarray
+    start: np.ndarray
+    radix: np.ndarray
+    missing: np.ndarray
+    offset: np.ndarray
+    n_rows: int
+    single: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,64 +61,82 @@ class Packed:
         Sampling weight of each person.
     bounds
         Chunks of persons, fixed by the data alone so that sums do not depend on the threads.
-    items
-        Items of all packs in turn (position among the items given).
-    start, radix, missing, offset
-        The packs, as in :func:`calibration.kernels.packs.encode`.
-    n_rows
-        Rows of the table.
+    layout
+        What the rows stand for.
     """
 
     indptr: np.ndarray
     rows: np.ndarray
     weight: np.ndarray
     bounds: np.ndarray
-    items: np.ndarray
-    start: np.ndarray
-    radix: np.ndarray
-    missing: np.ndarray
-    offset: np.ndarray
-    n_rows: int
+    layout: Layout
 
     @property
     def n_persons(self) -> int:
         """Number of persons."""
         return len(self.indptr) - 1
 
-    def every(self, stride: int) -> Packed:
-        """Return every `stride`-th person, weighted to stand for all."""
-        chosen = np.arange(0, self.n_persons, stride)
+    @property
+    def n_chunks(self) -> int:
+        """Number of chunks."""
+        return len(self.bounds) - 1
+
+    @property
+    def weights(self) -> list[float]:
+        """Sum of the weights of each chunk."""
+        return [float(self.weight[a:b].sum()) for a, b in pairwise(self.bounds.tolist())]
+
+    def every(self, stride: int, before: int = 0) -> Packed:
+        """Return every `stride`-th person, counted from `before` persons ahead of the first."""
+        chosen = np.arange(-before % stride, self.n_persons, stride)
         lengths = self.indptr[chosen + 1] - self.indptr[chosen]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         places = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        weight = self.weight[chosen]
-        weight = weight * (self.weight.sum() / max(weight.sum(), 1e-300))
-        return replace(self, indptr=indptr, rows=self.rows[places], weight=weight, bounds=_bounds(indptr))
+        bounds = np.searchsorted(chosen, self.bounds)
+        return Packed(indptr, self.rows[places], self.weight[chosen], bounds, self.layout)
+
+    def scaled(self, factor: float) -> Packed:
+        """Return the same persons with their weights multiplied."""
+        return replace(self, weight=self.weight * factor)
 
 
-def pack_responses(responses: Responses, weight: np.ndarray) -> Packed:
-    """Return `responses` as table rows, each person with a sampling weight."""
-    n_cat = responses.n_cat
-    if responses.density >= DENSE:
-        matrix = np.ascontiguousarray(responses.dense())
-        lacking = responses.counts.sum(axis=1) < len(matrix)
+def layout_of(n_cat: np.ndarray, answered: np.ndarray, n_persons: int) -> Layout:
+    """Return which items share table rows.
+
+    Parameters
+    ----------
+    n_cat, answered
+        Number of categories and of responses of each item.
+    n_persons
+        Number of persons.
+    """
+    if answered.sum() >= DENSE * n_persons * len(n_cat):
+        lacking = answered < n_persons
         items, start, radix = _packs(n_cat + lacking)
         offset, n_rows = _offsets(start, radix)
-        rows = np.empty((len(matrix), len(offset)), _index_type(n_rows))
-        missing = n_cat[items].astype(np.int64)
-        share(encode, len(matrix), matrix, items, start, radix, missing, offset, rows, least=4096)
-        indptr = np.arange(len(matrix) + 1, dtype=np.int64) * rows.shape[1]
-        rows = rows.reshape(-1)
-    else:
-        items = np.arange(responses.n_items, dtype=np.int64)
-        start = np.arange(responses.n_items + 1, dtype=np.int64)
-        radix = n_cat.astype(np.int64)
-        missing = n_cat.astype(np.int64)
-        offset, n_rows = _offsets(start, radix)
-        rows = offset.astype(_index_type(n_rows))[responses.item]
+        return Layout(items, start, radix, n_cat[items].astype(np.int64), offset, n_rows, False)
+    items = np.arange(len(n_cat), dtype=np.int64)
+    start = np.arange(len(n_cat) + 1, dtype=np.int64)
+    radix = n_cat.astype(np.int64)
+    offset, n_rows = _offsets(start, radix)
+    return Layout(items, start, radix, radix, offset, n_rows, True)
+
+
+def pack(responses: Responses, weight: np.ndarray, layout: Layout, bounds: np.ndarray) -> Packed:
+    """Return `responses` as table rows, each person with a sampling weight, in chunks of persons."""
+    offset = layout.offset
+    if layout.single:
+        rows = offset.astype(_index_type(layout.n_rows))[responses.item]
         rows += responses.category.astype(rows.dtype)
-        indptr = responses.indptr
-    return Packed(indptr, rows, weight, _bounds(indptr), items, start, radix, missing, offset, n_rows)
+        return Packed(responses.indptr, rows, weight, bounds, layout)
+    matrix = np.ascontiguousarray(responses.dense())
+    rows = np.empty((len(matrix), len(offset)), _index_type(layout.n_rows))
+    share(
+        encode, len(matrix), matrix, layout.items, layout.start, layout.radix, layout.missing, offset, rows,
+        least=4096,
+    )  # fmt: skip
+    indptr = np.arange(len(matrix) + 1, dtype=np.int64) * rows.shape[1]
+    return Packed(indptr, rows.reshape(-1), weight, bounds, layout)
 
 
 def _packs(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,12 +159,3 @@ def _offsets(start: np.ndarray, radix: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _index_type(n_rows: int) -> type[np.unsignedinteger]:
     return np.uint16 if n_rows <= np.iinfo(np.uint16).max else np.uint32
-
-
-def _bounds(indptr: np.ndarray) -> np.ndarray:
-    """Cut persons into chunks of about the same number of rows."""
-    total = int(indptr[-1])
-    chunks = int(np.clip(total // RESPONSES_A_CHUNK, 1, CHUNKS))
-    targets = np.arange(1, chunks) * (total / chunks)
-    inner = np.searchsorted(indptr, targets)
-    return np.concatenate([[0], inner, [len(indptr) - 1]]).astype(np.int64)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from calibration.em.structure import Structure
-from item_bank.responses import Responses
 
-__all__ = ["starting_values"]
+__all__ = ["Some", "axis_persons", "starting_values"]
 
 PERSONS = 1000
 """The axis is taken from at most this many persons, evenly spread over the file."""
@@ -17,43 +16,49 @@ DENSE = 0.34
 STEEPEST = 2.5
 
 
-def starting_values(structure: Structure, responses: Responses, weight: np.ndarray) -> np.ndarray:
+Some = tuple[np.ndarray, np.ndarray]
+"""Categories of some persons, -1 where none was given, and the persons' sampling weights."""
+
+
+def starting_values(structure: Structure, counts: np.ndarray, some: Some | None) -> np.ndarray:
     """Return free item parameters to start from.
 
     Parameters
     ----------
     structure
         What is estimated.
-    responses
-        Everybody's responses; groups start alike.
-    weight
-        Sampling weight of each person.
+    counts
+        Number of responses of each item in each category; groups start alike.
+    some
+        Answers and weights of the persons that `axis_persons` names; None: all items start alike.
     """
-    if all(model.fixed.get("a") is not None for model in structure.models):
-        slopes, quantities = np.ones(responses.n_items), None
-    else:
-        slopes, quantities = _axis(responses, weight)
+    slopes, quantities = np.ones(len(structure.items)), None
+    if some is not None and any(model.fixed.get("a") is None for model in structure.models):
+        slopes, quantities = _axis(some, counts)
     working = np.empty(len(structure.offset))
     for block in structure.blocks:
         part = block.working(working)
         for r, row in enumerate(block.rows):
             i = structure.item_of[row]
-            counts = responses.counts[i, : block.n_cat] + 0.5
+            seen = counts[i, : block.n_cat] + 0.5
             model = structure.models[i]
             slope = 1.0 if model.fixed.get("a") is not None else slopes[i]
-            part[r] = model.start(block.n_cat, counts / counts.sum(), slope)
+            part[r] = model.start(block.n_cat, seen / seen.sum(), slope)
             if not model.monotone and quantities is not None:
                 part[r, : block.n_cat - 1] = quantities[i][1 : block.n_cat] - quantities[i][0]
     return structure.free_from(working)
 
 
-def _axis(responses: Responses, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def axis_persons(n_persons: int, n_items: int, density: float) -> np.ndarray | None:
+    """Return the persons from whose answers the axis is taken; None where it is not worth it."""
+    if density < DENSE or not 3 <= n_items <= ITEMS:
+        return None
+    return np.linspace(0, n_persons - 1, min(PERSONS, n_persons)).astype(np.int64)
+
+
+def _axis(some: Some, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a slope for every item and a quantity for every category from the main axis."""
-    flat = np.ones(responses.n_items)
-    if responses.density < DENSE or responses.n_items > ITEMS or responses.n_items < 3:
-        return flat, None
-    rows = np.linspace(0, responses.n_persons - 1, min(PERSONS, responses.n_persons)).astype(np.int64)
-    x, weight = responses.take(rows).dense(), weight[rows]
+    x, weight = some
     given = x >= 0
     shown = given * np.sqrt(weight)[:, None]
     n = np.maximum(weight @ given, 1e-12)
@@ -65,8 +70,8 @@ def _axis(responses: Responses, weight: np.ndarray) -> tuple[np.ndarray, np.ndar
     loading = _factor((leaning.T @ leaning) / together)
     if loading.sum() < 0.0:
         loading = -loading
-    full = np.clip(loading * _polyserial(responses.counts), -0.83, 0.83)
-    quantities = _quantities(x, z @ loading, int(responses.n_cat.max()))
+    full = np.clip(loading * _polyserial(counts), -0.83, 0.83)
+    quantities = _quantities(x, z @ loading, counts.shape[1])
     return np.asarray(1.702 * full / np.sqrt(1.0 - full * full)), quantities
 
 

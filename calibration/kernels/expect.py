@@ -20,7 +20,9 @@ CUT = -60.0
 """Posterior weights below e**CUT of the largest are 0: no denormal number slows a vector down."""
 
 
-@jit(nogil=True, fastmath=True)
+# Inlined, as every function that may reorder sums: of two compiled copies the one that was loaded first would
+# serve all callers, and what a process did before would show in the last digits.
+@jit(nogil=True, forceinline=True, fastmath=True)
 def posterior(line, log_weight, scale):
     """Turn log-likelihoods into posterior weights times `scale`; return the log marginal."""
     size = line.size

@@ -52,7 +52,7 @@ def _probabilities(lp, total, out):
         out[q] = total[q] * exp(lp[q])
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _dot(x, y):
     value = 0.0
     for q in range(x.size):
@@ -60,7 +60,7 @@ def _dot(x, y):
     return value
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _dot3(x, y, z):
     value = 0.0
     for q in range(x.size):

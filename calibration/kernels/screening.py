@@ -17,18 +17,21 @@ def _mix(x):
 
 
 @jit(nogil=True)
-def fingerprints(indptr, item, category, out):
-    """Add up a hash of (person, category) for every item: equal columns have equal sums."""
+def fingerprints(indptr, item, category, first, out):
+    """Add up a hash of (person, category) for every item: equal columns have equal sums.
+
+    `first` is the number of the first person.
+    """
     for i in range(indptr.size - 1):
         for k in range(indptr[i], indptr[i + 1]):
-            out[item[k]] += _mix(np.uint64(i) * np.uint64(128) + np.uint64(category[k]))
+            out[item[k]] += _mix(np.uint64(first + i) * np.uint64(128) + np.uint64(category[k]))
 
 
 @jit(nogil=True)
-def fingerprints_complete(matrix, out):
+def fingerprints_complete(matrix, first, out):
     """Do the same for a matrix without missing responses: a hash a person, times the category."""
     for i in range(matrix.shape[0]):
-        mark = _mix(np.uint64(i))
+        mark = _mix(np.uint64(first + i))
         for j in range(matrix.shape[1]):
             out[j] += mark * np.uint64(matrix[i, j])
 

@@ -36,7 +36,7 @@ BATCH = 1024
 """Rows whose outer products are added up in single precision before they join the sum in double."""
 
 
-@jit(nogil=True)
+@jit(nogil=True, forceinline=True)
 def _posterior_nodes(i, indptr, rows, table, log_weight, line, mass):
     """Write the posterior mass of the nodes that matter to a person; return the first and their number."""
     tiles = table.shape[0]
@@ -60,7 +60,7 @@ def _posterior_nodes(i, indptr, rows, table, log_weight, line, mass):
     return first, size
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _next_polynomial(size, mass, current, before):
     """Replace the orthonormal polynomial `current` by the next one (Stieltjes); False when none is left.
 
@@ -85,13 +85,13 @@ def _next_polynomial(size, mass, current, before):
     return True
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _add_scaled(factor, source, target, size):
     for c in range(size):
         target[c] += factor * source[c]
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _square(x, size):
     total = np.float32(0.0)
     for c in range(size):
@@ -99,7 +99,7 @@ def _square(x, size):
     return total
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _centre(x, mean, size):
     """Subtract the mean and return the sum of squares of what is left."""
     total = np.float32(0.0)
@@ -109,13 +109,13 @@ def _centre(x, mean, size):
     return total
 
 
-@jit(nogil=True, fastmath={"reassoc", "contract"})
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
 def _four(x0, x1, x2, x3, r0, r1, r2, r3, target, size):
     for c in range(size):
         target[c] += (x0 * r0[c] + x1 * r1[c]) + (x2 * r2[c] + x3 * r3[c])
 
 
-@jit(nogil=True)
+@jit(nogil=True, forceinline=True)
 def _combine(factor, scores, size, target, width):
     """Write ``factor[:size] @ scores[:size]`` to `target`; rows of `scores` up to whole fours are zero."""
     target[:width] = 0.0
@@ -126,7 +126,7 @@ def _combine(factor, scores, size, target, width):
         )  # fmt: skip
 
 
-@jit(nogil=True)
+@jit(nogil=True, forceinline=True)
 def _expand(size, width, mass, scores, scale, before, current, factor, mean, out):
     """Write the expansion's terms, scaled, to rows of `out` and the mean to `mean`; return their number.
 
@@ -174,7 +174,7 @@ def _write_scores(slopes, scores, first, width, size):
             scores[a, first + p] = slopes[a, p]
 
 
-@jit(nogil=True)
+@jit(nogil=True, forceinline=True)
 def _outer(rows, count, part, out):
     """Add the lower triangle of ``rows[:count]' rows[:count]`` to `out`; `part` is scratch.
 
@@ -276,7 +276,7 @@ def spread_dense(
                 last = 0
 
 
-@jit(nogil=True)
+@jit(nogil=True, forceinline=True)
 def _scatter(persons, place, wide, at, rows, product, out):
     """Add the outer products of every person's rows to the lower triangle of `out`.
 

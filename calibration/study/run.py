@@ -10,10 +10,10 @@ from typing import Any
 
 import numba
 
+from calibration.cluster.connection import connected
 from calibration.study.plan import CHUNK, Part, Plan
 from calibration.study.pools import pools
 from calibration.study.price import price
-from cat_engine.errors import InputError
 
 __all__ = ["Study", "study"]
 
@@ -105,22 +105,11 @@ def _chunk(plan: Plan, k: int, again: bool) -> Part:
 def _on_cluster(
     plan: Plan, tasks: Sequence[tuple[int, bool]], scheduler: str, progress: Progress | None
 ) -> list[Part]:
-    try:
+    with connected(scheduler) as connection:
         import distributed
-    except ImportError:
-        raise InputError(
-            f"expected the package 'distributed' for --scheduler {scheduler}, got none; "
-            "install acquis[cluster]"
-        ) from None
-    dask: Any = distributed  # its functions are not annotated
-    try:
-        client = dask.Client(scheduler, timeout=10)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"expected a Dask scheduler that answers at {scheduler}, got {type(error).__name__}; start one "
-            "with 'dask scheduler', or leave --scheduler out"
-        ) from None
-    with client:
+
+        dask: Any = distributed  # its functions are not annotated
+        client = connection.client
         shared = client.scatter(plan, hash=False, broadcast=True)
         futures = [client.submit(_chunk, shared, k, again, pure=False) for k, again in tasks]
         number = {future.key: at for at, future in enumerate(futures)}

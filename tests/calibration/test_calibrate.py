@@ -153,18 +153,18 @@ def test_priors_pull_and_can_be_dropped():
     "name", ["a=lognormal(0.2,0.5)", "b=normal(0.5,2)", "c=beta(5,17)", "logit(c)=normal(-1,1)"]
 )
 def test_the_gradient_of_the_log_posterior_is_its_gradient(name):
+    from calibration.data import InMemory
     from calibration.em.latent import Normal
     from calibration.em.likelihood import Likelihood
-    from calibration.em.packing import pack_responses
     from calibration.em.priors import Priors
     from calibration.em.structure import Structure
     from cat_engine.family import MODELS
 
     responses = Responses.from_dense(simulated(50, np.full(4, 1.0), np.linspace(-1, 1, 4), 11))
     structure = Structure(responses.items, [MODELS["3pl"]] * 4, responses.n_cat)
-    packed = pack_responses(responses, np.ones(50))
+    persons = InMemory(responses).persons(structure)
     problem = Likelihood(
-        structure, [packed], [Normal(free_mean=True, free_sd=True)], Priors(structure, [name])
+        structure, persons, [Normal(free_mean=True, free_sd=True)], Priors(structure, [name])
     )
     free = np.concatenate([np.tile([1.1, 0.3, -1.2], 4), [0.2, -0.1]])
     point = problem.evaluate(free)

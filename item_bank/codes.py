@@ -1,0 +1,96 @@
+"""Category codes: counting them, and making them 0, 1, 2, ... where that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cat_engine.errors import InputError
+from item_bank.tabular import LARGEST, MISSING
+
+__all__ = ["RECODINGS", "category_maps", "coded_counts", "column_counts", "new_codes"]
+
+RECODINGS = ("rank", "shift")
+"""How to mend codes: ``rank`` makes an item's codes 0, 1, ... in their order; ``shift`` makes the file's
+smallest code 0."""
+
+
+def column_counts(matrix: np.ndarray, width: int = LARGEST + 1) -> np.ndarray:
+    """Return how often each code from 0 to `width` - 1 stands in each column."""
+    counts = np.zeros((matrix.shape[1], width), np.int64)
+    for j in range(matrix.shape[1]):
+        counts[j] = np.bincount(matrix[:, j].view(np.uint8), minlength=256)[:width]
+    return counts
+
+
+def new_codes(codes: list[int]) -> np.ndarray:
+    """Old code -> new code, with `MISSING` (the last place, reached as -1) kept."""
+    table = np.full(256, MISSING, np.int8)
+    table[codes] = np.arange(len(codes), dtype=np.int8)
+    return table
+
+
+def coded_counts(counts: np.ndarray, maps: Mapping[int, list[int]], n_cat: np.ndarray) -> np.ndarray:
+    """Return the counts of new codes from those of old ones."""
+    out = np.zeros((len(n_cat), int(n_cat.max())), np.int64)
+    for j, row in enumerate(counts):
+        used = row[maps[j]] if j in maps else row[: int(n_cat[j])]
+        out[j, : len(used)] = used
+    return out
+
+
+def category_maps(
+    items: list[str],
+    counts: np.ndarray,
+    recode: str | None,
+    known: Mapping[str, int] | None,
+    where: str,
+) -> tuple[dict[int, list[int]], np.ndarray]:
+    """Return the codes to replace, by item position, and the number of categories of each item."""
+    seen = [np.flatnonzero(row).tolist() for row in counts]
+    if known is not None and recode is None:
+        return {}, _known_categories(items, seen, known, where)
+    lowest = min((codes[0] for codes in seen if codes), default=0)
+    highest = max((codes[-1] for codes in seen if codes), default=0)
+    maps: dict[int, list[int]] = {}
+    n_cat = np.full(len(items), 2, np.int64)
+    for j, codes in enumerate(seen):
+        if not codes:
+            continue
+        if recode == "rank" and len(codes) > 1 and codes != list(range(len(codes))):
+            maps[j] = codes
+            codes = list(range(len(codes)))
+        elif recode == "shift" and lowest > 0:
+            maps[j] = list(range(lowest, codes[-1] + 1))
+            codes = [code - lowest for code in codes]
+        n_cat[j] = max(2, codes[-1] + 1)
+        constant = len(codes) == 1 and (highest > codes[0] or codes[0] <= 1 or recode is not None)
+        if constant or codes == list(range(len(codes))):
+            continue
+        shown = ", ".join(map(str, seen[j]))
+        wrong = "start above 0" if codes[0] else "have a gap"
+        raise InputError(
+            f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "
+            f"got {shown} (they {wrong}); recode them, or ask for it with --recode"
+        )
+    if known is not None:
+        return maps, _known_categories(items, [list(range(n)) for n in n_cat], known, where)
+    return maps, n_cat
+
+
+def _known_categories(
+    items: list[str], seen: list[list[int]], known: Mapping[str, int], where: str
+) -> np.ndarray:
+    for name, codes in zip(items, seen, strict=True):
+        if name not in known:
+            raise InputError(
+                f"expected items that have parameters, got '{name}' in {where} which has none; "
+                "remove it or calibrate it"
+            )
+        if codes and codes[-1] >= known[name]:
+            raise InputError(
+                f"expected categories 0 to {known[name] - 1} for item '{name}', as in its parameters, "
+                f"got {codes[-1]} in {where}; correct the responses"
+            )
+    return np.array([known[name] for name in items], np.int64)
