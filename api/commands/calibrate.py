@@ -73,6 +73,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="standard errors (default: oakes)",
     )
     add(
+        "--covariance",
+        metavar="COV.parquet",
+        help="also write the covariance matrix of the estimates (slopes, intercepts, ..., population)",
+    )
+    add(
         "--scheduler",
         metavar="ADDRESS",
         help="add up persons on the Dask cluster at this address, whose workers read RESPONSES; same result",
@@ -154,6 +159,10 @@ def _write(args: argparse.Namespace, result: Calibration, second: Sequence[str] 
     """Write the parameter file and say what came out."""
     from cat_engine.errors import InputError
 
+    if args.covariance:
+        from calibration.covariance_file import write_covariance
+
+        write_covariance(args.covariance, result)
     try:
         content = result.to_json(args.out)
     except OSError as error:

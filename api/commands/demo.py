@@ -123,7 +123,10 @@ async def _new_logins(runtime: Runtime) -> dict[str, Any]:
 
     await _publish(runtime)
     clients = {}
-    for id, scopes in (("rh", "results:read invitations:write webhooks:write"), ("surveillance", "sittings:supervise")):
+    for id, scopes in (
+        ("rh", "results:read invitations:write webhooks:write"),
+        ("surveillance", "sittings:supervise"),
+    ):
         secret = new_secret()
         await runtime.write(register, ORGANISATION, "Démonstration", id, id, secret, scopes)
         clients[id] = {"secret": secret, "scopes": scopes}
