@@ -37,10 +37,10 @@ from item_bank.content import (
     TextEntry,
 )
 from item_bank.markup import text
-from item_bank.render import pictures, slots
+from item_bank.render import asked, pictures, slots
 from item_bank.scoring import category
 
-__all__ = ["RULES", "Finding", "Limits", "asked", "check", "options"]
+__all__ = ["RULES", "Finding", "Limits", "check", "options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,14 +356,6 @@ _ABSOLUTE = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.?!…])\s+|\s*\n\s*|\s*;\s+|\s*:\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*|\d[\d\s.,]*")
-
-
-def asked(content: Content) -> str:
-    """Return what an item says before its options, as plain text: its body, prompts, texts with gaps."""
-    controls = content.interactions.values()
-    parts = [content.body, *(getattr(c, "prompt", "") for c in controls)]
-    parts += [getattr(c, "html", "") for c in controls]
-    return "\n".join(said for said in map(text, parts) if said)
 
 
 @_rule

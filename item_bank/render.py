@@ -25,8 +25,9 @@ from item_bank.content import (
     Stimulus,
     kind_of,
 )
+from item_bank.markup import text
 
-__all__ = ["SLOT", "Slot", "View", "only", "pictures", "present", "redirected", "renamed", "slots"]
+__all__ = ["SLOT", "Slot", "View", "asked", "only", "pictures", "present", "redirected", "renamed", "slots"]
 
 SLOT = re.compile(r'<slot name="([^"]+)"\s*(?:/>|></slot>)')
 """Where a control or a gap stands in canonical HTML."""
@@ -128,6 +129,14 @@ def _with(shown: Any, name: Callable[[str], str]) -> Any:
 def redirected(markup: str, name: Callable[[str], str]) -> str:
     """Return canonical HTML with every picture under the address that `name` gives for its name."""
     return _SRC.sub(lambda found: found[1] + name(found[2]) + found[3], markup)
+
+
+def asked(content: Content) -> str:
+    """Return what an item says before its options, as plain text: its body, prompts, texts with gaps."""
+    controls = content.interactions.values()
+    parts = [content.body, *(getattr(c, "prompt", "") for c in controls)]
+    parts += [getattr(c, "html", "") for c in controls]
+    return "\n".join(said for said in map(text, parts) if said)
 
 
 def _parts(content: Content, seed: bytes) -> Iterator[str | Slot]:

@@ -36,6 +36,7 @@ from item_bank.forms import RESPONSE, Form
 from item_bank.mapping import number
 from item_bank.markup import escape, sanitise, text
 from item_bank.qti.importing import Imported, Note
+from item_bank.render import asked
 from item_bank.rows import FORMULA, Lines, day, listed, rows, words
 
 __all__ = ["COLUMNS", "read_csv", "write_attributes", "write_csv"]
@@ -61,7 +62,7 @@ COLUMNS = (
     *("item", "language", "form", "scoring", "key", "stem"),
     *_OPTIONS,
     *_COLUMNS,
-    *("ids", "unit", "rationale"),
+    *("ids", "unit", "title", "rationale"),
     *_ITEM,
     *(f"source_{name}" for name in _SOURCE),
 )
@@ -94,7 +95,7 @@ def write_csv(bank: Bank, encoding: str = "utf-8-sig") -> tuple[bytes, list[Note
         if what is not None:
             notes.append(Note(item.id, None, f"{what}; its row holds what is said about it", True))
             made = [
-                {"form": QTI, "stem": text(content.body), **_said_about(item, language)}
+                {"form": QTI, "stem": asked(content), **_said_about(item, language)}
                 for language, content in item.versions.items()
             ]
         for row in made:
@@ -143,8 +144,8 @@ def _row(item: Item, language: str) -> dict[str, str] | str:
     if form != own:
         return "its way of scoring or its control has no place in CSV: it stays in QTI"
     stem = content.body.removesuffix(f'<slot name="{RESPONSE}"></slot>')
-    if forms.assemble(form, content.title, stem, content.rationale) != content or content.title != item.id:
-        return "its text stands around its control, or it has a title: it stays in QTI"
+    if forms.assemble(form, content.title, stem, content.rationale) != content:
+        return "its text stands around its control: it stays in QTI"
     return {**said, "stem": _plain(stem), **_said_about(item, language)}
 
 
@@ -153,6 +154,7 @@ def _said_about(item: Item, language: str) -> dict[str, str]:
     return {
         "item": item.id,
         "language": language,
+        "title": "" if item.versions[language].title == item.id else item.versions[language].title,
         "rationale": _plain(item.versions[language].rationale),
         **{name: _cell(getattr(item, name)) for name in _ITEM},
         **{f"source_{name}": getattr(source, name) if item.source else "" for name in _SOURCE},
@@ -280,7 +282,8 @@ def _keys(item: Item, language: str) -> object:
 def _item(name: str, language: str, row: Mapping[str, str], lines: Lines) -> Item:
     form = _form(row, lines)
     rationale = _html(row.get("rationale", ""), True, lines)
-    content = forms.assemble(form, name, _html(row["stem"], True, lines), rationale)
+    title = row.get("title", "") or name
+    content = forms.assemble(form, title, _html(row["stem"], True, lines), rationale)
     return Item(name, {language: content}, form.scores, **_facts(row, lines))
 
 

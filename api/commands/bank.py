@@ -107,7 +107,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument("folder", metavar="FOLDER", help="the bank's folder")
     made.add_argument("item", metavar="ITEM")
     made.add_argument("--by", required=True, metavar="NAME")
-    made.add_argument("--language", default="fr")
+    made.add_argument("--language", help="of the version to answer (default: the item's first)")
     made.add_argument(
         "--response", metavar="JSON", help='e.g. \'{"RESPONSE": ["B"]}\'; without it the item is shown'
     )
@@ -399,15 +399,17 @@ def _answer(args: argparse.Namespace) -> int:
 
     store, log = _acting(args)
     bank = store.draft()
+    item = bank.by_id.get(args.item)
+    language = args.language or (next(iter(item.versions)) if item else "")
     if args.response is None:
-        print(shown(bank, args.item, args.language))
+        print(shown(bank, args.item, language))
         return 0
     try:
         response = json.loads(args.response)
         given = {str(key): [str(v) for v in values] for key, values in response.items()}
     except (ValueError, AttributeError, TypeError):
         raise InputError('expected a response like \'{"RESPONSE": ["B"]}\' after --response') from None
-    store.record(answer_blind(bank, log, args.item, args.by, _now(), given, args.language))
+    store.record(answer_blind(bank, log, args.item, args.by, _now(), given, language))
     print("recorded")  # whether it was right is in the log, not told to who answers
     return 0
 

@@ -47,6 +47,8 @@ def held() -> Bank:
         ),
     ]
     items = {item.id: item for item in [*samples.every(), *plain]}
+    titled = {k: replace(v, title="Un titre") for k, v in items["single"].versions.items()}
+    items["single"] = replace(items["single"], versions=titled)
     return samples.bank(*(replace(items[name], **fields) for name in HOLDS))  # type: ignore[arg-type]
 
 
