@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from api.ids import new_code, new_id
 from api.results.claims import Person
 from api.runtime import Runtime
 from api.settings import Settings
+from benchmarks.load.profile import told as shares_of
 from tests.api.sample import CODE, ORGANISATION, prepare
 from tests.databases import start_postgres, with_database
 
@@ -60,6 +61,8 @@ class Setup:
     in_flight: int = 400
     database: int | None = None
     """Process of the database server."""
+    profile: bool = False
+    """Whether to look where the worker's time goes, which costs some."""
 
     @property
     def name(self) -> str:
@@ -104,13 +107,15 @@ def generator_seconds() -> float:
 
 
 @contextlib.contextmanager
-def served(settings: Settings, folder: Path, workers: int) -> Iterator[tuple[str, int]]:
+def served(settings: Settings, folder: Path, workers: int, profile: bool) -> Iterator[tuple[str, int]]:
     """A server as operators run it; its address and process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
     program = "import sys; from api.command import main; sys.exit(main())"
+    if profile:
+        program = f"from benchmarks.load.profile import begin; begin('{folder / 'profile'}'); {program}"
     options = f"serve --port {port} --workers {workers} --drain 0 --in-flight {settings.in_flight}"
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
@@ -182,7 +187,7 @@ def run(setup: Setup) -> bool:
         settings = Settings(setup.url, keys=folder / "keys", in_flight=setup.in_flight)
         each = setup.seconds * FASTEST // LENGTH // setup.clients + 1
         asyncio.run(invited(settings, folder, setup.clients, each))
-        with served(settings, folder, setup.workers) as (address, server):
+        with served(settings, folder, setup.workers, setup.profile) as (address, server):
             wanted = setup.clients * each
             begun = generated(setup, address, "starts", folder, 600, lambda: row(STARTED)[0] >= wanted)
             sittings, microseconds = row(STARTED)
@@ -191,9 +196,12 @@ def run(setup: Setup) -> bool:
                 f"failed {begun['failed']}",
                 flush=True,
             )
+            if setup.profile:
+                shares_of(server, folder / "profile")  # of the starts
             before = processor_seconds(server), processor_seconds(setup.database), generator_seconds()
             told = generated(setup, address, "answers", folder, setup.seconds, lambda: False)
             after = processor_seconds(server), processor_seconds(setup.database), generator_seconds()
+            shares = shares_of(server, folder / "profile") if setup.profile else ""
         (answers,) = row(ANSWERED)
         parts = ("server", "database", "generator")
         spent = ", ".join(
@@ -207,6 +215,8 @@ def run(setup: Setup) -> bool:
             f"refused {told['refused']}, failed {told['failed']}",
             flush=True,
         )
+        if setup.profile:
+            print(f"Of the worker's processor time: {shares}", flush=True)
         sound: bool = told["accepted"] <= answers <= told["accepted"] + setup.clients + told["refused"]
         return sound and not told["failed"] and not begun["failed"]
     finally:
@@ -230,7 +240,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--workers", default="1,2", help="numbers of workers with PostgreSQL")
-    parser.add_argument("--only", choices=("sqlite", "postgresql", "overload"))
+    parser.add_argument("--only", choices=("sqlite", "postgresql", "overload", "profile"))
     args = parser.parse_args()
     if shutil.which("wrk") is None:
         print("acquis load: expected the generator wrk, got none; apt install wrk", file=sys.stderr)
@@ -253,6 +263,10 @@ def main() -> int:
             for workers in map(int, args.workers.split(",")):
                 url = database(f"load{workers}")
                 sound &= run(Setup(url, workers, args.clients, args.seconds, database=server.get_pid()))
+        if args.only in (None, "profile"):
+            print("Where the time of one worker goes (looking costs some of it)")
+            setup = Setup(database("profile"), 1, args.clients, min(args.seconds, 20))
+            sound &= run(replace(setup, database=server.get_pid(), profile=True))
         if args.only in (None, "overload"):
             limit = args.clients
             print(f"Overload: a worker that takes on {limit} requests at once, {4 * limit} candidates")

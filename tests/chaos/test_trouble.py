@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import httpx
 import psycopg
 import pytest
 
+from api.app import create_app
 from api.problems import Problem
 from api.runtime import Runtime
 from api.settings import Settings
@@ -139,6 +141,52 @@ def test_two_connections_and_two_hundred_clients(postgres_url: str, tmp_path: Pa
             await runtime.database.close()
 
     asyncio.run(scenario())
+
+
+def test_twice_the_candidates_that_a_worker_takes_on(database_url: str, tmp_path: Path) -> None:
+    limit, statuses = 6, Counter[int]()
+    acknowledged: list[str] = []
+
+    async def asked(http: httpx.AsyncClient, address: str, **told: Any) -> Any:
+        while True:
+            reply = await http.post(address, **told)
+            statuses[reply.status_code] += 1
+            if reply.status_code != 503:
+                assert reply.is_success, reply.text
+                return reply.json()
+            assert (reply.json()["code"], reply.headers["retry-after"]) == ("busy", "1")
+            await asyncio.sleep(random.uniform(0.01, 0.05))
+
+    async def sit(http: httpx.AsyncClient, code: str) -> None:
+        entry = await asked(http, "/api/v1/sittings", json={"code": code})
+        sitting, token = entry["sitting"], {"Authorization": f"Bearer {entry['token']}"}
+        while sitting["phase"] == "item":
+            key = sitting["handle"]
+            sitting = await asked(
+                http,
+                "/api/v1/sittings/current/answers",
+                headers=token | {"Idempotency-Key": key},
+                json={"handle": key, "response": {"RESPONSE": ["B"]}},
+            )
+            acknowledged.append(sitting["sitting"])
+
+    async def scenario() -> None:
+        app = create_app(Settings(database_url, keys=tmp_path / "keys", in_flight=limit))
+        async with app.router.lifespan_context(app):
+            runtime: Runtime = app.state.runtime
+            await prepare(runtime, design=_short())
+            codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(2 * limit)]
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+                await asyncio.gather(*(sit(http, code) for code in codes))
+            for session in set(acknowledged):
+                found = await runtime.database.read(replay, runtime.tests, session)
+                assert found.holds, found.differences
+                assert found.items == acknowledged.count(session) == 2
+
+    asyncio.run(scenario())
+    assert len(set(acknowledged)) == 2 * limit
+    assert set(statuses) == {200, 201, 503}
 
 
 def _short() -> dict[str, Any]:
