@@ -29,11 +29,11 @@ def main() -> int:
             print(f"Control, {control}: {'caught' if caught else 'NOT CAUGHT'}\n{report.told()}", flush=True)
             sound &= caught
     print("Power loss at every write, SQLite")
-    outcome = power_loss(sittings=12, points=0)
+    outcome = power_loss(sittings=30, points=0)
     print(f"synchronous=FULL: {outcome.told()}", flush=True)
-    control_outcome = power_loss(sittings=12, points=0, synchronous="NORMAL")
+    control_outcome = power_loss(sittings=30, points=0, synchronous="NORMAL")
     print(f"Control, synchronous=NORMAL: {control_outcome.told()}")
-    sound &= not outcome.lost and not outcome.corrupt and bool(control_outcome.lost)
+    sound &= outcome.points >= 500 and not outcome.lost and not outcome.corrupt and bool(control_outcome.lost)
     print("All promises held, all controls were caught." if sound else "A promise or a control FAILED.")
     return 0 if sound else 1
 

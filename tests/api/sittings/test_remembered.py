@@ -1,4 +1,4 @@
-"""An answer that stands on what a worker remembers is one write; where that does not hold, the log is read."""
+"""An answer that stands on what a worker remembers is one write; if that does not hold, the log is read."""
 
 from __future__ import annotations
 
