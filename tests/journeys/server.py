@@ -45,9 +45,8 @@ class Server:
         try:
             document, blobs = demonstration.document()
             await runtime.write(publish, demonstration.CODE, document, blobs, 1)
-            await runtime.write(
-                register, ORGANISATION, "Demo", "rh", "rh", "rh-secret", "results:read invitations:write"
-            )
+            scopes = "results:read invitations:write webhooks:write"
+            await runtime.write(register, ORGANISATION, "Demo", "rh", "rh", "rh-secret", scopes)
             codes = []
             for number in range(invitations):
                 code = new_code()
