@@ -9,6 +9,7 @@ from cat_engine.errors import InputError
 from item_bank.bank import Bank
 from item_bank.content import Item
 from item_bank.qti.importing import Imported, import_item, import_package
+from item_bank.qti.zipped import packed
 from item_bank.store import Store
 
 __all__ = ["SUFFIXES", "merged", "open_bank", "read_file"]
@@ -26,7 +27,8 @@ SUFFIXES = {
 def open_bank(name: str, language: str = "fr", held: Bank | None = None) -> Imported:
     """Return the bank that `name` means; `held` is the bank that a CSV is for.
 
-    ``demo``; a bank's folder (its draft), ``FOLDER@N`` (its version N); or a file (`SUFFIXES`).
+    ``demo``; a bank's folder (its draft), ``FOLDER@N`` (its version N); a folder with an ``imsmanifest.xml``
+    (a package that was unpacked); or a file (`SUFFIXES`).
 
     Raises
     ------
@@ -42,6 +44,8 @@ def open_bank(name: str, language: str = "fr", held: Bank | None = None) -> Impo
         return Imported(Store(folder).version(int(number)), ())
     path = Path(name)
     if path.is_dir():
+        if any(path.glob("imsmanifest.xml")) and not Store.there(path):
+            return import_package(packed(path), language, name)
         return Imported(Store(path).draft(), ())
     return read_file(path, language, held)
 

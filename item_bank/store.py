@@ -38,17 +38,22 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        if not (self.folder / _DRAFT).is_file():
+        if not self.there(self.folder):
             raise InputError(
                 f"expected a bank (a folder with {_DRAFT}), got none at {self.folder}; "
                 "make one with 'acquis bank import'"
             )
 
+    @staticmethod
+    def there(folder: str | Path) -> bool:
+        """Return whether there is a bank in `folder`."""
+        return (Path(folder) / _DRAFT).is_file()
+
     @classmethod
     def create(cls, folder: str | Path, bank: Bank) -> Store:
         """Make a folder that holds `bank` as its draft; the folder must not hold a bank already."""
         path = Path(folder)
-        if (path / _DRAFT).exists():
+        if cls.there(path):
             raise InputError(f"expected no bank at {path} yet, got one; choose another folder")
         path.mkdir(parents=True, exist_ok=True)
         _replace(path / _DRAFT, package(bank))

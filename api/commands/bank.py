@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["configure", "run"]
 
 _BANK = (
-    "demo, a bank's folder, FOLDER@N (its version N), or a file: .zip (QTI), .xml (QTI, Moodle), .csv, .gift"
+    "demo, a bank's folder, FOLDER@N (its version N), an unpacked QTI package, or a file: .zip (QTI), .xml "
+    "(QTI, Moodle), .csv, .gift"
 )
 
 
@@ -189,7 +190,7 @@ def _import(args: argparse.Namespace) -> int:
     from item_bank.sources import merged, open_bank
     from item_bank.store import Store
 
-    there = (Path(args.to) / "draft.zip").exists()
+    there = Store.there(args.to)
     opened = open_bank(args.source, args.language, Store(args.to).draft() if there else None)
     _say(opened.notes)
     bank = opened.bank

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cat_engine.errors import InputError
 
-__all__ = ["Archive", "write_archive"]
+__all__ = ["Archive", "packed", "write_archive"]
 
 _MOST_ENTRIES = 50_000
 _LARGEST_ENTRY = 32 * 1024 * 1024
@@ -131,6 +131,29 @@ class Archive:
                 return file.read(most)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
             raise InputError(f"{self.where}: the entry '{name[:80]}' is damaged ({error})") from None
+
+
+def packed(folder: Path) -> bytes:
+    """Return the files of a folder as an archive; hidden ones and links are left out.
+
+    Raises
+    ------
+    InputError
+        More files or bytes than a package may hold.
+    """
+    files: dict[str, bytes] = {}
+    total = 0
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in name.split("/")):
+            continue
+        total += path.stat().st_size
+        if total > _LARGEST_FILE or len(files) >= _MOST_ENTRIES:
+            raise InputError(
+                f"{folder}: expected at most {_LARGEST_FILE:,} bytes in {_MOST_ENTRIES:,} files; split it"
+            )
+        files[name] = path.read_bytes()
+    return write_archive(files)
 
 
 def write_archive(files: dict[str, bytes]) -> bytes:

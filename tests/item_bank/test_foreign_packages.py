@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from item_bank.qti.importing import Imported, import_item, import_package
 from item_bank.qti.package import package
 from item_bank.qti.xml import QTI_1
 from item_bank.scoring import score
+from item_bank.sources import open_bank
 from tests.item_bank import samples
 from tests.item_bank.foreign import QTI3, correct, mapping, qti3, template, wrapped, zipped
 
@@ -158,6 +160,17 @@ def test_a_file_of_qti_1_is_refused_politely(head: bytes) -> None:
     with pytest.raises(InputError) as caught:
         import_item(head + b"<questestinterop><item ident='1'/></questestinterop>", "old.xml")
     assert str(caught.value).startswith("old.xml, line 1: QTI 1 is not read; export it as")
+
+
+def test_an_unpacked_package_is_read_as_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "items").mkdir()
+    (tmp_path / "imsmanifest.xml").write_bytes(manifest(resource("r", "items/i.xml")))
+    (tmp_path / "items" / "i.xml").write_bytes(CHOICE)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "x.xml").write_bytes(b"<")
+    (tmp_path / "items" / "link.xml").symlink_to("/etc/passwd")
+    read = open_bank(str(tmp_path))
+    assert ([item.id for item in read.bank.items], read.notes) == (["X"], ())
 
 
 def test_a_package_of_something_else_is_refused() -> None:
