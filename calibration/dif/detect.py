@@ -279,6 +279,7 @@ def _observed(
         direction = _direction(value, focal[met], category)
         own = {
             "effect": fit.effect,
+            "difference": direction,
             "uniform_p": fit.uniform_p,
             "nonuniform_p": fit.nonuniform_p,
             "coefficients": None if np.isnan(fit.coefficients).any() else fit.coefficients.tolist(),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from calibration.report.plots.style import BLUE, CLASSES, GREY, LIGHT, RED, Chart, data, styled
 from calibration.report.words import Words
@@ -109,6 +110,11 @@ def plot_drift(
             )
     rows = sorted(rows, key=lambda r: -abs(r["d"]))[:most]
     order = [r["item"] for r in sorted(rows, key=lambda r: -r["d"])]
+    # An anchor that is hardly known has an interval of tens of units, beside which nothing else shows.
+    edge = 1.1 * max(
+        [0.5, *(abs(r["d"]) for r in rows), 2.0 * float(np.median([r["high"] - r["d"] for r in rows]))]
+    )
+    rows = [{**r, "low": max(r["low"], -edge), "high": min(r["high"], edge)} for r in rows]
     base = alt.Chart(data(rows))
     y = alt.Y("item:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=160))
     colour = alt.condition("datum.drifted", alt.value(RED), alt.value(BLUE))
@@ -116,7 +122,11 @@ def plot_drift(
         alt.Chart(data([{"x": 0}])).mark_rule(color=GREY).encode(x="x:Q")
         + base.mark_rule(strokeWidth=1.6).encode(x="low:Q", x2="high:Q", y=y, color=colour)
         + base.mark_point(size=70, filled=True, opacity=1).encode(
-            x=alt.X("d:Q", title=words("displacement_axis")), y=y, color=colour
+            x=alt.X(
+                "d:Q", title=words("displacement_axis"), scale=alt.Scale(domain=[-edge, edge], nice=False)
+            ),
+            y=y,
+            color=colour,
         )
     )
     return styled(chart, width - 120, max(60, 17 * len(rows)))
