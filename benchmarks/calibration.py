@@ -2,7 +2,11 @@
 
 Each line gives wall-clock seconds of the fit alone (median, after a first fit that compiles), and as a note
 CPU seconds, peak memory and the log-likelihood of what came out, all integrated by one function on 121
-nodes. Slow peers are skipped on the largest set unless ``ACQUIS_BENCH_FULL=1``.
+nodes: the one yardstick, without any prior. The 3PL stands there twice, with our default prior on the lower
+asymptote and with ``--prior none``: a prior costs likelihood by design, and peers have none.
+
+The sparse case is an adaptive test's data, 40 of 1,000 items a person in a long Parquet file, read and fitted
+at five sizes: the cost of a million responses should stay the same.
 
 References
 ----------
@@ -12,7 +16,6 @@ girth 0.8 and mirt 1.2 from PyPI, at 61 nodes (mirt without its standard errors,
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -38,7 +41,9 @@ CASES = {
 }
 """Model, persons, items and the seconds we promise."""
 
-LARGE = 1_000_000
+SIZES = (31_250, 62_500, 125_000, 250_000, 500_000)
+"""Persons of the sparse case."""
+
 GIRTH = {"rasch": "rasch_mml", "2pl": "twopl_mml", "grm": "grm_mml"}
 MIRT = {"rasch": "1PL", "2pl": "2PL", "3pl": "3PL", "grm": "GRM", "gpcm": "GPCM"}
 
@@ -98,14 +103,21 @@ def _row(j: int, model: str, a: float, b: Any, c: float = 0.0) -> dict[str, Any]
     return row | ({"c": float(c)} if model == "3pl" else {})
 
 
-def ours(model: str, matrix: np.ndarray) -> tuple[list[dict[str, Any]], float, dict[str, float]]:
+def ours(
+    model: str, matrix: np.ndarray, prior: tuple[str, ...] = ()
+) -> tuple[list[dict[str, Any]], float, dict[str, float]]:
     """Fit by this project; standard errors are timed apart."""
     from calibration import calibrate
     from item_bank.responses import Responses
 
-    found = calibrate(Responses.from_dense(matrix), model)
+    found = calibrate(Responses.from_dense(matrix), model, prior=prior)
     times = {name: float(found.parameters.fit[name]) for name in ("seconds", "seconds_se")}
     return found.parameters.items, found.parameters.population[0].sd, times
+
+
+def without_prior(model: str, matrix: np.ndarray) -> tuple[list[dict[str, Any]], float, dict[str, float]]:
+    """Fit by this project as peers do, without a prior."""
+    return ours(model, matrix, ("none",))
 
 
 def by_girth(model: str, matrix: np.ndarray) -> tuple[list[dict[str, Any]], float, dict[str, float]]:
@@ -139,7 +151,10 @@ def by_mirt(model: str, matrix: np.ndarray) -> tuple[list[dict[str, Any]], float
     return [_row(j, code, a[j], b[j], c[j]) for j in range(matrix.shape[1])], 1.0, {"seconds": seconds}
 
 
-PROGRAMS: dict[str, Callable[..., Any]] = {"acquis": ours, "girth": by_girth, "mirt": by_mirt}
+OURS = {"acquis": ours, "acquis --prior none": without_prior}
+PROGRAMS: dict[str, Callable[..., Any]] = {**OURS, "girth": by_girth, "mirt": by_mirt}
+KNOWN: dict[str, Any] = {"acquis": MIRT, "acquis --prior none": ("3pl",), "girth": GIRTH, "mirt": MIRT}
+"""The models of each program that are compared."""
 
 
 def child(program: str, case: str) -> dict[str, Any]:
@@ -147,7 +162,7 @@ def child(program: str, case: str) -> dict[str, Any]:
     model, persons, items, _ = CASES[case]
     matrix = simulate(model, persons, items)
     fit = PROGRAMS[program]
-    repeats = 5 if program == "acquis" else 1
+    repeats = 5 if program in OURS else 1
     fit(model, matrix[:500])  # compiles
     times, cpu = [], []
     for _ in range(repeats):
@@ -175,14 +190,12 @@ def _elsewhere(*words: str) -> dict[str, Any] | str:
 
 def run(report: Report) -> None:
     """Print every comparison."""
-    for case, (model, persons, items, promise) in CASES.items():
+    for case, (model, _, _, promise) in CASES.items():
         table = report.table(f"Calibration, {case}, 61 nodes", promise)
         for program in PROGRAMS:
-            known = {"acquis": MIRT, "girth": GIRTH, "mirt": MIRT}[program]
-            large = persons * items > LARGE and program != "acquis"
-            if model not in known or (large and not os.environ.get("ACQUIS_BENCH_FULL")):
+            if model not in KNOWN[program]:
                 continue
-            if program != "acquis" and peer(program) is None:
+            if program not in OURS and peer(program) is None:
                 print(f"  {program:<44}{'not installed':>12}  (make bench installs it)", flush=True)
                 continue
             found = _elsewhere(program, case)
@@ -193,16 +206,34 @@ def run(report: Report) -> None:
             table.row(program, found["seconds"], note)
             if "seconds_se" in found:
                 table.row("  its standard errors (Oakes)", found["seconds_se"])
-    table = report.table("Calibration, sparse: 40 of 1,000 items a person, 2pl", 12.0)
-    for persons in (62_500, 125_000, 250_000, 500_000):
-        found = _elsewhere("sparse", str(persons))
-        if isinstance(found, str):
-            print(f"  {persons:,} persons failed: {found}", flush=True)
-            continue
-        note = f"CPU {found['cpu']:.1f} s, {found['peak']:.0f} MB"
-        table.row(f"{persons:,} persons, {persons * 40 / 1e6:g} million responses", found["seconds"], note)
+    _curve(report)
     table = report.table("The whole command on LSAT7-sized data, from the shell", 1.0)
     table.row("acquis calibrate", _shell())
+
+
+def _curve(report: Report) -> None:
+    """Read and fit the sparse case at every size, each in a process of its own."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for persons in SIZES:
+            path = str(Path(folder, f"{persons}.parquet"))
+            written = _elsewhere("write", str(persons), path)
+            found[persons] = written if isinstance(written, str) else _elsewhere("sparse", path)
+            Path(path).unlink(missing_ok=True)
+    for title, key, promise in (
+        ("Reading a long Parquet file: 40 of 1,000 items a person", "reading", 3.0),
+        ("Calibration of it, 2pl, after reading", "seconds", 12.0),
+    ):
+        table = report.table(title, promise)
+        for persons, result in found.items():
+            millions = persons * 40 / 1e6
+            name = f"{persons:,} persons, {millions:g} million responses"
+            if isinstance(result, str):
+                print(f"  {name:<44}{'failed':>12}  {result}", flush=True)
+                continue
+            cpu, peak = result[f"cpu_{key}"], result[f"peak_{key}"]
+            each = f"{result[key] / millions:.3f} s a million ({cpu / millions:.3f} CPU s)"
+            table.row(name, result[key], f"{each}, CPU {cpu:.1f} s, {peak:.0f} MB at most so far")
 
 
 def _shell() -> float:
@@ -221,17 +252,52 @@ def _shell() -> float:
     return sorted(times[1:])[2]
 
 
-def _sparse(persons: int) -> dict[str, Any]:
-    from calibration import calibrate
+def _write(persons: int, path: str) -> dict[str, Any]:
+    """Write the sparse case as a long Parquet file."""
+    import polars as pl
 
     responses = sparse(persons)
-    calibrate(responses.take(np.arange(2000)), "2pl", errors="none")
-    began = time.process_time()
-    found = calibrate(responses, "2pl", errors="none")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-    return {"seconds": found.parameters.fit["seconds"], "cpu": time.process_time() - began, "peak": peak}
+    person = pl.Series("person", np.repeat(np.arange(persons, dtype=np.int32), 40))
+    item = pl.Series("item", responses.items).gather(responses.item)
+    pl.DataFrame([person, item, pl.Series("response", responses.category)]).with_columns(
+        pl.format("P{}", "person").alias("person")
+    ).write_parquet(path)
+    return {"bytes": Path(path).stat().st_size}
+
+
+def _sparse(path: str) -> dict[str, Any]:
+    """Read and fit a long file; what compiles is compiled before on other data."""
+    from calibration import calibrate
+    from item_bank.responses import read_responses
+
+    with tempfile.TemporaryDirectory() as folder:
+        small = str(Path(folder, "small.parquet"))
+        _write(2000, small)
+        calibrate(read_responses(small), "2pl", errors="none")
+    out: dict[str, Any] = {}
+
+    def measured(key: str, work: Callable[[], Any]) -> Any:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        out[key], out[f"cpu_{key}"] = time.perf_counter() - wall, time.process_time() - cpu
+        out[f"peak_{key}"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+        return result
+
+    responses = measured("reading", lambda: read_responses(path))
+    measured("seconds", lambda: calibrate(responses, "2pl", errors="none"))
+    return out
+
+
+def _main(words: list[str]) -> dict[str, Any]:
+    match words:
+        case ["write", persons, path]:
+            return _write(int(persons), path)
+        case ["sparse", path]:
+            return _sparse(path)
+        case [program, case]:
+            return child(program, case)
+    raise SystemExit(f"expected a program and a case, got {words}")
 
 
 if __name__ == "__main__":
-    asked = sys.argv[1:]
-    print(json.dumps(_sparse(int(asked[1])) if asked[0] == "sparse" else child(asked[0], asked[1])))
+    print(json.dumps(_main(sys.argv[1:])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,12 +84,8 @@ def write_covariance(path: str | Path, result: Calibration, whole: int = WHOLE) 
         first[:] = [earliest.setdefault(item, k) for k, item in enumerate(items)]
     lists = [result.covariance[k, first[k] : k + 1] for k in range(size)]
     values = dict(zip(_COLUMNS, (items, parameters, groups, result.estimates, first, lists), strict=True))
-    schema = {
-        "item": pl.String,
-        "parameter": pl.String,
-        "group": pl.String,
-        "covariance": pl.List(pl.Float64),
-    }
+    schema: Any = {"item": pl.String, "parameter": pl.String, "group": pl.String}
+    schema["covariance"] = pl.List(pl.Float64)
     try:
         pl.DataFrame(values, schema_overrides=schema).write_parquet(path)
     except OSError as error:
