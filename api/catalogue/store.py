@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select
 
-from api.catalogue.document import content_hash, pack, to_bytes, unpack
+from api.catalogue.document import content_hash, from_bytes, pack, to_bytes, unpack
 from api.catalogue.live import LiveTest, live, rehearse
 from api.database import tables
 from api.database.plans import Call, Commit, Plan, Query, Rows
@@ -17,7 +18,17 @@ from api.ids import new_id
 from api.problems import Problem
 from cat_engine.selection.exposure import Snapshot
 
-__all__ = ["BLOB", "Tests", "insert_counts", "latest", "load", "publish", "published", "with_test"]
+__all__ = [
+    "BLOB",
+    "Tests",
+    "insert_counts",
+    "latest",
+    "load",
+    "past_shelf_life",
+    "publish",
+    "published",
+    "with_test",
+]
 
 _TEST = Query(
     select(tables.test.c.code, tables.test.c.version, tables.test.c.document).where(
@@ -131,6 +142,20 @@ def published() -> Plan[list[dict[str, Any]]]:
     (rows,) = yield [_ALL()]
     names = ("id", "code", "version", "content", "demonstration", "published_at", "sittings")
     return Commit([dict(zip(names, row, strict=True)) | {"demonstration": bool(row[4])} for row in rows])
+
+
+def past_shelf_life(today: date) -> Plan[dict[str, list[str]]]:
+    """Plan: the items of the newest version of every test whose shelf life has ended, by the test's id.
+
+    A published test never changes: one that is published anew is without them.
+    """
+    (rows,) = yield [_ALL_NEWEST()]
+    found: dict[str, list[str]] = {}
+    for (id,) in rows:
+        ((_, _, stored),) = (yield [_TEST(id=id)])[0]
+        items = from_bytes(unpack(bytes(stored)))["items"]
+        found[id] = [item["id"] for item in items if item["expires"] and item["expires"] < today.isoformat()]
+    return Commit({id: items for id, items in found.items() if items})
 
 
 def insert_counts(test: str, number: int, snapshot: Snapshot, now: int) -> Call:

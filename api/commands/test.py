@@ -145,8 +145,19 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _list(args: argparse.Namespace) -> int:
-    rows = _tests(args)
-    say(args, rows, [_line(row) for row in rows] or ["no test is published"])
+    from api.catalogue.store import past_shelf_life
+
+    expired = planned(args, past_shelf_life, _today(), writing=False)
+    rows = [row | {"expired": expired.get(row["id"], [])} for row in _tests(args)]
+    lines = []
+    for row in rows:
+        lines.append(_line(row))
+        if row["expired"]:
+            lines.append(
+                f"  {len(row['expired'])} of its items are past their shelf life ({row['expired'][0]}, ...): "
+                "publish it anew without them"
+            )
+    say(args, rows, lines or ["no test is published"])
     return 0
 
 
