@@ -86,3 +86,15 @@ def test_an_unknown_item_is_an_error(folder: Path, capsys: pytest.CaptureFixture
     words = ["fit", str(folder / "responses.csv"), "--params", str(folder / "params.json"), "--out", "x.json"]
     assert main(words) == 2
     assert "q1" in capsys.readouterr().err
+
+
+def test_cut_offs_from_a_design(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    design = folder / "design.toml"
+    design.write_text('schema = "acquis/design/1"\n[stop]\nmin = 5\nmax = 5\n', encoding="utf-8")
+    words = ["fit", str(folder / "responses.csv"), "--params", str(folder / "params.json"), "--out"]
+    assert main([*words, str(folder / "fit.json"), "--design", str(design)]) == 0
+    assert "sittings of the design" in capsys.readouterr().out
+    content = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    assert content["person_cutoffs_from"] == "sittings"
+    assert main([*words, str(folder / "fit.json"), "--bank", str(design)]) == 2
+    assert "expected --design beside --bank" in capsys.readouterr().err
