@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cat_engine.errors import InputError
-from item_bank.bank import Bank
+from item_bank.bank import Bank, document
+from item_bank.canonical import canonical
 from item_bank.categories import MOST, attainable
 from item_bank.content import Choice, Hotspot, Mapped, Option, Response, SelectPoint
 from item_bank.qti.importing import Imported, import_item, import_package
@@ -52,6 +53,7 @@ def test_the_hash_sees_every_change() -> None:
     changed = [
         replace(bank, items=bank.items[1:]),
         replace(bank, items=(replace(bank.items[0], grade=3), *bank.items[1:])),
+        replace(bank, items=(replace(bank.items[0], access=("visual",)), *bank.items[1:])),
         replace(bank, items=(*bank.items[1:], bank.items[0])),
         replace(bank, media={"plan.svg": samples.SVG + b" "}),
         replace(bank, parameters=bank.parameters[1:]),
@@ -59,6 +61,14 @@ def test_the_hash_sees_every_change() -> None:
         replace(bank, stimuli={}),
     ]
     assert len({b.content_hash for b in [bank, *changed]}) == len(changed) + 1
+
+
+def test_fields_that_came_later_leave_older_hashes_alone() -> None:
+    match = replace(ITEMS["match"], access=(), features=())
+    stored = canonical(document(samples.bank(match))).decode()
+    assert not any(name in stored for name in ("access", "features", "blanks"))
+    told = canonical(document(samples.bank(ITEMS["match"], ITEMS["match-several"]))).decode()
+    assert all(name in told for name in ("access", "features", "blanks"))
 
 
 def test_the_package_is_what_other_readers_expect() -> None:
@@ -70,6 +80,8 @@ def test_the_package_is_what_other_readers_expect() -> None:
     assert 'type="qtiusagedata/xml"' in manifest
     for name in archive.namelist():
         assert name == "imsmanifest.xml" or f'href="{name}"' in manifest
+    assert "<qti:interactionType>gapMatchInteraction</qti:interactionType>" in manifest
+    assert "accessibility restrictions" in manifest
     match = archive.read("items/match.fr.xml").decode()
     assert 'identifier="_1"' in match  # no XML identifier starts with a digit
     assert "<qti-value>A _1</qti-value>" in match
