@@ -77,6 +77,7 @@ class Edge:
         self.app = app
         self.gate = gate
         self.metrics = metrics
+        metrics.in_flight.set_function(lambda: gate.in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's event."""

