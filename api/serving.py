@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import os
@@ -68,6 +69,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets=sockets)
+        gc.collect()
+        gc.freeze()  # the program and the tests stay: looking for garbage among them made everyone wait
         if self.started and self.ready is not None:
             self.ready()
 
