@@ -9,26 +9,39 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Report", "median_seconds", "peer"]
+__all__ = ["Report", "Table", "median_seconds", "once_seconds", "peer"]
 
 
-def median_seconds(work: Callable[[], Any], repeats: int = 7, least: float = 0.02) -> float:
-    """Return the median wall-clock seconds of one call of `work`, after one call that does not count.
+def median_seconds(
+    work: Callable[[], Any],
+    repeats: int = 7,
+    least: float = 0.02,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Return the median seconds of one call of `work`, after one call that does not count.
 
-    Calls shorter than `least` seconds are timed in batches that last as long.
+    Calls shorter than `least` seconds are timed in batches that last as long. The clock on the wall, or
+    ``time.process_time`` for work of one thread whose cost should not depend on what else runs.
     """
     work()
-    start = time.perf_counter()
+    start = clock()
     work()
-    once = time.perf_counter() - start
+    once = clock() - start
     calls = max(1, int(least / max(once, 1e-9)))
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         for _ in range(calls):
             work()
-        times.append((time.perf_counter() - start) / calls)
+        times.append((clock() - start) / calls)
     return sorted(times)[repeats // 2]
+
+
+def once_seconds(work: Callable[[], Any]) -> float:
+    """Return the wall-clock seconds of one call, for work too slow to repeat."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def peer(name: str) -> ModuleType | None:
@@ -77,14 +90,23 @@ class Table:
         ratio = "" if len(self._figures) == 1 else f"{seconds / ours:,.1f} x"
         print(f"  {name:<44}{_amount(seconds):>12}{ratio:>14}  {note}".rstrip(), flush=True)
 
-    def peer(self, package: str, name: str, measure: Callable[[ModuleType], float], note: str = "") -> None:
-        """Measure and print a peer, or say that it is not there."""
+    def peer(
+        self,
+        package: str,
+        name: str,
+        measure: Callable[[ModuleType], float | tuple[float, str]],
+        note: str = "",
+    ) -> None:
+        """Measure and print a peer, or say that it is not there; it may bring a note of its own."""
         module = peer(package)
         try:
-            label = f"{name} ({package.split('.')[0]} {version(package.split('.')[0])})"
+            which = f"{package.split('.')[0]} {version(package.split('.')[0])}"
         except PackageNotFoundError:
-            label = f"{name} ({package})"
+            which = package
+        label = f"{name} ({which})" if name else which
         if module is None:
             print(f"  {label:<44}{'not installed':>12}  (make bench installs it)", flush=True)
             return
-        self.row(label, measure(module), note)
+        measured = measure(module)
+        seconds, said = measured if isinstance(measured, tuple) else (measured, note)
+        self.row(label, seconds, said)
