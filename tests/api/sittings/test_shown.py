@@ -30,7 +30,13 @@ def sat() -> tuple[Any, Any, Any]:
         n: (f"sha-{n}", "image/x")
         for n in ("right-answer.png", "prompt.svg", "body.jpg", "big.png", "text.gif")
     }
-    test = SimpleNamespace(item=lambda id: item, stimuli={"s": stimulus}, media=media, languages=("fr", "en"))
+    test = SimpleNamespace(
+        item=lambda id: item,
+        stimuli={"s": stimulus},
+        media=media,
+        languages=("fr", "en"),
+        illustrated=frozenset({"SECRET"}),
+    )
     return test, SimpleNamespace(seed=b"seed"), SimpleNamespace(item="SECRET", position=3)
 
 
