@@ -251,26 +251,6 @@ def _persons(answers: Answers, digest: bytes, structure: Structure, layouts: Seq
     return Here(structure, data, parts)
 
 
-def every(held: Held[Here], stride: int, before: Sequence[int]) -> Held[Here]:
-    """Return every `stride`-th person of each group, `before` of which stand in earlier ranges."""
-    return Held.now(_every, held, stride, before)
-
-
-def _every(persons: Here, stride: int, before: Sequence[int]) -> Here:
-    data = [part.every(stride, n) for part, n in zip(persons.data, before, strict=True)]
-    return Here(persons.structure, data)
-
-
-def scaled(held: Held[Here], factors: Sequence[float]) -> Held[Here]:
-    """Return the same persons with the weights of each group multiplied."""
-    return Held.now(_scaled, held, factors)
-
-
-def _scaled(persons: Here, factors: Sequence[float]) -> Here:
-    data = [part.scaled(factor) for part, factor in zip(persons.data, factors, strict=True)]
-    return Here(persons.structure, data)
-
-
 def sizes(held: Held[Here]) -> tuple[int, list[int], list[float]]:
     """Return the number of table rows, and persons and weight of each group."""
     data = held.value.data

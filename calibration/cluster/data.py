@@ -15,7 +15,7 @@ from calibration.cluster.chunk import Facts, Settled, Survey
 from calibration.cluster.connection import Connection, connected
 from calibration.data import ordered_groups
 from calibration.em.packing import Layout, layout_of
-from calibration.em.persons import Expected, Setting, Spread, added, share_of
+from calibration.em.persons import Expected, Setting, Spread, added
 from calibration.em.start import Some, axis_persons
 from calibration.em.structure import Structure
 from calibration.screening import Links, united
@@ -186,10 +186,8 @@ class There:
         self._connection, self._structure, self._layouts, self._held = connection, structure, layouts, held
         found = connection.gather([connection.submit(chunk.sizes, h) for h in held])
         self.n_rows = sum(rows for rows, _, _ in found)
-        self._persons = np.array([persons for _, persons, _ in found])
-        self._by_group = [[w[g] for _, _, w in found] for g in range(len(layouts))]
-        self.n_persons = int(self._persons.sum())
-        self.weight = sum(sum(weights) for weights in self._by_group)
+        self.n_persons = sum(sum(persons) for _, persons, _ in found)
+        self.weight = sum(sum(weights[g] for _, _, weights in found) for g in range(len(layouts)))
 
     def expect(self, at: Setting) -> Expected:
         """Do the E-step."""
@@ -208,22 +206,6 @@ class There:
                 for whole, matrix in zip(sums, found, strict=True):
                     whole += matrix
         return total
-
-    def every(self, stride: int) -> There:
-        """Return every `stride`-th person of each group, weighted to stand for all."""
-        before = np.cumsum(self._persons, axis=0) - self._persons
-        sampled = There(
-            self._connection,
-            self._structure,
-            self._layouts,
-            [
-                self._connection.submit(chunk.every, held, stride, row.tolist())
-                for held, row in zip(self._held, before, strict=True)
-            ],
-        )
-        factors = [share_of(a, b) for a, b in zip(self._by_group, sampled._by_group, strict=True)]
-        held = [self._connection.submit(chunk.scaled, h, factors) for h in sampled._held]
-        return There(self._connection, self._structure, self._layouts, held)
 
 
 def _check_people(surveys: Sequence[Survey], ranges: Ranges) -> None:

@@ -1,4 +1,4 @@
-"""From packed responses to the maximum: a subsample first where it pays, quasi-Newton, Newton, covariance."""
+"""From packed responses to the maximum: quasi-Newton in single precision, in double, Newton, information."""
 
 from __future__ import annotations
 
@@ -15,15 +15,8 @@ from calibration.em.maximise import Memory, Trace, climb, newton
 
 __all__ = ["Estimate", "Progress", "estimate"]
 
-ENOUGH = 1e-5
-"""Gain for each parameter at which the sample's climb ends: its steps teach the curvature."""
-
 SINGLE = 30_000
 """From this many table rows in the data on, the climb starts in single precision."""
-
-SAMPLE = 2_500
-"""From twice this many persons on, a sample is fitted first: its optimum and its curvature are a start from
-which the full data need few steps."""
 
 PATIENCE = (25, 400)
 """Fewest and most quasi-Newton steps before the exact information is asked."""
@@ -123,10 +116,7 @@ def estimate(
         return report
 
     memory, trace = Memory(), Trace()
-    rows, persons = problem.persons.n_rows, problem.persons.n_persons
-    if persons >= 2 * SAMPLE:
-        free = _rehearse(problem, free, memory, max(2, min(10, persons // SAMPLE)), tell("sampling"))
-    if rows >= SINGLE:
+    if problem.persons.n_rows >= SINGLE:
         point = problem.evaluate(free, double=False)
         if point is not None:
             coarse = max(tol, 1e-13 * abs(point.loglik))
@@ -171,23 +161,6 @@ def estimate(
         if watch:
             watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))
     return Estimate(problem, point, trace, information, tol, seconds, time.perf_counter() - began - seconds)
-
-
-def _rehearse(
-    problem: Likelihood,
-    free: np.ndarray,
-    memory: Memory,
-    stride: int,
-    watch: Callable[[int, float, float], None] | None,
-) -> np.ndarray:
-    """Climb on every `stride`-th person as far as a sample can say; `memory` learns the curvature."""
-    sample = problem.on(problem.persons.every(stride))
-    point = sample.evaluate(free, double=False)
-    if point is None:
-        return free
-    enough = ENOUGH * stride * problem.n_free
-    point, trace = climb(sample, point, memory, tol=enough, limit=100, double=False, watch=watch)
-    return point.free if trace.ahead is None else trace.ahead
 
 
 def _histograms(

@@ -145,10 +145,6 @@ class Likelihood:
         self._moments = [(latent.mean, latent.sd) for latent in latents]
         self.nodes = grid_for(self._moments, quadrature)
 
-    def on(self, persons: Persons) -> Likelihood:
-        """Return the same model for other persons."""
-        return Likelihood(self.structure, persons, self.latents, self.priors, self.quadrature)
-
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
         limits = [_box(name) for _, name, _ in self.structure.names]

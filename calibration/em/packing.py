@@ -6,7 +6,7 @@ Where most are missing, each answer is a row of its own and a person costs what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -85,19 +85,6 @@ class Packed:
     def weights(self) -> list[float]:
         """Sum of the weights of each chunk."""
         return [float(self.weight[a:b].sum()) for a, b in pairwise(self.bounds.tolist())]
-
-    def every(self, stride: int, before: int = 0) -> Packed:
-        """Return every `stride`-th person, counted from `before` persons ahead of the first."""
-        chosen = np.arange(-before % stride, self.n_persons, stride)
-        lengths = self.indptr[chosen + 1] - self.indptr[chosen]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        bounds = np.searchsorted(chosen, self.bounds)
-        return Packed(indptr, self.rows[places], self.weight[chosen], bounds, self.layout)
-
-    def scaled(self, factor: float) -> Packed:
-        """Return the same persons with their weights multiplied."""
-        return replace(self, weight=self.weight * factor)
 
 
 def layout_of(n_cat: np.ndarray, answered: np.ndarray, n_persons: int) -> Layout:

@@ -32,7 +32,6 @@ __all__ = [
     "Spread",
     "added",
     "scratch",
-    "share_of",
     "tabulated",
 ]
 
@@ -117,9 +116,6 @@ class Persons(Protocol):
 
     def spread(self, at: Setting, latent: Sequence[np.ndarray], cross: bool) -> list[Spread]:
         """Return each group's spread of the score, the slopes of its latent distribution given."""
-
-    def every(self, stride: int) -> Persons:
-        """Return every `stride`-th person of each group, weighted to stand for all."""
 
 
 def scratch(structure: Structure) -> list[Any]:
@@ -276,19 +272,3 @@ class Here:
                 covariance += found[c]
                 meat += crossed[c]
         return covariance, meat
-
-    def every(self, stride: int) -> Here:
-        """Return every `stride`-th person of each group, weighted to stand for all."""
-        sampled = [packed.every(stride) for packed in self.data]
-        return Here(
-            self.structure,
-            [
-                part.scaled(share_of(packed.weights, part.weights))
-                for packed, part in zip(self.data, sampled, strict=True)
-            ],
-        )
-
-
-def share_of(all_weights: Sequence[float], weights: Sequence[float]) -> float:
-    """Return by what weights are multiplied so that a sample stands for all."""
-    return sum(all_weights) / max(sum(weights), 1e-300)

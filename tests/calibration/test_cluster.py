@@ -37,10 +37,9 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture
 def chunked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a small file take every way that a large one takes: many ranges, a sample, single precision."""
+    """Make a small file take every way that a large one takes: many ranges, single precision."""
     monkeypatch.setattr(ranges, "CELLS_A_RANGE", 500)
     monkeypatch.setattr(ranges, "RESPONSES_A_RANGE", 500)
-    monkeypatch.setattr(estimate, "SAMPLE", 100)
     monkeypatch.setattr(estimate, "SINGLE", 0)
 
 
