@@ -30,7 +30,7 @@ ITEMS = 8
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         yield cluster
 
@@ -115,7 +115,7 @@ def test_any_number_of_workers_gives_the_bits_of_one_machine(cluster: Any, folde
     [
         ("long.parquet", "rasch", {}),
         ("long.csv", "3pl", {"latent": "davidian:2"}),
-        ("long.parquet", "2pl", {"latent": "histogram", "errors": "none"}),
+        ("long.parquet", "2pl", {"latent": "histogram", "errors": "none", "max_iterations": 20}),
     ],
 )
 def test_long_files_and_other_populations(
