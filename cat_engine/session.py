@@ -27,8 +27,9 @@ from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON, classify
 from cat_engine.kernels.look import interval_of
 from cat_engine.kernels.seats import SE, THETA, Seats, uncount
-from cat_engine.machine import Machine, fitting
+from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
+from cat_engine.preparation import build, fitting
 from cat_engine.record import maxima_of_record, score_of_record
 from cat_engine.selection.chance import chance
 from cat_engine.selection.exposure import Snapshot, Usage
@@ -120,7 +121,7 @@ class AdaptiveTest:
                     f"expected one value of '{name}' for each of the {len(pool)} items, got {len(column)}; "
                     "give the items' attributes in the order of the pool"
                 )
-        machine = Machine.build(pool, design, columns)
+        machine = build(pool, design, columns)
         for need in design.accommodation.needs:
             fitting(pool, design, columns, need)
         return cls(pool, design, columns, machine, np.array(design.exposure.intervals, dtype=np.float64))
@@ -141,7 +142,7 @@ class AdaptiveTest:
                 f"expected one of accommodation.needs ({', '.join(needs) or 'there are none'}), got "
                 f"'{need}'; add it to the design and study it first"
             )
-        machine = Machine.build(self.pool, self.design, self.attributes, need)
+        machine = build(self.pool, self.design, self.attributes, need)
         return replace(self, design=self.design.accommodated, machine=machine)
 
     @property
