@@ -44,7 +44,6 @@ _WAITING = Query(
         _neutral.c.done_at.is_(None),
         _session.c.status == FINISHED,
         _session.c.person_id.is_not(None),
-        _session.c.id > bindparam("after"),
         _BEFORE,
         ~exists().where(
             _rescored.c.neutralisation_id == _neutral.c.id, _rescored.c.session_id == _session.c.id
@@ -84,21 +83,20 @@ Work = tuple[str, str, str]
 
 
 async def rescore(runtime: Runtime) -> int:
-    """Look at all finished sittings that neutralisations wait for; return how many were looked at."""
+    """Look at some finished sittings that neutralisations wait for; return how many were looked at."""
     if not await runtime.read(_open):
         return 0
-    done, after = 0, ""
-    while work := await runtime.read(waiting, after, _MOST):
-        for one in work:
-            try:
-                sitting = await runtime.write(renew, runtime, one)
-            except BrokenLog:  # it does not hold up the others
-                log.exception("a sitting was not rescored", extra={"fields": {"sitting": one[2]}})
-                continue
-            runtime.sittings.keep(sitting)
+    work = await runtime.read(waiting, _MOST)
+    if not work:
+        await runtime.write(_finish)
+    done = 0
+    for one in work:
+        try:
+            runtime.sittings.keep(await runtime.write(renew, runtime, one))
+        except BrokenLog:  # it does not hold up the others
+            log.exception("a sitting was not rescored", extra={"fields": {"sitting": one[2]}})
+        else:
             done += 1
-        after = work[-1][2]
-    await runtime.write(_finish)
     return done
 
 
@@ -107,12 +105,9 @@ def _open() -> Plan[bool]:
     return Commit(bool(rows))
 
 
-def waiting(after: str, most: int) -> Plan[list[Work]]:
-    """Plan: what is to be looked at, in the order of the sittings, beginning after the one called `after`."""
-    (rows,) = yield [_WAITING(after=after, most=most)]
-    whole = [row[2] for row in rows]
-    if len(rows) == most and whole[0] != whole[-1]:  # the last sitting may have more to come
-        rows = [row for row in rows if row[2] != whole[-1]]
+def waiting(most: int) -> Plan[list[Work]]:
+    """Plan: what is to be looked at, in the order of the sittings."""
+    (rows,) = yield [_WAITING(most=most)]
     return Commit([(row[0], row[1], row[2]) for row in rows])
 
 
