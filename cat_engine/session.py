@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -26,13 +25,27 @@ from cat_engine.grid import Grid, GridTables
 from cat_engine.information import to_micro
 from cat_engine.kernels.ending import GO_ON, classify
 from cat_engine.kernels.look import interval_of
-from cat_engine.kernels.seats import SE, THETA, Seats, uncount
+from cat_engine.kernels.seats import Seats, uncount
 from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
 from cat_engine.preparation import build, fitting
 from cat_engine.record import maxima_of_record, score_of_record
 from cat_engine.selection.chance import chance
 from cat_engine.selection.exposure import Snapshot, Usage
+from cat_engine.sitting import (
+    ASIDE,
+    MISSING,
+    NOT_REACHED,
+    OMITTED,
+    PENDING,
+    TIMED_OUT,
+    DomainResult,
+    First,
+    Result,
+    Serve,
+    State,
+    Stop,
+)
 from cat_engine.stopping import REASONS
 
 __all__ = [
@@ -56,16 +69,6 @@ __all__ = [
     "usage",
 ]
 
-OMITTED: Final = -1
-"""The person saw the item and chose not to answer."""
-NOT_REACHED: Final = -2
-"""The item was served and never seen, or the sitting ended on it."""
-TIMED_OUT: Final = -3
-"""The time for the item ran out."""
-MISSING: Final = {OMITTED: "omitted", NOT_REACHED: "not_reached", TIMED_OUT: "timed_out"}
-
-_PENDING = -9
-_ASIDE = -10
 _ONE = np.zeros(1, dtype=np.int64)
 _NO_CHANCE = np.zeros(1, dtype=np.uint64)
 
@@ -160,147 +163,6 @@ class AdaptiveTest:
         return Snapshot.empty(len(self.pool), len(self.bounds) + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class First:
-    """What is known of a person beforehand; it may choose the first items and never enters the score.
-
-    Attributes
-    ----------
-    theta
-        Where to start instead of the design's ``start.theta``.
-    seen
-        Positions of items that this person must not meet again.
-    """
-
-    theta: float | None = None
-    seen: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """Where a sitting stands: a fold of what was served and answered.
-
-    Attributes
-    ----------
-    seed
-        The session's seed, for rules that need chance.
-    first
-        What the sitting started from.
-    items
-        Positions in the pool of the items served, in order.
-    categories
-        For each, the category answered, or `OMITTED`, `NOT_REACHED`, `TIMED_OUT`; a pending item and
-        one set aside have codes of their own below these.
-    seat
-        What the engine keeps: never changed in place.
-    usable
-        Shape ``(n,)``, uint8: the items that this person may be served at all.
-    """
-
-    seed: bytes
-    first: First
-    items: tuple[int, ...]
-    categories: tuple[int, ...]
-    seat: Seats
-    usable: np.ndarray
-
-    @property
-    def theta(self) -> float:
-        """The current estimate."""
-        return float(self.seat.now[0, THETA])
-
-    @property
-    def se(self) -> float:
-        """Its standard error."""
-        return float(self.seat.now[0, SE])
-
-    @property
-    def pending(self) -> int | None:
-        """The item that was served and not answered yet."""
-        return self.items[-1] if self.categories and self.categories[-1] == _PENDING else None
-
-    @property
-    def asked(self) -> int:
-        """How many served items count towards the length of the test."""
-        return int(self.seat.counted[0, -1])
-
-
-@dataclass(frozen=True, slots=True)
-class Serve:
-    """The next item.
-
-    Attributes
-    ----------
-    item
-        Its position in the pool.
-    criterion
-        The criterion's value of record (millionths).
-    assembled
-        The shadow test that it was taken from, where one was assembled: an event of the record.
-    """
-
-    item: int
-    criterion: int
-    assembled: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The sitting is over; `reason` is one of :data:`cat_engine.stopping.REASONS`."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DomainResult:
-    """An estimate from the items of one domain, published because it is reliable enough."""
-
-    value: str
-    n: int
-    theta: float
-    se: float
-    reliability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a sitting says about a person.
-
-    Attributes
-    ----------
-    theta, se
-        The design's estimate and its standard error.
-    levels
-        Posterior probability of each level, lowest first; one more than there are cut scores.
-    level
-        The level of greatest probability; where a classification rule has settled, the level it chose.
-    decision
-        That level where the rule has settled or its probability reaches the confidence that the design
-        asks for, else None.
-    risk
-        Posterior probability that `level` is not the person's.
-    n_items
-        How many items count.
-    reason
-        Why the sitting ended, or ``unfinished``.
-    domains
-        Only those reliable enough to mean something.
-    record
-        The integers of record: ``theta``, ``se`` and ``levels`` in millionths.
-    """
-
-    theta: float
-    se: float
-    levels: tuple[float, ...]
-    level: int
-    decision: int | None
-    risk: float
-    n_items: int
-    reason: str
-    domains: tuple[DomainResult, ...]
-    record: Mapping[str, object]
-
-
 def start(test: AdaptiveTest, seed: bytes, first: First | None = None) -> State:
     """Return the state of a sitting that begins.
 
@@ -381,7 +243,7 @@ def served(test: AdaptiveTest, state: State, item: int) -> State:
     )
     test.machine.serve(seat, _ONE, np.array([item]))
     return State(
-        state.seed, state.first, (*state.items, int(item)), (*state.categories, _PENDING), seat, state.usable
+        state.seed, state.first, (*state.items, int(item)), (*state.categories, PENDING), seat, state.usable
     )
 
 
@@ -441,10 +303,10 @@ def set_aside(test: AdaptiveTest, state: State, item: int) -> State:
     again = start(test, state.seed, state.first)
     for i, category in zip(state.items, state.categories, strict=True):
         again = served(test, again, i)
-        if i == item or category == _ASIDE:
-            codes = (*again.categories[:-1], _ASIDE)
+        if i == item or category == ASIDE:
+            codes = (*again.categories[:-1], ASIDE)
             again = replace(again, categories=codes, seat=_uncounted(test, again.seat, i))
-        elif category != _PENDING:
+        elif category != PENDING:
             again = answered(test, again, i, category)
     return again
 
