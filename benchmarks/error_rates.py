@@ -218,6 +218,8 @@ class Rate(NamedTuple):
         Share of the tests that reject, where the model holds and where it does not; NaN without any.
     type_1_mcse, power_mcse
         Monte Carlo standard errors, from the spread between replicates.
+    tests, replicates
+        Where the model holds.
     """
 
     statistic: str
@@ -227,23 +229,27 @@ class Rate(NamedTuple):
     type_1_mcse: float
     power: float
     power_mcse: float
+    tests: int
+    replicates: int
 
     @property
     def nominal(self) -> bool:
         """Whether the type I error is within 3 standard errors, or one percent, of the level; what is read as
         a size (Q3) has none."""
-        return self.statistic.startswith("Q3") or abs(self.type_1 - LEVEL) <= max(
-            3.0 * self.type_1_mcse, 0.01
-        )
+        chance = np.sqrt(LEVEL * (1.0 - LEVEL) / max(self.tests, 1))
+        slack = max(3.0 * self.type_1_mcse, 3.0 * float(chance), 0.01)
+        return self.statistic.startswith("Q3") or abs(self.type_1 - LEVEL) <= slack
 
 
 def summarise(model: str, data: str, found: Iterable[Counts]) -> list[Rate]:
     """Return the rates of all statistics in one kind of data."""
     shares: Mapping[tuple[str, str], list[float]] = defaultdict(list)
+    tests: dict[str, int] = defaultdict(int)
     for counts in found:
         for key, (rejected, tried) in counts.items():
             if tried:
                 shares[key].append(rejected / tried)
+                tests[key[0]] += tried if key[1] == "type I" else 0
     rows = []
     for name in sorted(
         {statistic for statistic, _ in shares}, key=lambda s: (s.startswith("DIF"), s.lower())
@@ -252,7 +258,8 @@ def summarise(model: str, data: str, found: Iterable[Counts]) -> list[Rate]:
         for what in ("type I", "power"):
             values = np.array(shares.get((name, what), [np.nan]))
             numbers += [float(values.mean()), standard_error(values)]
-        rows.append(Rate(name, model, data, *numbers))
+        done = len(shares.get((name, "type I"), []))
+        rows.append(Rate(name, model, data, *numbers, tests[name], done))
     return rows
 
 
@@ -297,7 +304,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("build/error-rates.csv"), metavar="FILE")
     args = parser.parse_args(arguments)
     rates = study(args.replicates, args.seed, args.processes, [args.only] if args.only else ("fit", "dif"))
-    about = f"{args.replicates} replicates, {PERSONS} persons, {ITEMS} items, seed {args.seed}"
+    done = max((rate.replicates for rate in rates), default=0)
+    about = f"{done} replicates, {PERSONS} persons, {ITEMS} items, seed {args.seed}"
     print(f"{about}; nominal level {LEVEL}, +- half a 95 % Monte Carlo interval")
     print(table(rates))
     args.out.parent.mkdir(parents=True, exist_ok=True)
