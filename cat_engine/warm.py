@@ -15,6 +15,7 @@ from cat_engine.information import best, information, observed_information
 from cat_engine.pool import Block, ItemPool
 from cat_engine.record import score_of_record
 from cat_engine.scoring import Prior, level_probabilities, plausible_values, score
+from cat_engine.simulation import simulate
 
 __all__ = ["smallest_pool", "warm"]
 
@@ -66,3 +67,4 @@ def _sit(pool: ItemPool) -> None:
         while isinstance(step := session.next_item(test, state), session.Serve):
             state = session.answered(test, session.served(test, state, step.item), step.item, 0)
         session.conclude(test, state)
+        simulate(test, np.zeros(1), 0)
