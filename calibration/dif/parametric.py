@@ -28,6 +28,7 @@ from calibration.estimation import calibrate
 from calibration.linking.coefficients import Anchors, coefficients
 from calibration.linking.scale import WITHOUT_FIXED_SLOPE, move_item
 from calibration.result import Calibration
+from cat_engine.errors import InputError
 from cat_engine.family import MODELS, ItemModel
 from cat_engine.grid import Grid, tabulate
 from cat_engine.pool import Block, ItemPool
@@ -302,6 +303,12 @@ def areas(
         {str(r["id"]): r for r in side.parameters.items if r.get("status") != "left-out"} for side in sides
     ]
     shared = [item for item in rows[0] if item in rows[1]]
+    nominal = [item for item in shared if not models.of(item).monotone]
+    if nominal:
+        raise InputError(
+            f"expected items whose expected score rises with theta for raju, got '{nominal[0]}' with nominal "
+            "categories; use lr or wald"
+        )
     common = [item for item in shared if item in anchors]
     unit = all(rows[0][item]["model"] in WITHOUT_FIXED_SLOPE for item in common)
     a, b = coefficients(

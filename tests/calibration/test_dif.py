@@ -302,3 +302,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert row["favours"] == "focal" and row["p"] == row["unpurified_p"]
     assert main([*words, "--method", "lr", "--model", "rasch", "--model", "2pl"]) == 2
     assert "ITEM=MODEL" in capsys.readouterr().err
+
+
+def test_areas_want_scores_that_rise_with_theta() -> None:
+    rows = [
+        {"id": f"n{k}", "model": "nrm", "alpha": [-0.9, 0.1, 0.8], "delta": [0.1 * k, 0.2, -0.2 - 0.1 * k]}
+        for k in range(4)
+    ]
+    with pytest.raises(InputError, match="nominal categories; use lr or wald"):
+        detect(draw(rows, 400), ["a", "b"] * 200, "raju", model="nrm")
