@@ -24,6 +24,9 @@ from cat_engine.selection.solver import Program, Solution
 
 __all__ = ["Shadow", "conflict"]
 
+_MORE = 25
+"""How many times more relaxations may be solved where the first ones found no test at all."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
@@ -79,6 +82,9 @@ class Shadow:
         worth = np.zeros(columns)
         worth[:n] = np.where(values == LOWEST, 0, values)
         solution = self._program.solve(worth, least, most, self._nodes)
+        if solution.chosen is None and not solution.proven:  # lost among branches: afresh, and with room
+            self._local.program = None
+            solution = self._program.solve(worth, least, most, _MORE * self._nodes)
         if solution.chosen is None:
             return solution
         return Solution(solution.chosen[:n], solution.nodes, solution.proven)
