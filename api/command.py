@@ -87,6 +87,7 @@ def _hurry(name: str) -> None:
         sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not to be found
         try:
             importlib.import_module("numba")
+            importlib.import_module("numba.core.typing.cffi_utils")  # else with the first kernel
         finally:
             for module in hidden:
                 del sys.modules[module]

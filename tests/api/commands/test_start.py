@@ -16,6 +16,8 @@ command._hurry("calibrate")
 assert "numba" in sys.modules and gc.get_threshold() != before
 hidden = [name for name in ("cffi", "coverage", "yaml") if name in sys.modules]
 assert not hidden, f"numba needed {hidden} to start"
+from numba.core.typing import cffi_utils
+assert not cffi_utils.SUPPORTED
 import cffi  # found again by whoever asks for it
 """
 
