@@ -237,11 +237,12 @@ class Machine:
         worth: np.ndarray,
     ) -> None:
         """Choose the item of greatest exact value, table by table."""
-        items[:] = -1
+        items.fill(-1)
         told = told or len(selector.tables) > 1
+        lost = 0
         for table, row_of, bounded in selector.tables:
-            choose.choose_by_bounds(table, row_of, bounded, aims, *common, verdict, told, items, worth)
-        if (items == -2).any():  # so many items are closed that those ranked are used up
+            lost = choose.choose_by_bounds(table, row_of, bounded, aims, *common, verdict, told, items, worth)
+        if lost:  # so many items are closed that those ranked are used up
             values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
             selector.values(seats, active, aims, draw, values)
             choose.choose_by_value(pick.BEST, 0, 0.0, draw, values, *common, verdict, items, worth)

@@ -68,15 +68,20 @@ def choose_by_bounds(
     """Find the item of greatest exact information, evaluating only those that the bounds leave in doubt.
 
     `items` and `worth` hold the best of other tables before (-1: none), and the best of all afterwards. Where
-    the ranked items are used up, the item is -2. Values are evaluated even without doubt when `told`.
+    the ranked items are used up, the item is -2; returns how often. Values are evaluated even without doubt
+    when `told`.
     """
     width = 2
     for i in range(items_table.n_cat.size):
         width = max(width, items_table.n_cat[i])
     lp = np.empty(width)
     slope = np.empty(width)
+    lost = 0
     for a in range(rows.size):
-        if verdict[a] != GO_ON or items[a] == -2:
+        if verdict[a] != GO_ON:
+            continue
+        if items[a] == -2:
+            lost += 1
             continue
         place = (thetas[a] - bounded.low) / (bounded.high - bounded.low) * (bounded.size - 1)
         outside = place < -0.5 or place > bounded.size - 0.5
@@ -113,8 +118,12 @@ def choose_by_bounds(
             best = held
             if told:
                 top = to_micro(information_at(items_table, row_of[held], thetas[a], lp, slope))
-        items[a] = best if done or bounded.whole else -2
+        items[a] = best
         worth[a] = top
+        if not done and not bounded.whole:
+            items[a] = -2
+            lost += 1
+    return lost
 
 
 @jit(nogil=True)
