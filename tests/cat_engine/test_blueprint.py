@@ -240,7 +240,7 @@ def test_a_need_that_no_test_can_meet_is_said_before_any_sitting(method: str) ->
 def test_a_sitting_does_not_end_because_a_solver_ran_out_of_nodes() -> None:
     words = [20 + 7 * i % 80 for i in range(N)]
     enemies = [str(i // 4) for i in range(N)]
-    test = prepare(CROSSED, {"words": words, "enemies": enemies}, blueprint={"nodes": 2})
+    test = prepare(CROSSED, {"words": words, "enemies": enemies}, blueprint={"nodes": 1})
     state, reason = sit(test, [1, 0, 1])
     assert (len(state.items), reason) == (12, "length")
     assert test.machine.shadow is not None and test.machine.shadow.holds(np.array(state.items))
