@@ -203,6 +203,8 @@ def run(report: Report) -> None:
                 print(f"  {program:<44}{'failed':>12}  {found}", flush=True)
                 continue
             note = f"CPU {found['cpu']:.2f} s, {found['peak']:.0f} MB, log-likelihood {found['loglik']:.2f}"
+            if program == "acquis" and model == "3pl":
+                note += " (prior on the lower asymptote)"
             table.row(program, found["seconds"], note)
             if "seconds_se" in found:
                 table.row("  its standard errors (Oakes)", found["seconds_se"])
