@@ -33,7 +33,7 @@ from api.results.issue import encoded
 from api.sittings.exposure import seen_by
 from api.sittings.fold import FINISHED, Sitting, apply
 from api.sittings.log import BrokenLog, Event, Log
-from api.sittings.service import category
+from api.sittings.responses import category
 from api.sittings.turn import outcome
 from cat_engine import session as engine
 from cat_engine.errors import InputError

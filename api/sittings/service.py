@@ -25,11 +25,10 @@ from api.problems import Problem
 from api.results.credential import pack
 from api.sittings.conditions import conditions
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
+from api.sittings.responses import category, checked
 from api.sittings.shown import picture
 from api.sittings.turn import Turn, before, matches, remembered, request_digest, turn
 from api.sittings.view import Entry, InvitationCard, ResultView, TestCard, View, view
-from cat_engine.errors import InputError
-from item_bank import scoring
 
 if TYPE_CHECKING:
     from api.runtime import Runtime
@@ -57,8 +56,6 @@ _RESULT = Query(
     ).where(tables.result.c.session_id == bindparam("session_id"), tables.result.c.current == 1)
 )
 
-MAX_VALUES = 64
-MAX_VALUE_LENGTH = 2_000
 MAX_KEY_LENGTH = 200
 
 
@@ -311,7 +308,7 @@ async def answer(
         ``awaiting_decision``, ``finished``, ``taken_over``, ``unauthenticated``.
     """
     parsed = _Token.parse(token)
-    clean = _checked(response)
+    clean = checked(response)
     if not key or len(key) > MAX_KEY_LENGTH:
         raise Problem("malformed", f"Send an idempotency key of 1 to {MAX_KEY_LENGTH} characters.")
     request = (runtime, parsed, handle, clean, key, expected_seq, language)
@@ -320,23 +317,6 @@ async def answer(
         done = await runtime.write(_answer, *request, reading=True)
     runtime.sittings.keep(done.sitting)
     return done.view
-
-
-def _checked(response: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    count = sum(len(values) for values in response.values())
-    if len(response) > MAX_VALUES or count > MAX_VALUES:
-        raise Problem("invalid_response", f"Send at most {MAX_VALUES} values.")
-    clean = {}
-    for name, values in response.items():
-        if not name.isascii() or any(
-            len(value) > MAX_VALUE_LENGTH or "\0" in value for value in (name, *values)
-        ):
-            raise Problem("invalid_response", f"Send values of at most {MAX_VALUE_LENGTH} characters.")
-        try:
-            clean[name] = [value.encode().decode() for value in values]
-        except UnicodeEncodeError:
-            raise Problem("invalid_response", "Send text in valid Unicode.") from None
-    return clean
 
 
 def _answer(
@@ -383,22 +363,6 @@ def _answer(
     )
     yield from now_turn.serve()
     return _done(now_turn)
-
-
-def category(test: LiveTest, item: str, response: Mapping[str, Sequence[str]], language: str) -> int | str:
-    """Return the category that a response earns, or ``omitted``.
-
-    Raises
-    ------
-    Problem
-        ``invalid_response``
-    """
-    try:
-        if scoring.is_omitted(response):
-            return "omitted"
-        return scoring.category(test.item(item), response, language)
-    except (InputError, ValueError) as error:
-        raise Problem("invalid_response", str(error)) from error
 
 
 def _refuse_unless_pending(sitting: Sitting, handle: str, expected_seq: int | None) -> None:
