@@ -28,6 +28,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid_request": (400, "The token request lacks something."),
     "code_unknown": (404, "No invitation has this code."),
     "code_expired": (410, "The invitation has expired or was withdrawn."),
+    "test_closed": (409, "Too few items of this test may still be served."),
     "taken_over": (409, "The sitting goes on in another browser."),
     "stale": (409, "The sitting has moved on since this page was made."),
     "already_answered": (409, "This item was answered already, with another response."),

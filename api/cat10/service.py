@@ -27,7 +27,7 @@ from api.database.plans import Commit, Plan, Query
 from api.ids import new_id
 from api.moments import iso
 from api.problems import Problem
-from api.sittings.conditions import conditions
+from api.sittings.conditions import begin
 from api.sittings.exposure import seen_by
 from api.sittings.fold import FINISHED, Sitting
 from api.sittings.timing import Rules
@@ -132,11 +132,10 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
         "device": "",
         "time": Rules().data(),
         "section": section,
-        **(yield from conditions(runtime.tests, test)),
     }
     if first_theta is not None:
         started["first_theta"] = first_theta
-    new.add("started", started)
+    yield from begin(new, started)
     yield from new.serve()
     row = _INSERT_SESSION(
         id=new.sitting.id,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.catalogue.live import LiveTest
-from api.moments import iso
+from api.moments import day, iso
 from api.sittings.fold import Sitting
 from api.sittings.timing import SECOND
 
@@ -71,8 +71,8 @@ def claims(
             "content": test.content_hash,
         },
         "assessed": {"from": iso(sitting.clock.started), "until": iso(sitting.ended_at)},
-        "valid_from": iso(sitting.ended_at)[:10],
-        "valid_until": iso(sitting.ended_at + test.valid_days * _DAY)[:10],
+        "valid_from": day(sitting.ended_at),
+        "valid_until": day(sitting.ended_at + test.valid_days * _DAY),
         "score": {
             **_estimate(test, record["theta"], record["se"]),
             "scale": test.scale.name,

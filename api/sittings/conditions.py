@@ -1,13 +1,13 @@
 """What a sitting depends on beyond its test and its answers; its ``started`` event pins it.
 
 - ``exposure``: digest of the exposure counts that it sees (`api.sittings.exposure`).
-- ``closed``: items neutralised for everyone by then, which it is never served.
+- ``closed``: items that it is never served: neutralised for everyone by then, or past their shelf life.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
 
@@ -15,9 +15,15 @@ from api.catalogue.live import LiveTest
 from api.catalogue.store import Tests
 from api.database import tables
 from api.database.plans import Call, Query, Rows
+from api.moments import day
+from api.problems import Problem
 from api.sittings.exposure import newest
+from cat_engine.errors import InputError
 
-__all__ = ["conditions"]
+if TYPE_CHECKING:
+    from api.sittings.turn import Turn
+
+__all__ = ["begin"]
 
 _NEUTRALISED = Query(
     select(tables.neutralisation.c.item)
@@ -26,13 +32,31 @@ _NEUTRALISED = Query(
 )
 
 
-def conditions(tests: Tests, test: LiveTest) -> Generator[Sequence[Call], list[Rows], dict[str, Any]]:
-    """Return what the ``started`` event of a sitting that begins now says of them, from inside a plan."""
+def begin(turn: Turn, started: Mapping[str, Any]) -> Generator[Sequence[Call], list[Rows], None]:
+    """Add the ``started`` event, from inside a plan: what is told of it, and what holds now.
+
+    Raises
+    ------
+    Problem
+        ``test_closed`` when the items that may still be served do not make a whole test.
+    """
+    depends = yield from _conditions(turn.runtime.tests, turn.test, turn.now)
+    try:
+        turn.add("started", {**started, **depends})
+    except InputError as error:
+        raise Problem("test_closed", f"Publish another version of the test: {error}.") from error
+
+
+def _conditions(
+    tests: Tests, test: LiveTest, now: int
+) -> Generator[Sequence[Call], list[Rows], dict[str, Any]]:
     (rows,) = yield [_NEUTRALISED(test_code=test.code)]
     found: dict[str, Any] = {}
-    closed = [item for (item,) in rows if item in test.index]
+    today = day(now)
+    expired = (item.id for item in test.items if item.expires and item.expires < today)
+    closed = {item for (item,) in rows if item in test.index}.union(expired)
     if closed:
-        found["closed"] = closed
+        found["closed"] = sorted(closed)
     digest = yield from newest(tests, test)
     if digest is not None:
         found["exposure"] = digest

@@ -93,7 +93,7 @@ async def read_invitation(code: Annotated[str, Path(max_length=64)], runtime: He
     status_code=201,
     response_model=EntryOut,
     summary="Begin a sitting, or go on with it here",
-    responses=problems("code_unknown", "code_expired"),
+    responses=problems("code_unknown", "code_expired", "test_closed"),
 )
 async def enter(body: BeginIn, runtime: Here) -> Response:
     """A sitting has one active client: entering again revokes the secret of the one before."""

@@ -23,7 +23,7 @@ from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_id, new_secret
 from api.problems import Problem
 from api.results.credential import pack
-from api.sittings.conditions import conditions
+from api.sittings.conditions import begin
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.responses import category, checked
 from api.sittings.shown import picture
@@ -113,7 +113,7 @@ async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:
     Raises
     ------
     Problem
-        ``code_unknown``, ``code_expired``.
+        ``code_unknown``, ``code_expired``, ``test_closed``.
     """
     secret = new_secret()
     done, active = await runtime.write(_enter, runtime, code, language, secret)
@@ -135,8 +135,7 @@ def _enter(runtime: Runtime, code: str, language: str, secret: str) -> Plan[tupl
         raise Problem("code_expired", "Ask whoever invited you for a new invitation.")
     test = yield from with_test(runtime.tests, found.test_id)
     new = Turn(runtime, test, None, now, new_id())
-    depends = yield from conditions(runtime.tests, test)
-    new.add("started", _started(test, found, language, digest(secret)) | depends)
+    yield from begin(new, _started(test, found, language, digest(secret)))
     yield from new.serve()
     session = _INSERT_SESSION(
         id=new.sitting.id,

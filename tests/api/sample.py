@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -59,9 +61,11 @@ def item(n: int) -> content.Item:
     )
 
 
-def document(n_items: int = 12, **changes: Any) -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
-    """A test document with `n_items` items; `changes` replace its parts."""
-    items = [item(n) for n in range(1, n_items + 1)]
+def document(
+    n_items: int = 12, expires: Mapping[int, str] | None = None, **changes: Any
+) -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
+    """A test document with `n_items` items, some with a shelf life; `changes` replace its parts."""
+    items = [replace(item(n), expires=(expires or {}).get(n, "")) for n in range(1, n_items + 1)]
     name = hashlib.sha256(PICTURE).hexdigest()
     image = content.Image("picture-of-1.svg", 10, 10, "a picture")
     stimulus = content.Stimulus(
