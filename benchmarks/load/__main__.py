@@ -37,7 +37,7 @@ from tests.databases import start_postgres, with_database
 
 HERE = Path(__file__).absolute().parent
 BANK, LENGTH = 600, 30
-FASTEST = 2000
+FASTEST = 3000
 """Answers a second for which sittings are begun."""
 DESIGN = {
     "schema": "acquis/design/1",
