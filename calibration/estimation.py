@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
+from calibration.blas import blas_threads
 from calibration.data import Chosen, Data, InMemory
 from calibration.em.estimate import Progress, estimate
 from calibration.em.latent import Normal, shaped
@@ -21,7 +22,6 @@ from calibration.em.structure import Restrictions, Structure
 from calibration.reporting import result_of
 from calibration.result import Calibration
 from calibration.screening import screen
-from cat_engine.blas import blas_threads
 from cat_engine.errors import InputError
 from cat_engine.family import MODELS, ItemModel
 from item_bank.parameters import ParameterSet

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from calibration.blas import blas_threads
 from calibration.em.information import Information
 from calibration.em.threads import workers
-from cat_engine.blas import blas_threads
 
 __all__ = ["covariance_of"]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calibration.blas import blas_threads
 from calibration.fit.compare import criteria, g2
 from calibration.fit.evidence import Evidence
 from calibration.fit.freedom import Freedom, freedom
@@ -133,6 +134,7 @@ def _rows(columns: Columns) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*plain.values(), strict=True)]
 
 
+@blas_threads(1)
 def assess(
     responses: Responses,
     parameters: ParameterSet,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration import calibrate
-from cat_engine import blas
+from calibration import blas, calibrate
 
 
 @pytest.fixture
