@@ -40,10 +40,6 @@ MOST_PARAMETERS = 10_000
 """Most free parameters with standard errors: the information and its inverse take about eight gigabytes and,
 on two cores, minutes there."""
 
-MOST_PARAMETERS = 10_000
-"""Most free parameters with standard errors: the information and its inverse take about eight gigabytes and,
-on two cores, minutes there."""
-
 
 @blas_threads(1)
 def calibrate(

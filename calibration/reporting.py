@@ -15,6 +15,7 @@ from calibration.em.likelihood import Likelihood, Point
 from calibration.em.structure import Structure
 from calibration.result import Calibration
 from calibration.screening import Screening
+from calibration.sentences import Sentence
 from calibration.verdict import item_verdicts
 from cat_engine.family import ItemModel
 from item_bank.parameters import ParameterSet, Population
@@ -94,10 +95,8 @@ def result_of(
         fit["latent"] = shapes
     notes = [*screening.notes, *_notes(found)]
     if errors != "none" and found.information is None:
-        notes.append(
-            f"no standard errors: {problem.n_free} parameters need matrices of "
-            f"{8e-9 * problem.n_free**2:.1f} GB each; calibrate fewer items at a time for them"
-        )
+        size = 8e-9 * problem.n_free**2
+        notes.append(Sentence("no-errors", parameters=problem.n_free, size=size))
     if notes:
         fit["notes"] = notes
     labels: list[tuple[str, str, str | None]] = [*structure.names]
@@ -153,21 +152,16 @@ def _unsettled(found: Estimate) -> dict[int, float]:
     return out
 
 
-def _notes(found: Estimate) -> list[str]:
+def _notes(found: Estimate) -> list[Sentence]:
     notes = []
     if not found.trace.converged:
-        notes.append(
-            f"not converged after {found.trace.iterations} steps: about {found.trace.gain:.2g} of "
-            "log-likelihood is left to gain; the data do not determine some parameters (priors would)"
-        )
+        notes.append(Sentence("not-converged", steps=found.trace.iterations, gain=found.trace.gain))
     moments = found.problem.moments(found.point.free)
     for group, latent, (_, sd) in zip(
         found.problem.structure.groups, found.problem.latents, moments, strict=True
     ):
         if latent.free_sd and sd <= 2.0 * LEAST_SD:
-            notes.append(
-                f"the variance of group '{group}' is estimated as 0: the items do not tell people apart"
-            )
+            notes.append(Sentence("no-variance", group=group))
     return notes
 
 

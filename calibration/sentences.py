@@ -30,6 +30,15 @@ ENGLISH = {
     "persons-without-response": "{n} of {of} persons have no response and say nothing",
     "repeated-items": "{n} items repeat the responses of another: their slopes are inflated",
     "islands": "the items fall into {n} sets that no person links",
+    "not-converged": (
+        "not converged after {steps} steps: about {gain:.2g} of log-likelihood is left to gain; the data do "
+        "not determine some parameters (priors would)"
+    ),
+    "no-variance": ("the variance of group '{group}' is estimated as 0: the items do not tell people apart"),
+    "no-errors": (
+        "no standard errors: {parameters} parameters need matrices of {size:.1f} GB each; calibrate fewer "
+        "items at a time for them"
+    ),
 }
 """Sentence by code."""
 

@@ -18,6 +18,8 @@ __all__ = ["LANGUAGES", "Words", "messages"]
 
 LANGUAGES = ("fr", "en")
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 _STATISTICS = {"s_x2": "S-X2", "ld_x2": "LD-X2", "pv_q1": "PV-Q1"}
 
 
@@ -85,6 +87,14 @@ class Words:
             text = text.removeprefix("-")
         return (text.replace(".", ",") if self.language == "fr" else text).replace("-", "\u2212")
 
+    def significant(self, value: float, digits: int) -> str:
+        """Return a number of any size with so many significant digits: 0.012, 3.4 × 10⁻⁷."""
+        mantissa, _, power = f"{value:.{digits}g}".partition("e")
+        text = mantissa.replace(".", ",") if self.language == "fr" else mantissa
+        if power:
+            text += "\u00a0×\u00a010" + str(int(power)).translate(_RAISED)
+        return text.replace("-", "\u2212")
+
     def percent(self, value: float | None, digits: int = 0) -> str:
         """Return a share in percent."""
         if value is None or value != value:
@@ -107,7 +117,8 @@ class Words:
 
 
 class _Figure:
-    """A number that writes itself in a language: ``{a:.2f}``, ``{p:.3p}`` (p-value), ``{x:.1%}``, ``{n}``."""
+    """A number that writes itself in a language: ``{a:.2f}``, ``{p:.3p}`` (p-value), ``{x:.1%}``, ``{n}``;
+    ``{x:.2g}`` has significant digits."""
 
     def __init__(self, value: float | None, words: Words) -> None:
         self.value = value
@@ -125,6 +136,8 @@ class _Figure:
             return self.words.percent(self.value, digits)
         if spec.endswith("p"):
             return self.words.p(self.value)
+        if spec.endswith("g"):
+            return self.words.significant(self.value, digits)
         return sign + self.words.number(self.value, digits)
 
 

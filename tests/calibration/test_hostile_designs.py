@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calibration import calibrate
+from calibration.sentences import Sentence
 from cat_engine.errors import InputError
 from item_bank.responses import Responses
 
@@ -85,6 +86,7 @@ def test_no_failure_is_silent(seed, persons, items, size, kind, choice, bare, gr
         return  # refused in a sentence: every item is constant, a category is not one
     assert np.isfinite(found.loglik) and np.isfinite(found.estimates).all()
     assert found.converged or any("not converged" in note for note in found.notes)
+    assert all(isinstance(note, Sentence) for note in found.notes)  # the report says it in French, too
     for row in found.parameters.items:
         if row["status"] == "left-out":
             assert row["flags"]

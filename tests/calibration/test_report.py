@@ -278,6 +278,14 @@ def test_numbers_are_written_as_each_language_does() -> None:
     assert (french.p(1e-9), english.p(0.2)) == ("<\u00a00,001", "0.200")
     assert english.number(None) == english.p(float("nan")) == "–"
     assert english.number(-0.0001) == "0.00"
+    gain = Sentence("not-converged", steps=1200, gain=3.4e-7)
+    assert "after 1200 steps: about 3.4e-07 of" in english.sentence(plain(gain))
+    assert "après 1\u202f200 pas\u00a0: il reste environ 3,4\u00a0×\u00a010⁻⁷ de" in french.sentence(
+        plain(gain)
+    )
+    assert (
+        french.significant(-0.0123, 2) == "\u22120,012" and english.significant(2e9, 1) == "2\u00a0×\u00a010⁹"
+    )
     assert "\u00a0: " in messages("fr")["reasons"]["flat"]
 
 
