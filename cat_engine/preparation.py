@@ -20,7 +20,7 @@ from cat_engine.selection.requirements import read, suitable
 from cat_engine.selection.shadow import Shadow, conflict, refuse
 from cat_engine.stopping import ending, points
 
-__all__ = ["build", "fitting"]
+__all__ = ["build", "check"]
 
 _METHODS = {"eap": belief.EAP, "map": belief.MAP, "ml": belief.ML, "wle": belief.WLE}
 
@@ -49,7 +49,7 @@ def build(
     for block in pool.blocks:
         belief.evidence_of(block.table, block.index, grid.nodes, evidence)
         belief.logp_at(block.table, block.index, compared, logp_points)
-    blueprint, usable = fitting(pool, design, attributes, need)
+    blueprint, usable = _fitting(pool, design, attributes, need)
     requirements = blueprint.requirements
     rule = RULES[CRITERIA[design.select.criterion].rule or design.exposure.method]
     material = Material(
@@ -107,7 +107,19 @@ def build(
     )
 
 
-def fitting(
+def check(machine: Machine, design: Design, attributes: Mapping[str, Sequence[str]], need: str) -> None:
+    """Ask that the pool of `machine` makes a whole test for a person with `need`, in every sub-bank.
+
+    Raises
+    ------
+    InputError
+        Where it does not: see `build`.
+    """
+    blueprint, usable = _fitting(machine.material.pool, design, attributes, need)
+    _parts(blueprint, machine.material, design.exposure.rotation, usable)
+
+
+def _fitting(
     pool: ItemPool, design: Design, attributes: Mapping[str, Sequence[str]], need: str | None = None
 ) -> tuple[Blueprint, np.ndarray]:
     """Return the blueprint and the items that suit a person with `need` (all without one), shape ``(n,)``.
@@ -166,7 +178,7 @@ def _openings(material: Material, design: Design) -> tuple[tuple[int, Selector],
 
 
 def _parts(blueprint: Blueprint, material: Material, number: int, usable: np.ndarray) -> np.ndarray:
-    """Deal the items of each set of the blueprint out to sub-banks of like information.
+    """Deal the usable items of each set of the blueprint out to sub-banks of like information.
 
     Raises
     ------
@@ -179,7 +191,7 @@ def _parts(blueprint: Blueprint, material: Material, number: int, usable: np.nda
         return part
     most = material.tables.info.max(axis=1)
     for v in range(len(blueprint)):
-        held = np.flatnonzero(blueprint.tree.group == v)
+        held = np.flatnonzero((blueprint.tree.group == v) & (usable != 0))
         part[held[np.argsort(-most[held], kind="stable")]] = np.arange(len(held)) % number
     for p in range(number):
         flaw = blueprint.flaw(usable * (part == p))

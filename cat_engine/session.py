@@ -28,7 +28,7 @@ from cat_engine.kernels.look import interval_of
 from cat_engine.kernels.seats import Seats, uncount
 from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
-from cat_engine.preparation import build, fitting
+from cat_engine.preparation import build, check
 from cat_engine.record import maxima_of_record, score_of_record
 from cat_engine.selection.chance import chance
 from cat_engine.selection.exposure import Snapshot, Usage
@@ -126,7 +126,7 @@ class AdaptiveTest:
                 )
         machine = build(pool, design, columns)
         for need in design.accommodation.needs:
-            fitting(pool, design, columns, need)
+            check(machine, design, columns, need)
         return cls(pool, design, columns, machine, np.array(design.exposure.intervals, dtype=np.float64))
 
     def accommodated(self, need: str) -> AdaptiveTest:

@@ -237,6 +237,18 @@ def test_a_need_that_no_test_can_meet_is_said_before_any_sitting(method: str) ->
         prepare([], accommodation={"needs": ["reader"]})
 
 
+def test_each_sub_bank_suits_a_need_as_far_as_the_items_go() -> None:
+    accommodation = {"needs": ["reader"]}
+    rotating = {"accommodation": accommodation, "stop": {"min": 9, "max": 9}}
+    test = prepare(BALANCED, {"accommodation": READER}, **rotating, exposure={"rotation": 2})
+    reader = test.accommodated("reader")
+    first, second = {tuple(np.flatnonzero(start(reader, bytes([k])).usable)) for k in range(20)}
+    assert sorted(first + second) == list(range(20))
+    assert min(len(first), len(second)) >= 9
+    with pytest.raises(InputError, match="3 sub-banks that each make a whole test"):
+        prepare(BALANCED, {"accommodation": READER}, **rotating, exposure={"rotation": 3})
+
+
 def test_a_sitting_does_not_end_because_a_solver_ran_out_of_nodes() -> None:
     words = [20 + 7 * i % 80 for i in range(N)]
     enemies = [str(i // 4) for i in range(N)]
