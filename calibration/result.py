@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calibration.sentences import Sentence
 from item_bank.parameters import ParameterSet, write_parameters
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Calibration:
     estimates: np.ndarray
     gradient: np.ndarray
     by_group: Mapping[str, list[dict[str, Any]]]
-    notes: list[str] = field(default_factory=list)
+    notes: list[Sentence] = field(default_factory=list)
 
     @property
     def loglik(self) -> float:
