@@ -153,6 +153,15 @@ class InvitationIn(BaseModel):
     test: Annotated[str, Field(min_length=1, max_length=100, description="Code of the test.")]
     days: Annotated[int, Field(ge=1, le=366, description="How long it is valid."), WHOLE] = 30
     extra_time_percent: Annotated[int, Field(ge=0, le=200), WHOLE] = 0
+    need: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="One of the needs that the test is offered for: the person meets items that suit it. "
+            "Left out of everything that is told of the sitting and its result.",
+        ),
+    ] = None
 
 
 class InvitedOut(BaseModel):
@@ -171,7 +180,7 @@ class InvitedOut(BaseModel):
     status_code=201,
     response_model=InvitedOut,
     summary="Invite someone to a test",
-    responses=problems("unauthenticated", "forbidden", "not_found"),
+    responses=problems("unauthenticated", "forbidden", "not_found", "conflict"),
 )
 async def make_invitation(
     body: InvitationIn,
@@ -181,7 +190,7 @@ async def make_invitation(
     """A person named by an identifier that the organisation used before is the same person."""
     runtime: Runtime = request.app.state.runtime
     fields: dict[str, Any] = body.person.model_dump()
-    if any("\0" in value for value in (*fields.values(), body.test) if value):
+    if any("\0" in value for value in (*fields.values(), body.test, body.need) if value):
         raise Problem("malformed", "Leave out the character U+0000.")
     invited = await runtime.write(
         invite,
@@ -191,6 +200,7 @@ async def make_invitation(
         new_code(),
         body.days * 86_400 * SECOND,
         body.extra_time_percent,
+        body.need,
     )
     return JSONResponse(
         {

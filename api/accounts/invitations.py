@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
 
 from api.catalogue import demonstration
-from api.catalogue.store import latest
+from api.catalogue.store import latest, offered_for
 from api.database import tables
 from api.database.clock import NOW, now_us
 from api.database.plans import Call, Commit, Plan, Query, Rows
@@ -25,6 +25,7 @@ __all__ = [
     "ORGANISATION",
     "Invitation",
     "Invited",
+    "Invitee",
     "invitation_by_code",
     "invite",
     "invite_all",
@@ -44,6 +45,7 @@ _BY_CODE = Query(
         tables.invitation.c.person_id,
         tables.invitation.c.test_id,
         tables.invitation.c.extra_time_percent,
+        tables.invitation.c.need,
         tables.invitation.c.expires_at,
         tables.invitation.c.revoked_at,
         tables.session.c.id,
@@ -73,6 +75,7 @@ class Invitation:
     person_id: str
     test_id: str
     extra_time_percent: int
+    need: str | None = field(repr=False)
     expires_at: int
     revoked_at: int | None
     session_id: str | None
@@ -91,6 +94,24 @@ class Invited:
     person_id: str
     code: str
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invitee:
+    """Someone to invite.
+
+    Attributes
+    ----------
+    code
+        A new one, of `api.ids.new_code`.
+    need
+        What leaves the person the items that suit it, one of the test's ``accommodation.needs``.
+    """
+
+    person: Person
+    code: str
+    extra_time_percent: int = 0
+    need: str | None = field(default=None, repr=False)
 
 
 def normal(code: str) -> str:
@@ -121,6 +142,7 @@ def invite(
     code: str,
     lifetime: int = LIFETIME,
     extra_time_percent: int = 0,
+    need: str | None = None,
 ) -> Plan[Invited]:
     """Plan: invite a person to the newest version of a test.
 
@@ -129,11 +151,63 @@ def invite(
     Raises
     ------
     Problem
-        ``not_found`` when there is no such test.
+        ``not_found`` when there is no such test, ``conflict`` when it is not offered for `need`.
     """
-    test = (yield from latest(test_code)).value
+    invitee = Invitee(person, code, extra_time_percent, need)
+    test = yield from _test_for(test_code, [invitee])
+    return (yield from _invite(organisation, invitee, test, lifetime))
+
+
+def invite_all(
+    organisation: str, test_code: str, people: Sequence[Invitee], lifetime: int
+) -> Plan[list[Invited]]:
+    """Plan: invite several people to the newest version of a test, all or none.
+
+    Raises
+    ------
+    Problem
+        ``not_found`` when there is no such organisation or test, ``conflict`` when the test is not offered
+        for somebody's need, ``malformed`` for a person named twice.
+    """
+    (known,) = yield [_ORGANISATION(id=organisation)]
+    if not known:
+        raise Problem(
+            "not_found", f"There is no organisation '{organisation}'; 'acquis client add' makes one."
+        )
+    test = yield from _test_for(test_code, people)
+    named = [(one.person.identifier_type, one.person.identifier) for one in people if one.person.identifier]
+    for name in named:
+        if named.count(name) > 1:
+            raise Problem("malformed", f"The list names '{name[1]}' twice; name each person once.")
+    invited: list[Invited] = []
+    writes: list[Call] = []
+    for one in people:
+        commit = yield from _invite(organisation, one, test, lifetime)
+        invited.append(commit.value)
+        writes += commit.writes
+    return Commit(invited, writes)
+
+
+def _test_for(code: str, people: Sequence[Invitee]) -> Generator[Sequence[Call], list[Rows], str]:
+    """Return the newest version of a test that is offered for all that people need, from inside a plan."""
+    test = (yield from latest(code)).value
     if test is None:
-        raise Problem("not_found", f"There is no test with the code '{test_code}'.")
+        raise Problem("not_found", f"There is no test with the code '{code}'.")
+    needs = {one.need for one in people if one.need is not None}
+    if needs:
+        offered = (yield from offered_for(test)).value
+        if not needs <= set(offered):
+            listed = ", ".join(f"'{need}'" for need in offered) or "none, for its design has none"
+            raise Problem(
+                "conflict",
+                f"Expected a need that the test '{code}' is offered for ({listed}), got another; "
+                "write one of them as it stands, or leave the need out.",
+            )
+    return test
+
+
+def _invite(organisation: str, invitee: Invitee, test: str, lifetime: int) -> Plan[Invited]:
+    person = invitee.person
     known, time = yield [
         _PERSON(
             organisation_id=organisation,
@@ -167,47 +241,15 @@ def invite(
             organisation_id=organisation,
             person_id=person_id,
             test_id=test,
-            code_digest=digest(code),
-            extra_time_percent=extra_time_percent,
+            code_digest=digest(invitee.code),
+            extra_time_percent=invitee.extra_time_percent,
             created_at=now,
             expires_at=now + lifetime,
             revoked_at=None,
+            need=invitee.need,
         )
     )
-    return Commit(Invited(id, person_id, code, now + lifetime), writes)
-
-
-def invite_all(
-    organisation: str, test_code: str, people: Sequence[tuple[Person, str, int]], lifetime: int
-) -> Plan[list[Invited]]:
-    """Plan: invite several people, all or none.
-
-    Parameters
-    ----------
-    people
-        For each, the person, a new code and the extra time in percent.
-
-    Raises
-    ------
-    Problem
-        ``not_found`` when there is no such organisation or test, ``malformed`` for a person named twice.
-    """
-    (known,) = yield [_ORGANISATION(id=organisation)]
-    if not known:
-        raise Problem(
-            "not_found", f"There is no organisation '{organisation}'; 'acquis client add' makes one."
-        )
-    names = [(one.identifier_type, one.identifier) for one, _, _ in people if one.identifier]
-    for name in names:
-        if names.count(name) > 1:
-            raise Problem("malformed", f"The list names '{name[1]}' twice; name each person once.")
-    invited: list[Invited] = []
-    writes: list[Call] = []
-    for person, code, extra in people:
-        commit = yield from invite(organisation, person, test_code, code, lifetime, extra)
-        invited.append(commit.value)
-        writes += commit.writes
-    return Commit(invited, writes)
+    return Commit(Invited(id, person_id, invitee.code, now + lifetime), writes)
 
 
 async def invite_passer_by(runtime: Runtime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from api.catalogue.document import SCHEMA, content_hash, from_bytes, rebuilt
@@ -59,6 +59,8 @@ class LiveTest:
         Name of a picture -> its SHA-256 and media type.
     illustrated
         Items that show a picture.
+    adaptive
+        The engine's test on every item; `adaptive_for` has the one that a person with a need sits.
     """
 
     id: str
@@ -80,6 +82,27 @@ class LiveTest:
     scale: Scale
     domains: Mapping[str, Mapping[str, Any]]
     valid_days: int
+    _accommodated: dict[str, AdaptiveTest] = field(default_factory=dict, repr=False)
+
+    def adaptive_for(self, need: str | None) -> AdaptiveTest:
+        """Return the engine's test for a person with `need`, worked out once.
+
+        Raises
+        ------
+        InputError
+            Where the design does not offer the test for that need.
+        """
+        if need is None:
+            return self.adaptive
+        ready = self._accommodated.get(need)
+        if ready is None:
+            ready = self._accommodated.setdefault(need, self.adaptive.accommodated(need))
+        return ready
+
+    @property
+    def needs(self) -> tuple[str | None, ...]:
+        """None, for who needs nothing, and every need that the design offers the test for."""
+        return (None, *self.design.accommodation.needs)
 
     def item(self, id: str) -> Item:
         """Return the item called `id`."""
@@ -127,11 +150,15 @@ def live(id: str, code: str, version: int, data: bytes) -> LiveTest:
 
 
 def rehearse(test: LiveTest) -> None:
-    """Go through the first step of a sitting and its end: compiled code is loaded before it counts."""
-    state = engine.start(test.adaptive, seed=bytes(16))
-    step = engine.next_item(test.adaptive, state)
-    if isinstance(step, engine.Serve):
-        state = engine.served(test.adaptive, state, step.item)
-        state = engine.answered(test.adaptive, state, step.item, 0)
-        engine.next_item(test.adaptive, state)
-    engine.conclude(test.adaptive, state, "rehearsed")
+    """Go through the first step of a sitting and its end: compiled code is loaded before it counts.
+
+    So are the items that suit each need: nobody waits because of one.
+    """
+    for adaptive in map(test.adaptive_for, test.needs):
+        state = engine.start(adaptive, seed=bytes(16))
+        step = engine.next_item(adaptive, state)
+        if isinstance(step, engine.Serve):
+            state = engine.served(adaptive, state, step.item)
+            state = engine.answered(adaptive, state, step.item, 0)
+            engine.next_item(adaptive, state)
+        engine.conclude(adaptive, state, "rehearsed")

@@ -66,7 +66,8 @@ def neutralise(code: str, decided: Sequence[Event]) -> Plan[list[dict[str, Any]]
     closed = {item for item in before | {event.facts["item"] for event in held} if item in newest.index}
     try:
         first = engine.First(seen=frozenset(newest.index[item] for item in closed))
-        engine.start(newest.adaptive, b"\0" * 16, first)
+        for adaptive in map(newest.adaptive_for, newest.needs):
+            engine.start(adaptive, b"\0" * 16, first)
     except InputError as error:
         raise Problem("conflict", f"Publish another version of the test first: {error}.") from error
     found, writes = [], []

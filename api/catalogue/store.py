@@ -16,6 +16,7 @@ from api.database import tables
 from api.database.plans import Call, Commit, Plan, Query, Rows
 from api.ids import new_id
 from api.problems import Problem
+from cat_engine.design import Design
 from cat_engine.selection.exposure import Snapshot
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "insert_counts",
     "latest",
     "load",
+    "offered_for",
     "past_shelf_life",
     "publish",
     "published",
@@ -135,6 +137,12 @@ def latest(code: str) -> Plan[str | None]:
     """Plan: the id of the newest version of the test with `code`."""
     (rows,) = yield [_NEWEST(code=code)]
     return Commit(rows[0][0] if rows else None)
+
+
+def offered_for(id: str) -> Plan[tuple[str, ...]]:
+    """Plan: the needs that the test called `id` is offered for."""
+    (((_, _, stored),),) = yield [_TEST(id=id)]
+    return Commit(Design.from_mapping(from_bytes(unpack(bytes(stored)))["design"]).accommodation.needs)
 
 
 def published() -> Plan[list[dict[str, Any]]]:

@@ -17,6 +17,9 @@ __all__ = ["configure", "run"]
 COLUMNS = ("identifier", "identifier_type", "family_name", "given_name")
 """How an organisation names a person."""
 
+_AGREED = ("extra_time_percent", "need")
+"""What was agreed on with a person."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -25,11 +28,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--people",
         metavar="FILE.csv",
-        help=f"columns {', '.join(COLUMNS)}, extra_time_percent; each may be left out",
+        help=f"columns {', '.join((*COLUMNS, *_AGREED))}; each may be left out",
     )
     for name in COLUMNS:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help="of one person")
     parser.add_argument("--extra-time-percent", type=int, default=0, metavar="N", help="of one person")
+    parser.add_argument(
+        "--need",
+        metavar="TEXT",
+        help="of one person: one of the accommodation.needs of the test's design, whose items suit it",
+    )
     parser.add_argument("--days", type=int, default=30, help="how long invitations are valid (default 30)")
     parser.add_argument(
         "--base-url",
@@ -42,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Invite; print codes and links, which are told once."""
-    from api.accounts.invitations import invite_all
+    from api.accounts.invitations import Invitee, invite_all
     from api.ids import new_code, new_id
     from api.results.claims import Person
     from api.sittings.timing import SECOND
@@ -50,18 +58,23 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.days <= 366:
         raise InputError(f"expected 1 to 366 days, got {args.days}; change --days")
     people = [
-        (Person(new_id(), *(row.get(name) or None for name in COLUMNS)), new_code(), _extra(row))
+        Invitee(
+            Person(new_id(), *(row.get(name) or None for name in COLUMNS)),
+            new_code(),
+            _extra(row),
+            (row.get("need") or "").strip() or None,
+        )
         for row in _people(args)
     ]
     invited = planned(args, invite_all, args.organisation, args.code, people, args.days * 86_400 * SECOND)
     rows: list[dict[str, Any]] = [
         {
-            "identifier": person.identifier,
+            "identifier": invitee.person.identifier,
             "invitation": one.id,
             "code": one.code,
             "link": f"{args.base_url.rstrip('/')}/i/{one.code}",
         }
-        for (person, _, _), one in zip(people, invited, strict=True)
+        for invitee, one in zip(people, invited, strict=True)
     ]
     say(args, rows, [f"{row['identifier'] or '-':<20} {row['link']}" for row in rows])
     return 0
@@ -69,17 +82,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _people(args: argparse.Namespace) -> Iterator[dict[str, str]]:
     if args.people is None:
-        yield {name: getattr(args, name) or "" for name in (*COLUMNS, "extra_time_percent")}
+        yield {name: getattr(args, name) or "" for name in (*COLUMNS, *_AGREED)}
         return
     try:
         with Path(args.people).open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
-            unknown = set(reader.fieldnames or ()) - {*COLUMNS, "extra_time_percent"}
+            unknown = set(reader.fieldnames or ()) - {*COLUMNS, *_AGREED}
             if unknown or not reader.fieldnames:
                 raise InputError(
-                    f"expected columns among {', '.join(COLUMNS)}, extra_time_percent in {args.people}, "
+                    f"expected columns among {', '.join((*COLUMNS, *_AGREED))} in {args.people}, "
                     f"got {', '.join(sorted(map(str, unknown))) or 'none'}; rename them"
                 )
             yield from reader

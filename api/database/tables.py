@@ -49,7 +49,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -128,6 +128,8 @@ invitation = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    # Sensitive, and said nowhere else than here and in the first event of the sitting that came of it:
+    Column("need", Text),
 )
 
 section = Table(

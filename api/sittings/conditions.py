@@ -2,6 +2,8 @@
 
 - ``exposure``: digest of the exposure counts that it sees (`api.sittings.exposure`).
 - ``closed``: items that it is never served: neutralised for everyone by then, or past their shelf life.
+
+What the person needs, where the invitation says so, is pinned beside them (``need``, `api.sittings.service`).
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def used(
     if sitting.exposure is None:
         return []
     saw = yield from seen_by(tests, test, sitting.exposure)
-    usage = engine.usage(test.adaptive, sitting.state, saw)
+    usage = engine.usage(test.adaptive_for(sitting.need), sitting.state, saw)
     waiting, newest = yield [_WAITING(test_id=test.id), _NEWEST(test_id=test.id)]
     number, digest = newest[0]
     before = yield from seen_by(tests, test, digest)

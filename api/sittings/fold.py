@@ -89,6 +89,8 @@ class Sitting:
     """When the sitting ended; rescoring comes later."""
     exposure: str | None = None
     """Digest of the exposure counts that the sitting sees."""
+    need: str | None = field(default=None, repr=False)
+    """What the person needs, for whom items that suit it are chosen: nothing but choosing looks at it."""
 
     def silent_since(self, now: int) -> int | None:
         """Return from when on a silence up to `now` counts as an interruption; None where it does not."""
@@ -141,7 +143,9 @@ def _started(test: LiveTest, event: Event) -> Sitting:
     )
     if data["test"] != test.id or data["content"] != test.content_hash:
         raise BrokenLog(f"sitting {event.session} was started on another version of the test")
-    seed = bytes.fromhex(data["seed"])
+    seed, need = bytes.fromhex(data["seed"]), data.get("need")
+    if need not in test.needs:
+        raise BrokenLog(f"sitting {event.session} was started for a need that the test is not offered for")
     return Sitting(
         id=event.session,
         test=test.id,
@@ -152,9 +156,10 @@ def _started(test: LiveTest, event: Event) -> Sitting:
         head=event.hash,
         phase=ITEM,
         clock=Clock(Rules(**data["time"]), event.at),
-        state=engine.start(test.adaptive, seed=seed, first=first),
+        state=engine.start(test.adaptive_for(need), seed=seed, first=first),
         device=data["device"],
         exposure=data.get("exposure"),
+        need=need,
     )
 
 
@@ -165,7 +170,7 @@ def _served(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     if data["handle"] in sitting.handles:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} uses a handle twice")
     return {
-        "state": engine.served(test.adaptive, sitting.state, _index(test, data["item"])),
+        "state": engine.served(test.adaptive_for(sitting.need), sitting.state, _index(test, data["item"])),
         "pending": Pending(data["position"], data["item"], data["handle"], event.at),
         "position": data["position"],
         "handles": MappingProxyType({**sitting.handles, data["handle"]: data["position"]}),
@@ -178,7 +183,9 @@ def _answered(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     if isinstance(category, str):
         category = CODES[category]
     return {
-        "state": engine.answered(test.adaptive, sitting.state, _index(test, pending.item), category),
+        "state": engine.answered(
+            test.adaptive_for(sitting.need), sitting.state, _index(test, pending.item), category
+        ),
         "pending": None,
         "answered": sitting.answered + 1,
     }
@@ -187,7 +194,7 @@ def _answered(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
 def _set_aside(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     pending = _pending(sitting, event)
     return {
-        "state": engine.set_aside(test.adaptive, sitting.state, _index(test, pending.item)),
+        "state": engine.set_aside(test.adaptive_for(sitting.need), sitting.state, _index(test, pending.item)),
         "pending": None,
     }
 
@@ -220,7 +227,9 @@ def _finished(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
 def _rescored(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     told = {name: value for name, value in event.data.items() if name not in ("neutralisation", "item")}
     return {
-        "state": engine.set_aside(test.adaptive, sitting.state, _index(test, event.data["item"])),
+        "state": engine.set_aside(
+            test.adaptive_for(sitting.need), sitting.state, _index(test, event.data["item"])
+        ),
         "finished": MappingProxyType({**(sitting.finished or {}), **told}),
     }
 

@@ -201,28 +201,29 @@ def _chosen(
     test: LiveTest, sitting: Sitting, counts: Snapshot | None, assembled: Sequence[int] | None
 ) -> tuple[str, int | None]:
     """Return the engine's choice and its criterion; from the assembled set alone, where there is one."""
-    state = sitting.state
+    adaptive, state = test.adaptive_for(sitting.need), sitting.state
     if assembled is not None:
         closed = frozenset(range(len(test.items))) - frozenset(assembled)
-        again = engine.start(test.adaptive, state.seed, replace(state.first, seen=state.first.seen | closed))
+        again = engine.start(adaptive, state.seed, replace(state.first, seen=state.first.seen | closed))
         for item, given in zip(state.items, state.categories, strict=True):
-            again = engine.served(test.adaptive, again, item)
+            again = engine.served(adaptive, again, item)
             if given in engine.MISSING or given >= 0:
-                again = engine.answered(test.adaptive, again, item, given)
+                again = engine.answered(adaptive, again, item, given)
             else:
-                again = engine.set_aside(test.adaptive, again, item)
+                again = engine.set_aside(adaptive, again, item)
         state = again
-    step = engine.next_item(test.adaptive, state, counts)
+    step = engine.next_item(adaptive, state, counts)
     if isinstance(step, engine.Stop):
         return f"the end ({step.reason})", None
-    return test.adaptive.pool.ids[step.item], step.criterion
+    return adaptive.pool.ids[step.item], step.criterion
 
 
 def _compare_end(
     test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay
 ) -> None:
     reason = event.data["reason"]
-    step = engine.next_item(test.adaptive, sitting.state, counts) if sitting.pending is None else None
+    adaptive = test.adaptive_for(sitting.need)
+    step = engine.next_item(adaptive, sitting.state, counts) if sitting.pending is None else None
     if reason == "time":
         sound = sitting.clock.up(event.at)
     elif reason == "ended":

@@ -126,7 +126,9 @@ def renew(runtime: Runtime, work: Work) -> Plan[Sitting]:
     issued: list[Call] = []
     position = test.index.get(item)
     if sitting.finished is not None and position in sitting.state.items and status == [("valid",)]:
-        aside = replace(sitting, state=engine.set_aside(test.adaptive, sitting.state, position))
+        aside = replace(
+            sitting, state=engine.set_aside(test.adaptive_for(sitting.need), sitting.state, position)
+        )
         again = outcome(test, aside, sitting.finished["reason"])
         if any(sitting.finished[name] != value for name, value in again.items()):
             now_turn.add("rescored", {"neutralisation": neutralisation, "item": item, **again})

@@ -101,7 +101,8 @@ def _card(runtime: Runtime, code: str) -> Plan[InvitationCard]:
         state = "finished" if found.session_status == FINISHED else "begun"
     elif not found.usable(now):
         raise Problem("code_expired", "Ask whoever invited you for a new invitation.")
-    return Commit(InvitationCard(TestCard.of(test), state, found.expires_at, found.extra_time_percent))
+    card = TestCard.of(test, found.need)
+    return Commit(InvitationCard(card, state, found.expires_at, found.extra_time_percent))
 
 
 async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:
@@ -153,7 +154,7 @@ def _enter(runtime: Runtime, code: str, language: str, secret: str) -> Plan[tupl
 
 
 def _started(test: LiveTest, found: Invitation, language: str, device: str) -> dict[str, Any]:
-    return {
+    started: dict[str, Any] = {
         "test": test.id,
         "content": test.content_hash,
         "seed": secrets.token_hex(16),
@@ -162,6 +163,9 @@ def _started(test: LiveTest, found: Invitation, language: str, device: str) -> d
         "time": test.rules.with_extra(found.extra_time_percent).data(),
         "extra_time_percent": found.extra_time_percent,
     }
+    if found.need is not None:
+        started["need"] = found.need
+    return started
 
 
 def _take_over(now_turn: Turn, device: str) -> Generator[Any, Any, bool]:

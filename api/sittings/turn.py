@@ -125,7 +125,7 @@ class Turn:
             yield from self.finish("time")
             return
         counts = yield from seen_by(self.runtime.tests, self.test, sitting.exposure)
-        step = engine.next_item(self.test.adaptive, sitting.state, counts)
+        step = engine.next_item(self.test.adaptive_for(sitting.need), sitting.state, counts)
         if isinstance(step, engine.Stop):
             yield from self.finish(step.reason)
             return
@@ -183,7 +183,7 @@ def _row(event: Event) -> tuple[Any, ...]:
 
 def outcome(test: LiveTest, sitting: Sitting, reason: str) -> dict[str, Any]:
     """Return what the answers say, as the whole numbers of record of the ``finished`` event."""
-    result = engine.conclude(test.adaptive, sitting.state, reason)
+    result = engine.conclude(test.adaptive_for(sitting.need), sitting.state, reason)
     return {
         "record": {
             name: list(value) if isinstance(value, tuple) else value for name, value in result.record.items()

@@ -31,17 +31,18 @@ class TestCard:
     """What a skipped item counts as: ``ignored`` or ``lowest``."""
 
     @staticmethod
-    def of(test: LiveTest) -> TestCard:
-        """Return the card of `test`."""
-        limit = test.rules.limit
+    def of(test: LiveTest, need: str | None = None) -> TestCard:
+        """Return the card of `test` for a person with `need`, whose test may be longer."""
+        limit, adaptive = test.rules.limit, test.adaptive_for(need)
+        stop = adaptive.design.stop
         return TestCard(
             test.code,
             test.version,
             test.title,
             test.languages,
             test.demonstration,
-            test.design.stop.min,
-            min(test.design.stop.max, len(test.items)),
+            stop.min,
+            min(stop.max, int(adaptive.machine.initial.usable.sum())),
             None if limit is None else limit // 60_000_000,
             test.design.answers.omitted,
         )
@@ -131,7 +132,7 @@ def view(test: LiveTest, sitting: Sitting, now: int, language: str = "") -> View
     language = language if language in test.languages else sitting.language
     phase = INTERRUPTED if sitting.silent_since(now) is not None else sitting.phase
     pending = sitting.pending if phase == ITEM else None
-    card = TestCard.of(test)
+    card = TestCard.of(test, sitting.need)
     return View(
         sitting.id,
         sitting.seq,

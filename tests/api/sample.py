@@ -131,11 +131,17 @@ async def prepare(runtime: Runtime, code: str = CODE, **changes: Any) -> str:
 
 
 async def invited(
-    runtime: Runtime, test: str = CODE, identifier: str | None = "M-1", extra: int = 0
+    runtime: Runtime,
+    test: str = CODE,
+    identifier: str | None = "M-1",
+    extra: int = 0,
+    need: str | None = None,
 ) -> Invited:
     """Invite someone to a test."""
     person = Person(new_id(), identifier, "matricule", "Durand", "Léa")
-    return await runtime.write(invite, ORGANISATION, person, test, new_code(), extra_time_percent=extra)
+    return await runtime.write(
+        invite, ORGANISATION, person, test, new_code(), extra_time_percent=extra, need=need
+    )
 
 
 def right(view: View) -> dict[str, list[str]]:
