@@ -29,6 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"among {', '.join(available())}")
     parser.add_argument("--json", metavar="FILE", help="write the figures (seconds) too")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="exposure: only the rules whose names contain this"
+    )
     args = parser.parse_args()
     unknown = [name for name in args.names if name not in available()]
     if unknown:
@@ -36,7 +39,7 @@ def main() -> int:
         return 2
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(f"Python {platform.python_version()}, {platform.machine()}, {cores} processors; medians of repeats")
-    report = Report()
+    report = Report(args.only)
     for name in args.names or available():
         module = importlib.import_module(f"benchmarks.{name}")
         if hasattr(module, "run"):

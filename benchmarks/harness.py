@@ -66,9 +66,12 @@ class Report:
     ----------
     figures
         Seconds by table and row.
+    only
+        What the names of rows contain, for benchmarks that can leave rows out; empty: all rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only: str = "") -> None:
+        self.only = only
         self.figures: dict[str, dict[str, float]] = {}
 
     def table(self, title: str, limit: float | None = None) -> Table:

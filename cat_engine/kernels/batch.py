@@ -92,7 +92,11 @@ def scored_as(categories, absent, out):
 
 @jit
 def count_usage(interval, open_, items, lengths, fading, sittings, administered, eligible):
-    """Add finished sittings to exposure counts in order; `open_` holds what each could be served."""
+    """Add finished sittings to the exposure counts of the interval of theta that each ended in, in order.
+
+    `open_` holds what was open to each in that interval. What it was served elsewhere counts as served and
+    not as open, so that an item passed on the way leaves less room here and none is shown above the target.
+    """
     n = administered.shape[1]
     for s in range(interval.size):
         g = interval[s]
@@ -104,6 +108,5 @@ def count_usage(interval, open_, items, lengths, fading, sittings, administered,
         sittings[g] += 1.0
         for t in range(lengths[s]):
             administered[g, items[s, t]] += 1.0
-            open_[s, items[s, t]] = 1
         for i in range(n):
             eligible[g, i] += open_[s, i]

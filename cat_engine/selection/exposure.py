@@ -77,7 +77,7 @@ class Usage:
     items
         Positions of the items served.
     barred
-        Positions of the items that the snapshot kept from this sitting.
+        Positions of the items that the snapshot kept from a sitting there.
     """
 
     interval: int
@@ -94,7 +94,8 @@ class Snapshot:
     sittings
         Shape ``(G,)``: how many ended in each interval of theta (faded).
     administered, eligible
-        Shape ``(G, n)``: in how many of them each item was served, and could have been.
+        Shape ``(G, n)``: in how many of them each item was served, in whatever interval the person was then;
+        to how many it was open in the one where they ended.
     control
         Shape ``(n,)``: Sympson-Hetter control parameters.
     """
@@ -156,7 +157,7 @@ class Snapshot:
             eligible[g] *= fading
             administered[g, list(usage.items)] += 1.0
             eligible[g] += 1.0
-            eligible[g, [i for i in usage.barred if i not in usage.items]] -= 1.0
+            eligible[g, list(usage.barred)] -= 1.0
         return Snapshot(sittings, administered, eligible, self.control)
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cat_engine.design import Design
 from cat_engine.pool import ItemPool
 from cat_engine.selection.exposure import RULES, Snapshot, Usage
 from cat_engine.session import AdaptiveTest, Serve, Stop, answered, next_item, served, start, usage
-from cat_engine.simulation import simulate
+from cat_engine.simulation import Sittings, simulate
 from cat_engine.stopping import REASONS
 
 RNG = np.random.default_rng(12)
@@ -135,6 +135,25 @@ def test_exposure_rules_keep_items_near_their_target(method: str) -> None:
     assert after.digest != before.digest
 
 
+def test_exposure_by_theta_keeps_its_target_among_everybody_and_people_of_like_ability() -> None:
+    """An item met on the way to where a sitting ends leaves less room for it there."""
+    bounds = [-0.75, 0.75]
+    test = prepare(exposure={"method": "eligibility", "rate": 0.3, "intervals": bounds})
+    theta = np.random.default_rng(5).normal(size=2500)
+    done, _ = follow(test, theta, 2, seeded(test, 0.0, 1.0, seed=1))
+    whole = prepare(exposure={"method": "eligibility", "rate": 0.3})
+    other, _ = follow(whole, theta, 2, seeded(whole, 0.0, 1.0, seed=1))
+
+    def greatest(sittings: Sittings, held: np.ndarray) -> float:
+        items = sittings.items[held]
+        return float(np.bincount(items[items >= 0], minlength=N).max() / held.sum())
+
+    assert greatest(done, np.ones(2500, dtype=bool)) < 0.3 + 0.025
+    for g in range(3):
+        assert greatest(done, np.searchsorted(bounds, done.theta) == g) < 0.3 + 0.055
+    assert greatest(other, np.searchsorted(bounds, other.theta) == 2) > 0.6
+
+
 def test_the_drawn_set_keeps_every_items_chance_and_hardly_varies_in_size() -> None:
     test = prepare(exposure={"method": "sympson-hetter"}, stop={"max": 4, "min": 1})
     chances = np.random.default_rng(6).uniform(0.1, 0.9, N)
@@ -155,6 +174,13 @@ def test_counts_add_up_alike_from_live_sittings_and_simulated_ones() -> None:
     assert batch.eligible == pytest.approx(one_by_one.eligible)
     assert batch.sittings == pytest.approx(one_by_one.sittings)
     assert Snapshot.from_json(one_by_one.to_json()).digest == one_by_one.digest
+
+
+def test_an_item_met_on_the_way_counts_as_served_and_not_as_open() -> None:
+    after = Snapshot.empty(3, 2).after([Usage(1, items=(0, 1), barred=(1, 2)), Usage(1, items=(0,))])
+    assert after.sittings.tolist() == [0, 2]
+    assert after.administered[1].tolist() == [2, 1, 0]
+    assert after.eligible[1].tolist() == [2, 1, 1]
 
 
 def test_a_live_sitting_is_open_to_the_same_items_from_first_to_last() -> None:
