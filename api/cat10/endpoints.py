@@ -161,7 +161,10 @@ async def end_section(request: Request, client: Runner, section: Id) -> Response
     ),
 )
 async def create_session(request: Request, client: Runner, section: Id) -> JSONResponse:
-    """Prior ability chooses the first items; demographics are not read."""
+    """Prior ability chooses the first items; demographics, needs and preferences are not read.
+
+    A session is one without a need: other test players adapt what they show by themselves.
+    """
     runtime = _runtime(request)
     theta = prior_theta(await _body(request))
     told = await runtime.write(service.create_session, runtime, client, section, theta)

@@ -241,11 +241,12 @@ def prior_ability_chooses_the_first_item_and_not_the_score(player: Player) -> No
     assert thetas[0] == thetas[1]
 
 
-def demographics_change_nothing(player: Player) -> None:
+def demographics_and_needs_change_nothing(player: Player) -> None:
     section = player.section()
-    told = base64.b64encode(json.dumps({"sex": "female", "birthDate": "1960-01-01"}).encode()).decode()
-    plain, other = player.session(section), player.session(section, {"demographics": told})
-    assert plain["nextItems"] == other["nextItems"]
+    plain = player.session(section)
+    for name in ("demographics", "personalNeedsAndPreferences"):
+        told = base64.b64encode(json.dumps({"sex": "female", "birthDate": "1960-01-01"}).encode()).decode()
+        assert player.session(section, {name: told})["nextItems"] == plain["nextItems"]
 
 
 def results_that_are_not_final_do_not_count(player: Player) -> None:
@@ -311,7 +312,7 @@ CHECKS: tuple[Callable[[Player], None], ...] = (
     results_of_other_offered_items_are_taken_in,
     what_a_common_player_sends_is_accepted,
     prior_ability_chooses_the_first_item_and_not_the_score,
-    demographics_change_nothing,
+    demographics_and_needs_change_nothing,
     results_that_are_not_final_do_not_count,
     refusals_are_status_info,
     ending_a_session_twice_is_ending_it_once,

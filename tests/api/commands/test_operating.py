@@ -51,7 +51,8 @@ def bank(flags: tuple[str, ...] = ()) -> Bank:
         {"id": one.id, "model": "2pl", "a": 1.0, "b": (n - 5) / 3, "scale": "s", "flags": list(flags)}
         for n, one in enumerate(plain)
     ]
-    items = tuple(replace(one, status="operational") for one in plain)
+    access = (("textual",), ("textual", "visual"))
+    items = tuple(replace(one, status="operational", access=access[n % 2]) for n, one in enumerate(plain))
     return Bank(items, {}, whole.framework, whole.media, tuple(rows))
 
 
@@ -195,3 +196,17 @@ def test_a_list_of_people_is_invited_whole_or_not_at_all(desk: Path, capsys: Any
         people.write_text(text)
         assert told in said(capsys, *invite, status=2)
     assert said(capsys, "test", "list")[0]["sittings"] == 0
+
+
+def test_people_are_invited_for_a_need_that_the_design_offers(desk: Path, capsys: Any) -> None:
+    Path("design.toml").write_text(DESIGN + '[accommodation]\nneeds = ["no-visual"]\nmax = 5\n')
+    said(capsys, *PUBLISH)
+    said(capsys, "client", "add", "--organisation", "CHU", "--name", "SIRH", "--role", "hr")
+    invite = ("invite", "NURSES", "--organisation", "CHU")
+    Path("people.csv").write_text("identifier;need\n1;no-visual\n2;\n")
+    rows = said(capsys, *invite, "--people", "people.csv")
+    rows += said(capsys, *invite, "--identifier", "3", "--need", "no-visual")
+    assert [row["identifier"] for row in rows] == ["1", "2", "3"]
+    assert "no-visual" not in str(rows)
+    refused = said(capsys, *invite, "--identifier", "4", "--need", "no-sight", status=2)
+    assert "offered for ('no-visual'), got another" in refused
