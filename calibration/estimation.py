@@ -161,6 +161,7 @@ def calibrate(
             tol=tol,
             limit=max_iterations,
             errors=errors != "none" and problem.n_free <= MOST_PARAMETERS,
+            exact=problem.n_free <= MOST_PARAMETERS,
             cross=errors in ("crossproduct", "sandwich"),
             histogram=latent == "histogram",
             began=data.began,

@@ -22,6 +22,9 @@ from item_bank.parameters import ParameterSet, Population
 
 __all__ = ["result_of"]
 
+ENDLESS = 15.0
+"""A standard deviation beyond this, in logits, is no population's: even total scores hardly mix."""
+
 
 def result_of(
     found: Estimate,
@@ -160,8 +163,10 @@ def _notes(found: Estimate) -> list[Sentence]:
     for group, latent, (_, sd) in zip(
         found.problem.structure.groups, found.problem.latents, moments, strict=True
     ):
-        if latent.free_sd and sd <= 2.0 * LEAST_SD:
+        if latent.free_sd and sd <= max(2.0 * LEAST_SD, 1.001 * found.problem.least_sd):
             notes.append(Sentence("no-variance", group=group))
+        if latent.free_sd and sd > ENDLESS:
+            notes.append(Sentence("endless-variance", group=group, sd=sd))
     return notes
 
 

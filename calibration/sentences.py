@@ -35,6 +35,10 @@ ENGLISH = {
         "not determine some parameters (priors would)"
     ),
     "no-variance": ("the variance of group '{group}' is estimated as 0: the items do not tell people apart"),
+    "endless-variance": (
+        "the standard deviation of group '{group}' is {sd:.0f}: the items put nearly everybody in the same "
+        "order, as if they were one item"
+    ),
     "no-errors": (
         "no standard errors: {parameters} parameters need matrices of {size:.1f} GB each; calibrate fewer "
         "items at a time for them"

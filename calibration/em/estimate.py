@@ -95,12 +95,34 @@ def estimate(
     tol: float,
     limit: int,
     errors: bool,
+    exact: bool = True,
     cross: bool = False,
     histogram: bool = False,
     began: float | None = None,
     watch: Callable[[Progress], None] | None = None,
 ) -> Estimate:
-    """Maximise from `free` on and compute the information at the maximum."""
+    """Maximise from `free` on and compute the information at the maximum.
+
+    Parameters
+    ----------
+    problem, free
+        What is maximised, and from where.
+    tol, limit
+        Bound on the remaining gain, most steps.
+    errors
+        Whether the information at the maximum is wanted. Without it a climb that was short is believed; one
+        that took more steps than a look at the exact information costs is checked by it all the same.
+    exact
+        Whether there is memory for the information.
+    cross
+        Whether the cross-product is wanted, too.
+    histogram
+        Whether the latent distributions are free weights.
+    began
+        When all began, on the clock of `time.perf_counter`.
+    watch
+        Called with a :class:`Progress` at every step.
+    """
     began = time.perf_counter() if began is None else began
 
     def tell(stage: str) -> Callable[[int, float, float], None] | None:
@@ -126,7 +148,7 @@ def estimate(
             free = point.free if trace.ahead is None else trace.ahead
             trace.iterations += trace.ahead is not None
     problem.follow(free, slack=SHIFTED)
-    point = problem.evaluate(free)
+    point = problem.evaluate(problem.inside(free))
     if point is None:
         raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
     information = None
@@ -134,17 +156,18 @@ def estimate(
     if histogram:
         problem, point = _histograms(problem, point, limit, trace, tell("weighing"))
         memory = Memory()
-    seconds, patience = 0.0, _patience(problem) if errors else limit
+    seconds, patience = 0.0, _patience(problem) if exact else limit
+    believed = 0 if errors else patience
     while True:
         patience = min(patience, limit - trace.iterations)
         point, trace = climb(
             problem, point, memory, tol=tol, limit=patience, watch=tell("climbing"), trace=trace
         )
         if trace.converged and problem.follow(point.free, slack=SHIFTED):
-            point = problem.evaluate(point.free) or point
+            point = problem.evaluate(problem.inside(point.free)) or point
             continue
         seconds = time.perf_counter() - began
-        if not errors:
+        if not exact or (trace.converged and trace.iterations < believed and newtons == 0):
             break
         information = observed_information(problem, point, cross=cross)
         asked = time.perf_counter()
@@ -155,12 +178,15 @@ def estimate(
         if trace.converged or better is None or trace.iterations >= limit or newtons >= NEWTONS:
             # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
             seconds += time.perf_counter() - asked
-            if trace.promised > STALE:
+            if errors and trace.promised > STALE:
                 information = observed_information(problem, point, cross=cross)
             break
         if watch:
             watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))
-    return Estimate(problem, point, trace, information, tol, seconds, time.perf_counter() - began - seconds)
+    ended = time.perf_counter() - began
+    if not errors:
+        return Estimate(problem, point, trace, None, tol, ended, 0.0)
+    return Estimate(problem, point, trace, information, tol, seconds, ended - seconds)
 
 
 def _histograms(

@@ -28,6 +28,7 @@ __all__ = [
     "Latent",
     "Normal",
     "Weights",
+    "finest",
     "grid_for",
     "shaped",
 ]
@@ -328,8 +329,20 @@ def grid_for(moments: list[tuple[float, float]], n: int) -> np.ndarray:
     One group gets `n` nodes on mean +- 6 standard deviations. Several get the same spacing in units of the
     smallest standard deviation over all their ranges together, at most 241 nodes.
     """
-    low = min(mean - HALF_WIDTH * sd for mean, sd in moments)
-    high = max(mean + HALF_WIDTH * sd for mean, sd in moments)
+    low, high = _range(moments)
     step = 2.0 * HALF_WIDTH * min(sd for _, sd in moments) / (n - 1)
     size = int(min(round((high - low) / step) + 1, max(MOST_NODES, n)))
     return np.linspace(low, high, size)
+
+
+def finest(moments: list[tuple[float, float]], n: int) -> float:
+    """Return the spacing of the most nodes that groups may share; 0 for one group, whose nodes follow it."""
+    if len(moments) == 1:
+        return 0.0
+    low, high = _range(moments)
+    return (high - low) / (max(MOST_NODES, n) - 1)
+
+
+def _range(moments: list[tuple[float, float]]) -> tuple[float, float]:
+    low = min(mean - HALF_WIDTH * sd for mean, sd in moments)
+    return low, max(mean + HALF_WIDTH * sd for mean, sd in moments)

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from calibration.em.latent import LEAST_SD, MOST_SD, Latent, Weights, grid_for
+from calibration.em.latent import LEAST_SD, MOST_SD, Latent, Weights, finest, grid_for
 from calibration.em.persons import Persons, Setting, scratch, tabulated
 from calibration.em.preconditioner import Arrow
 from calibration.em.priors import Priors
@@ -141,16 +141,25 @@ class Likelihood:
         self.n_evaluations = 0
         self.still = False
         self._tables = scratch(structure)
-        self.lower, self.upper = self._bounds()
         self._moments = [(latent.mean, latent.sd) for latent in latents]
         self.nodes = grid_for(self._moments, quadrature)
+        self.lower, self.upper = self._bounds()
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
         limits = [_box(name) for _, name, _ in self.structure.names]
         latent = [_box(name) for part in self.latents for name in part.names]
         box = np.array([*limits, *latent]).reshape(-1, 2)
+        spreads = self.structure.n_free + np.flatnonzero(
+            [name == "log_sd" for part in self.latents for name in part.names]
+        )
+        box[spreads, 0] = np.log(self.least_sd)
         return box[:, 0], box[:, 1]
+
+    @property
+    def least_sd(self) -> float:
+        """Least standard deviation of a group: below the spacing of shared nodes it has no meaning."""
+        return max(LEAST_SD, finest(self._moments, self.quadrature))
 
     def held(self, point: Point) -> np.ndarray:
         """Return which free parameters sit at a bound and would go beyond it."""
@@ -185,7 +194,12 @@ class Likelihood:
             return False
         self._moments = [(m, max(s, LEAST_SD)) for m, s in wanted]
         self.nodes = grid_for(self._moments, self.quadrature)
+        self.lower, self.upper = self._bounds()
         return True
+
+    def inside(self, free: np.ndarray) -> np.ndarray:
+        """Return `free` within its bounds."""
+        return np.clip(free, self.lower, self.upper)
 
     def evaluate(self, free: np.ndarray, double: bool = True) -> Point | None:
         """Do one E-step; None where `free` is no model (unordered thresholds, not finite)."""

@@ -139,7 +139,7 @@ def climb(
     before = 0.0
     for _ in range(limit):
         if problem.follow(point.free, slack=0.1):
-            point = problem.evaluate(point.free, double) or point
+            point = problem.evaluate(problem.inside(point.free), double) or point
         solve = problem.preconditioner(point).solve
         held = problem.held(point)
         gradient = np.where(held, 0.0, point.gradient)
@@ -154,7 +154,7 @@ def climb(
             watch(trace.iterations, point.value, gain)
         if gain <= tol or (not double and gain < before and gain * gain / before <= tol):
             trace.converged = True
-            trace.ahead = np.clip(point.free + step, problem.lower, problem.upper)
+            trace.ahead = problem.inside(point.free + step)
             return point, trace
         before = gain
         found = _advance(problem, point, step, noise, double)
@@ -186,7 +186,7 @@ def _advance(problem: Likelihood, point: Point, step: np.ndarray, noise: float, 
     gain = 0.5 * float(point.gradient @ step)
     length = 1.0
     for _ in range(12):
-        free = np.clip(point.free + length * step, problem.lower, problem.upper)
+        free = problem.inside(point.free + length * step)
         found = problem.evaluate(free, double)
         if found is not None and found.value >= point.value + 2e-4 * length * gain - noise:
             return found
@@ -258,7 +258,7 @@ def _chord(
             break
         moved = point.free.copy()
         moved[free] += step
-        found = problem.evaluate(np.clip(moved, problem.lower, problem.upper))
+        found = problem.evaluate(problem.inside(moved))
         if found is None or found.value < point.value - 1e-12 * abs(point.loglik):
             break
         point = found
@@ -324,7 +324,7 @@ def _damped_advance(
     def at(step: np.ndarray) -> Point | None:
         moved = point.free.copy()
         moved[free] += step
-        return problem.evaluate(np.clip(moved, problem.lower, problem.upper))
+        return problem.evaluate(problem.inside(moved))
 
     damping = trace.damping
     for _ in range(14):
@@ -354,7 +354,7 @@ def _leave_saddle(
     for length in (1.0, 0.3, 0.1, -1.0, -0.3, -0.1):
         moved = point.free.copy()
         moved[free] += length * direction
-        found = problem.evaluate(np.clip(moved, problem.lower, problem.upper))
+        found = problem.evaluate(problem.inside(moved))
         if found is not None and found.value > point.value + tol:
             return found
     return None

@@ -96,3 +96,30 @@ def test_no_failure_is_silent(seed, persons, items, size, kind, choice, bare, gr
         assert np.isfinite(values).all()
         errors = [e for value in row["se"].values() for e in np.atleast_1d(np.array(value, dtype=float))]
         assert np.isfinite(errors).all() or row["flags"]
+
+
+def test_a_group_that_does_not_vary_ends_the_climb():
+    """Three people tell nothing of a variance: it goes to 0, and the shared nodes stop following it."""
+    rng = np.random.default_rng(1)
+    theta, slopes, cuts = rng.normal(size=(300, 1)), rng.uniform(0.7, 2.0, 8), rng.normal(0.0, 1.2, 8)
+    x = (slopes * (theta - cuts) + rng.logistic(size=(300, 8)) > 0).astype(int)
+    found = calibrate(Responses.from_dense(x), "rasch", groups=["a"] * 3 + ["b"] * 297)
+    assert found.converged and found.parameters.fit["iterations"] < 100
+    assert any(note.code == "no-variance" and note.values["group"] == "a" for note in found.notes)
+
+
+def test_one_item_many_times_has_an_endless_variance():
+    x = np.repeat(design(1, 300, 1, 2, "plain"), 8, axis=1)
+    found = calibrate(Responses.from_dense(x), "rasch")
+    assert [note.code for note in found.notes] == ["repeated-items", "endless-variance"]
+
+
+def test_without_standard_errors_the_maximum_is_the_same():
+    """A Davidian curve starts near a saddle that gradients alone take for the maximum."""
+    rng = np.random.default_rng(8)
+    theta = rng.normal(size=(2000, 1))
+    slopes, cuts = rng.uniform(0.7, 2.0, 15), rng.normal(0.0, 1.2, 15)
+    x = (slopes * (theta - cuts) + rng.logistic(size=(2000, 15)) > 0).astype(int)
+    bare, full = (calibrate(x, "2pl", latent="davidian", errors=kind) for kind in ("none", "oakes"))
+    assert bare.converged and bare.covariance.size == 0 and not any(bare.parameters.items[0]["se"])
+    assert bare.loglik > full.loglik - 1e-4
