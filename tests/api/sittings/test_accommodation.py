@@ -17,6 +17,7 @@ from api.database.plans import Commit, Plan, Query
 from api.problems import Problem
 from api.runtime import Runtime
 from api.sittings import service
+from api.sittings.cookie import COOKIE
 from api.sittings.log import Log
 from api.sittings.replay import Replay, replay
 from api.sittings.rescoring import rescore
@@ -103,6 +104,16 @@ def test_a_need_is_met_by_items_that_suit_it_and_a_longer_test(run: Run, rule: s
             assert ("need" in started) == (need is not None)  # a log without one stays as it was
             found = await replayed(runtime, entry)
             assert found.holds, found.differences
+
+    run(scenario)
+
+
+def test_before_it_begins_the_candidate_is_told_the_length_that_holds(run: Run) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        await published(runtime)
+        for need, most in ((NEED, 7), (None, 5)):
+            card = await service.invitation(runtime, (await invited(runtime, CODE, need=need)).code)
+            assert (card.state, card.test.least, card.test.most) == ("new", 5, most)
 
     run(scenario)
 
@@ -214,12 +225,20 @@ def test_a_need_is_told_to_nobody(client: Browser, caplog: pytest.LogCaptureFixt
     assert NEED in refused.json()["detail"]  # told to who may invite, of the test and not of a person
     reply = client.post("/api/v1/invitations", headers=headers, json=body | {"need": NEED})
     code = reply.json()["code"]
+    client.get(f"/i/{code}")
+    welcome = client.get("/bienvenue", headers={"Accept": "text/html"})
+    client.cookies.clear()
     candidate = sit(client, code)
+    cookie = {"Cookie": f"{COOKIE}={candidate['Authorization'].removeprefix('Bearer ')}"}
+    page = client.get("/resultat", headers={"Accept": "text/html", **cookie})
+    assert (welcome.status_code, page.status_code) == (200, 200)
     (entry,) = client.get("/api/v1/results", headers=headers).json()["results"]
     assert entry["result"]["items"] == 7
     assert caplog.records
     told = [
         reply.text,
+        welcome.text,
+        page.text,
         client.get(f"/api/v1/invitations/{code}").text,
         client.get("/api/v1/sittings/current", headers=candidate).text,
         client.get("/api/v1/sittings/current/credential", headers=candidate).text,
