@@ -19,7 +19,7 @@ from cat_engine.kernels.seats import SERVED, STIMULUS, THETA, Seats, serve
 from cat_engine.selection.blueprint import Blueprint
 from cat_engine.selection.criteria import Exact, Material, Ranked, Selector
 from cat_engine.selection.exposure import Rule
-from cat_engine.selection.shadow import Shadow
+from cat_engine.selection.shadow import GAP, Shadow
 
 __all__ = ["Choice", "Machine"]
 
@@ -273,10 +273,13 @@ class Machine:
             if over[a] != GO_ON and self.shadow.holds(held):
                 choice.verdict[a] = over[a]
                 continue
-            row = values[a] - (_DEARER if over[a] != GO_ON else min(0, int(values[a].min()) - 1))
-            solution = self.shadow.assemble(row, masks[rows[a]], held)
+            gap = GAP
+            row = values[a] - min(0, int(values[a].min()) - 1)
+            if over[a] != GO_ON:  # only to be completed: as few items as can be
+                gap, row = 0.0, values[a] - _DEARER
+            solution = self.shadow.assemble(row, masks[rows[a]], held, gap)
             if solution.chosen is None and masks is not seats.usable:
-                solution = self.shadow.assemble(row, seats.usable[s], held)
+                solution = self.shadow.assemble(row, seats.usable[s], held, gap)
             if solution.chosen is None:
                 choice.verdict[a] = EXHAUSTED
                 continue

@@ -22,7 +22,11 @@ from cat_engine.kernels.pick import LOWEST
 from cat_engine.selection.requirements import Requirement, Requirements
 from cat_engine.selection.solver import Program, Solution
 
-__all__ = ["Shadow", "conflict"]
+__all__ = ["GAP", "Shadow", "conflict"]
+
+GAP = 1e-3
+"""The share of the greatest value that a shadow test may lack: to prove the last thousandth takes most of the
+time of the slowest steps (``python -m benchmarks blueprint`` prints both)."""
 
 _MORE = 25
 """How many times more relaxations may be solved where the first ones found no test at all."""
@@ -63,7 +67,9 @@ class Shadow:
             self._local.program = program
         return program
 
-    def assemble(self, values: np.ndarray, usable: np.ndarray, held: np.ndarray) -> Solution:
+    def assemble(
+        self, values: np.ndarray, usable: np.ndarray, held: np.ndarray, gap: float = GAP
+    ) -> Solution:
         """Return a whole test of greatest value.
 
         Parameters
@@ -74,6 +80,8 @@ class Shadow:
             Shape ``(n,)``: items that may enter.
         held
             Positions of the items that are in the test already.
+        gap
+            The share of the value that is not worth looking for.
         """
         n, columns = self.requirements.n, self._rows.matrix.shape[1]
         least, most = np.zeros(columns), np.ones(columns)
@@ -81,10 +89,10 @@ class Shadow:
         least[held] = most[held] = 1.0
         worth = np.zeros(columns)
         worth[:n] = np.where(values == LOWEST, 0, values)
-        solution = self._program.solve(worth, least, most, self._nodes)
+        solution = self._program.solve(worth, least, most, self._nodes, gap)
         if solution.chosen is None and not solution.proven:  # lost among branches: afresh, and with room
             self._local.program = None
-            solution = self._program.solve(worth, least, most, _MORE * self._nodes)
+            solution = self._program.solve(worth, least, most, _MORE * self._nodes, gap)
         if solution.chosen is None:
             return solution
         return Solution(solution.chosen[:n], solution.nodes, solution.proven)

@@ -2,7 +2,8 @@
 
 A `Program` keeps its linear relaxation in memory and re-optimises it from the last basis, which takes a
 fraction of a millisecond when only costs and a few bounds have changed. It branches, depth first, only
-where the relaxation leaves a variable fractional. Limits are counted in nodes, never in seconds.
+where the relaxation leaves a variable fractional: first with that variable in, which leads to whole solutions
+soonest, as most variables are out. Limits are counted in nodes and in value, never in seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Solution:
     nodes
         How many relaxations were solved.
     proven
-        Whether nothing better (or, without a solution, nothing at all) exists.
+        Whether nothing better by more than the gap (or, without a solution, nothing at all) exists.
     """
 
     chosen: np.ndarray | None
@@ -76,13 +77,23 @@ class Program:
         model.a_matrix_.value_ = matrix.data
         self._highs.passModel(model)
 
-    def solve(self, worth: np.ndarray, least: np.ndarray, most: np.ndarray, nodes: int) -> Solution:
+    def solve(
+        self,
+        worth: np.ndarray,
+        least: np.ndarray,
+        most: np.ndarray,
+        nodes: int,
+        gap: float = 0.0,
+    ) -> Solution:
         """Solve with each variable between `least` and `most` (0 or 1), in at most `nodes` relaxations.
 
         Parameters
         ----------
         worth
             Shape ``(columns,)``: whole numbers, millionths of the criterion.
+        gap
+            The share of the first relaxation's value that is not worth looking for: what is found lacks no
+            more of the best.
         """
         highs = self._highs
         highs.changeColsCost(len(self._columns), self._columns, worth * -_UNIT)
@@ -91,6 +102,7 @@ class Program:
         )
         best: np.ndarray | None = None
         most_worth = -np.inf
+        more = 0.5 * _UNIT  # worth is whole: less than one better is not better
         used = 0
         open_: list[list[tuple[int, float]]] = [[]]  # what each open node fixes, the next one last
         fixed: list[tuple[int, float]] = []
@@ -109,7 +121,9 @@ class Program:
             if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
                 continue
             bound = -highs.getInfo().objective_function_value
-            if bound <= most_worth + 0.5 * _UNIT:  # worth is whole: less than one better is not better
+            if used == 1:
+                more = max(more, gap * abs(bound))
+            if bound <= most_worth + more:
                 continue
             x = np.array(highs.getSolution().col_value)
             away = np.abs(x - np.rint(x))
@@ -117,7 +131,6 @@ class Program:
             if away[column] <= _WHOLE:
                 best, most_worth = x > 0.5, bound
                 continue
-            near = float(x[column] >= 0.5)
-            open_.append([*wanted, (column, 1.0 - near)])
-            open_.append([*wanted, (column, near)])
+            open_.append([*wanted, (column, 0.0)])
+            open_.append([*wanted, (column, 1.0)])
         return Solution(best, used, not open_)

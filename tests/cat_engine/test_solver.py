@@ -35,3 +35,21 @@ def test_a_lost_basis_is_not_mistaken_for_an_impossible_test() -> None:
     solution = program.solve(np.array([1, 4, 2, 3]), np.zeros(4), np.ones(4), 10)
     assert solution.chosen is not None
     assert solution.chosen.tolist() == [False, True, False, True]
+
+
+def test_branching_finds_the_best_or_stops_within_the_gap() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        worth, weight = rng.integers(1, 10**6, 12), rng.integers(20, 120, (2, 12)).astype(float)
+        limit = np.array([300.0, 250.0])
+        sets = (np.arange(1 << 12)[:, None] >> np.arange(12)) & 1
+        greatest = (sets @ worth)[(sets @ weight.T <= limit).all(axis=1)].max()
+        program = Program(csc_array(weight), np.full(2, -np.inf), limit)
+        whole = program.solve(worth, np.zeros(12), np.ones(12), 10_000)
+        early = program.solve(worth, np.zeros(12), np.ones(12), 10_000, gap=0.1)
+        for solution in (whole, early):
+            assert solution.chosen is not None and solution.proven
+            assert (weight @ solution.chosen <= limit).all()
+        assert worth @ whole.chosen == greatest
+        assert 0.88 * greatest < worth @ early.chosen  # the gap is a share of the relaxation's value
+        assert early.nodes <= whole.nodes
