@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from calibration.em.likelihood import Likelihood
 from calibration.em.priors import Priors
 from calibration.em.start import starting_values
 from calibration.em.structure import Restrictions, Structure
+from calibration.em.unused import may_be_unused, without_unused
 from calibration.reporting import result_of
 from calibration.result import Calibration
 from calibration.screening import screen
@@ -149,15 +151,24 @@ def calibrate(
         limits = Restrictions(
             held, equal, _differing(kept, kept_models, names, invariance, differ), sets or {}
         )
-        structure = Structure(kept.items, kept_models, kept.n_cat, names, limits)
         normals = _latents(names, kept_models, invariance, moments, fixed is not None)
         latents = [shaped(normal, latent) for normal in normals]
-        priors = Priors(structure, prior)
-        problem = Likelihood(structure, kept.persons(structure), latents, priors, quadrature)
-        items = starting_values(structure, kept.counts, kept.some())
+
+        def posed(limits: Restrictions) -> tuple[Likelihood, np.ndarray]:
+            structure = Structure(kept.items, kept_models, kept.n_cat, names, limits)
+            priors = Priors(structure, prior)
+            problem = Likelihood(structure, kept.persons(structure), latents, priors, quadrature)
+            items = starting_values(structure, kept.counts, kept.some())
+            return problem, np.concatenate([items, *(part.start() for part in latents)])
+
+        problem, start = posed(limits)
+        if may_be_unused(problem, data.n_persons):
+            tied = without_unused(problem, start)
+            if tied:
+                problem, start = posed(replace(limits, tied=tied))
         found = estimate(
             problem,
-            np.concatenate([items, *(part.start() for part in latents)]),
+            start,
             tol=tol,
             limit=max_iterations,
             errors=errors != "none" and problem.n_free <= MOST_PARAMETERS,

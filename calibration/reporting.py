@@ -61,6 +61,7 @@ def result_of(
     by_group: dict[str, list[dict[str, Any]]] = {}
     done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
     bounded, doubtful = _bounded(problem, point), _unsettled(found)
+    empty = _without_room(structure)
     for g, group in enumerate(structure.groups):
         rows = []
         for j, item in enumerate(responses.items):
@@ -76,6 +77,7 @@ def result_of(
                 fields, spread = done[r]
                 row |= fields | {"se": spread}
                 flags += item_verdicts(models[j], fields, spread, bounded.get(r, []), doubtful.get(r))
+                flags += empty.get(item, [])
                 if item in fixed_items:
                     flags.append("fixed: held at the value given")
             if item in responses.recoded:
@@ -126,7 +128,20 @@ def _status(flags: list[str]) -> str:
         return "left-out"
     if "fixed" in codes:
         return "fixed"
-    return "doubtful" if codes - {"few-responses", "rare-category"} else "calibrated"
+    return "doubtful" if codes - {"few-responses", "rare-category", "empty-category"} else "calibrated"
+
+
+def _without_room(structure: Structure) -> dict[str, list[str]]:
+    """Return flags of the categories that estimation left no room, by item."""
+    out: dict[str, list[str]] = {}
+    for item, name, group in structure.restrictions.tied:
+        i = structure.items.index(item)
+        category = structure.models[i].working(int(structure.n_cat[i])).index(name) - 1
+        where = f" in group '{group}'" if group else ""
+        out.setdefault(item, []).append(
+            f"empty-category: no response in category {category}{where}; the thresholds beside it are one"
+        )
+    return out
 
 
 def _bounded(problem: Likelihood, point: Point) -> dict[int, list[str]]:

@@ -115,6 +115,8 @@ class ItemModel:
         Working parameters that estimation holds at a value: ``{"a": 1.0}`` for Rasch.
     shared
         Working parameters that all items of this model in a calibration share: ``("a",)`` for 1PL.
+    ordered
+        Whether the intercepts must not rise, ``d1 >= d2 >= ...``: a category nobody uses makes two equal.
     linear
         ``(n_cat) -> Linear`` where neither `fixed` nor `shared` can say it (RSM), else None.
     free_variance
@@ -141,6 +143,7 @@ class ItemModel:
     information: Callable[..., None] | None = None
     chances: Callable[..., None] | None = None
     sums: Callable[..., None] | None = None
+    ordered: bool = False
     fixed: Mapping[str, float] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
     linear: Callable[[int], Linear] | None = None

@@ -199,7 +199,7 @@ class Likelihood:
 
     def inside(self, free: np.ndarray) -> np.ndarray:
         """Return `free` within its bounds."""
-        return np.clip(free, self.lower, self.upper)
+        return np.asarray(np.clip(free, self.lower, self.upper))
 
     def evaluate(self, free: np.ndarray, double: bool = True) -> Point | None:
         """Do one E-step; None where `free` is no model (unordered thresholds, not finite)."""

@@ -34,12 +34,16 @@ class Restrictions:
         Whether a working parameter may differ between groups: ``(item, name) -> bool``.
     sets
         Rating-scale set of an item, where not all items of the model share one.
+    tied
+        Working parameters of one group (None: of all) that equal another of the same item:
+        ``{(item, name, group): other name}``.
     """
 
     held: Mapping[tuple[str, str], float] = field(default_factory=dict)
     equal: Sequence[Sequence[tuple[str, str]]] = ()
     differs: Callable[[str, str], bool] = lambda item, name: False
     sets: Mapping[str, str] = field(default_factory=dict)
+    tied: Mapping[tuple[str, str, str | None], str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -243,6 +247,7 @@ class Structure:
         group = self.groups[g] if self.restrictions.differs(item, name) else None
         if shared:
             return ("shared", self.models[i].code, name, group)
+        name = self.restrictions.tied.get((item, name, group), name)
         return ("item", *self._united.get((item, name), (item, name)), group)
 
     def _number(self, recipes: list[_Recipe]) -> None:

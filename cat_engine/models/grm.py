@@ -5,7 +5,8 @@ The probability of a category is a difference of two logistics. With ``z_k = a t
     P(X = k) = logistic(z_k) logistic(-z_{k+1}) (1 - exp(-(d_k - d_{k+1}))),
 
 so that its logarithm is a sum of three terms that lose no digits at any theta. Where two thresholds are
-equal the third factor is 1e-100: a category that nobody reaches, yet an answer in it can be scored.
+equal the third factor is 1e-100: a category that nobody reaches, yet an answer in it can be scored. It is
+constant there, and so are its derivatives taken.
 
 References
 ----------
@@ -80,7 +81,7 @@ def gradient(items, i, theta, lp, out):
             out[k, k + 1] = -above
         if k > 0:
             out[k, k] = short
-        if 0 < k < last:
+        if 0 < k < last and items.d[i, k - 1] > items.d[i, k]:
             step = items.d[i, k - 1] - items.d[i, k]
             pull = exp(-step) / max(one_minus_exp(step), TINY)
             out[k, k] += pull
@@ -158,6 +159,7 @@ GRADED = register(
         from_fields=from_fields,
         to_fields=to_fields,
         start=start,
+        ordered=True,
         dichotomous=False,
     )
 )
