@@ -9,13 +9,16 @@ import numpy as np
 
 from cat_engine.family import ItemModel
 
-__all__ = ["FAR", "STEEP", "flag_lines", "item_verdicts"]
+__all__ = ["FAR", "STEEP", "VAGUE", "flag_lines", "item_verdicts"]
 
 STEEP = 5.0
 """A slope beyond this is flagged: so sharp a step is rarely real."""
 
 FAR = 5.0
 """A threshold farther from 0 than this lies where hardly anybody is."""
+
+VAGUE = 5.0
+"""With a standard error beyond this a parameter might be anything."""
 
 
 def item_verdicts(
@@ -60,8 +63,13 @@ def item_verdicts(
     if u is not None and u > 1.0 - 1e-4:
         flags.append("asymptote-at-bound: the upper asymptote is 1")
     spread = [e for value in errors.values() for e in (value if isinstance(value, list) else [value])]
-    if any(e is not None and not np.isfinite(e) for e in spread):
+    known = np.array([e for e in spread if e is not None], dtype=np.float64)
+    if not np.isfinite(known).all():
         flags.append("not-determined: the data say too little about a parameter for a standard error")
+    elif known.size and known.max() > VAGUE:
+        flags.append(
+            f"not-determined: the data hardly say what a parameter is, its standard error is {known.max():.1f}"
+        )
     return flags
 
 

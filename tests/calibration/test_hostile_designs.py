@@ -123,3 +123,13 @@ def test_without_standard_errors_the_maximum_is_the_same():
     bare, full = (calibrate(x, "2pl", latent="davidian", errors=kind) for kind in ("none", "oakes"))
     assert bare.converged and bare.covariance.size == 0 and not any(bare.parameters.items[0]["se"])
     assert bare.loglik > full.loglik - 1e-4
+
+
+def test_what_the_data_hardly_determine_is_flagged():
+    """Slopes of one item or of two have no maximum of their own: any standard error there is noise."""
+    x = design(5, 300, 2, 2, "plain")
+    for columns in (x[:, :1], x):
+        found = calibrate(Responses.from_dense(columns), "2pl")
+        for row in found.parameters.items:
+            assert row["status"] == "doubtful"
+            assert any(flag.startswith(("not-determined", "at-bound")) for flag in row["flags"])
