@@ -82,10 +82,17 @@ def run(args: argparse.Namespace) -> None:
     """Read, simulate and write."""
     from tqdm import tqdm
 
-    from calibration.study import study, write_study
+    from calibration.study import shadow_tests, study, write_study
     from calibration.study.report import write_report
 
     plan, persons = _plan(args)
+    reason = shadow_tests(plan.test)
+    if reason:
+        print(
+            f"this design needs shadow tests ({reason}): about a millisecond a choice instead of "
+            "microseconds; nested or disjoint counts of items would do without them",
+            file=sys.stderr,
+        )
     with tqdm(total=plan.n, unit=" sittings", disable=not sys.stderr.isatty(), leave=False) as bar:
         done = study(plan, scheduler=args.scheduler, progress=bar.update)
     summary = write_study(args.out, done, persons)
@@ -105,6 +112,9 @@ def _said(summary: dict[str, Any], out: str) -> str:
         f"{summary['overlap_rate'] or 0.0:.3f}, {summary['unused']} of {summary['n_items']} items unused; "
         f"{summary['constraints_violated']} constraints violated",
     ]
+    if summary["shadow_tests"]:
+        cost = 1_000.0 * summary["seconds"] / (summary["n"] * max(summary["mean_length"], 1.0))
+        lines.append(f"shadow tests, for {summary['shadow_tests']}: {cost:.2f} ms an item")
     level = summary["classification"]
     if level:
         lines.append(

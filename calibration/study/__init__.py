@@ -10,7 +10,7 @@ from __future__ import annotations
 from calibration.study.files import read_bank, read_design, read_given, write_study
 from calibration.study.plan import CHUNK, Part, Plan
 from calibration.study.run import Study, study
-from calibration.study.summary import summarise
+from calibration.study.summary import shadow_tests, summarise
 
 __all__ = [
     "CHUNK",
@@ -20,6 +20,7 @@ __all__ = [
     "read_bank",
     "read_design",
     "read_given",
+    "shadow_tests",
     "study",
     "summarise",
     "write_study",

@@ -15,10 +15,11 @@ from calibration.study.run import Study
 from cat_engine.grid import Grid, tabulate
 from cat_engine.record import RECORD_VERSION
 from cat_engine.scoring import Prior, score
+from cat_engine.selection.blueprint import crossing
 from cat_engine.session import AdaptiveTest
 from cat_engine.stopping import REASONS
 
-__all__ = ["SCHEMA", "item_table", "summarise"]
+__all__ = ["SCHEMA", "item_table", "shadow_tests", "summarise"]
 
 SCHEMA = "acquis/study/1"
 
@@ -79,9 +80,17 @@ def summarise(study: Study) -> dict[str, Any]:
         "person_fit": _person_fit(study),
         "constraints": checks,
         "constraints_violated": sum(check["violated"] for check in checks),
+        "shadow_tests": shadow_tests(test),
         "seconds": study.seconds,
         "sittings_per_second": plan.n / study.seconds,
     }
+
+
+def shadow_tests(test: AdaptiveTest) -> str | None:
+    """Say what makes the design need shadow tests, which take long; None where look-ahead suffices."""
+    if test.machine.shadow is None:
+        return None
+    return crossing(test.machine.blueprint.requirements) or "blueprint.method = 'shadow'"
 
 
 def item_table(study: Study) -> dict[str, list[Any]]:

@@ -85,6 +85,22 @@ def test_the_smallest_studies_have_a_report(files: Path, n: str) -> None:
     assert (files / "out" / "report.html").exists()
 
 
+def test_a_design_that_needs_shadow_tests_says_so_and_why(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert simulate("--n", "2", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["shadow_tests"] is None
+    sum_of_words = '[[constraint]]\nattribute = "words"\nmax = 200\n'
+    (files / "design.toml").write_text(f"{DESIGN}{sum_of_words}")
+    lines = ["item,domain,words", *(f"q{i},{'AB'[i % 2]},{20 + i}" for i in range(30))]
+    (files / "bank.csv").write_text("\n".join(lines) + "\n")
+    assert simulate("--n", "2") == 0
+    said = capsys.readouterr()
+    assert "needs shadow tests (a bound on the sum of words)" in said.err
+    assert "shadow tests, for a bound on the sum of words: " in said.out
+    assert "tests fantômes" in Path("out/report.html").read_text(encoding="utf-8")
+
+
 def test_given_answers_are_replayed(files: Path) -> None:
     assert simulate("--n", "10", "--responses", "given.csv") == 0
     sittings = table("sittings.csv")
