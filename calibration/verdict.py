@@ -68,7 +68,7 @@ def item_verdicts(
         flags.append("not-determined: the data say too little about a parameter for a standard error")
     elif known.size and known.max() > VAGUE:
         flags.append(
-            f"not-determined: the data hardly say what a parameter is, its standard error is {known.max():.1f}"
+            f"not-determined: the data hardly say a parameter: its standard error is {known.max():.1f}"
         )
     return flags
 

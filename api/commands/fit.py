@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,12 @@ def _say(fit: Fit, out: str) -> None:
     for kind in ("m2", "m2*", "c2"):
         if kind in fit.model:
             m = fit.model[kind]
+            against = f"CFI {m['cfi']:.3f}, TLI {m['tli']:.3f}"
+            if isnan(m["cfi"]):
+                against = "no CFI or TLI, as unrelated items would fit"
             print(
                 f"{kind.upper()} = {m['statistic']:.2f}, df {m['df']}, p = {m['p']:.4f}; "
-                f"RMSEA {m['rmsea']:.3f} [{m['rmsea_low']:.3f}, {m['rmsea_high']:.3f}], "
-                f"CFI {m['cfi']:.3f}, TLI {m['tli']:.3f}"
+                f"RMSEA {m['rmsea']:.3f} [{m['rmsea_low']:.3f}, {m['rmsea_high']:.3f}], {against}"
             )
     how = "sittings of the design" if fit.cutoffs_from == "sittings" else "the items that each person met"
     flagged = sum(flag != "" for flag in fit.persons["flag"])

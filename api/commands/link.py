@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from math import isnan
 
 from api.commands.inputs import add_language, add_to_report
 
@@ -63,7 +64,10 @@ def run(args: argparse.Namespace) -> None:
         print()
     else:
         print(f"{args.out}: theta_TO = {found.a:.6f} theta_FROM {found.b:+.6f}  ({found.method})")
-        print(f"{len(found.anchors)} anchors; standard errors {found.a_se:.4f} and {found.b_se:.4f}")
+        errors = f"standard errors {found.a_se:.4f} and {found.b_se:.4f}"
+        if isnan(found.a_se):
+            errors = "no standard errors with fewer than 3"
+        print(f"{len(found.anchors)} anchor{'s' * (len(found.anchors) > 1)}; {errors}")
         if found.dropped:
             print(f"left out as drifted: {', '.join(found.dropped)}")
         for note in found.notes:

@@ -98,3 +98,15 @@ def test_cut_offs_from_a_design(folder: Path, capsys: pytest.CaptureFixture[str]
     assert content["person_cutoffs_from"] == "sittings"
     assert main([*words, str(folder / "fit.json"), "--bank", str(design)]) == 2
     assert "expected --design beside --bank" in capsys.readouterr().err
+
+
+def test_items_that_hang_together_by_nothing_print_no_nan(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Few persons: unrelated items fit as well, and there is no CFI."""
+    alike = [[(i >> j) & 1 for j in range(8)] for i in range(0, 256, 5)]
+    write(folder / "alike.csv", alike, draw(EIGHT, 4).items)
+    words = ["fit", str(folder / "alike.csv"), "--params", str(folder / "params.json")]
+    assert main([*words, "--out", str(folder / "fit.json")]) == 0
+    said = capsys.readouterr().out
+    assert "no CFI or TLI" in said and "nan" not in said

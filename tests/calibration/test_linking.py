@@ -210,3 +210,5 @@ def test_the_command_writes_the_link_into_the_file(
     assert "only 3 anchors" in again["link_notes"][0]
     assert main([*words, "--anchors", "i0,zz", "--out", str(tmp_path / "c.json")]) == 2
     assert "zz" in capsys.readouterr().err
+    assert main([*words, "--anchors", "i0,i1", "--out", str(tmp_path / "d.json")]) == 0
+    assert "2 anchors; no standard errors with fewer than 3" in capsys.readouterr().out
