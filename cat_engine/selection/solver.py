@@ -126,9 +126,9 @@ class Program:
             if bound <= most_worth + more:
                 continue
             x = np.array(highs.getSolution().col_value)
-            away = np.abs(x - np.rint(x))
+            away = np.rint(np.abs(x - np.rint(x)) / _WHOLE)  # equals stay equal, whatever the last basis
             column = int(np.argmax(away))
-            if away[column] <= _WHOLE:
+            if away[column] <= 1.0:
                 best, most_worth = x > 0.5, bound
                 continue
             open_.append([*wanted, (column, 0.0)])
