@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     reason = shadow_tests(plan.test)
     if reason:
         print(
-            f"this design needs shadow tests ({reason}): from one to tens of milliseconds a choice instead of "
+            f"this design needs shadow tests ({reason}): from one to tens of milliseconds a choice, not "
             "microseconds; nested or disjoint counts of items would do without them",
             file=sys.stderr,
         )
