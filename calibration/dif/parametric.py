@@ -188,10 +188,13 @@ def wald_tests(fits: Fits, apart: frozenset[str], items: list[str]) -> list[Para
             out.append(_nothing())
             continue
         found = fits.apart(apart | {item})
-        contrast = np.zeros((len(fits.names[item]), len(found.names)))
-        for k, name in enumerate(fits.names[item]):
-            contrast[k, found.names.index((item, name, fits.pair.reference_name))] = -1.0
-            contrast[k, found.names.index((item, name, fits.pair.focal_name))] = 1.0
+        names = fits.names[item]
+        contrast = np.zeros((len(names), len(found.names)))
+        for group, sign in ((fits.pair.reference_name, -1.0), (fits.pair.focal_name, 1.0)):
+            at = -1
+            for k, name in enumerate(names):  # a threshold of an unused category is the one before it
+                at = found.names.index((item, name, group)) if (item, name, group) in found.names else at
+                contrast[k, at] = sign
         gap = contrast @ found.estimates
         covariance = contrast @ np.nan_to_num(found.covariance) @ contrast.T
         known = np.isfinite(np.abs(contrast) @ np.diag(found.covariance))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from calibration import calibrate
+from calibration.dif import detect
 from item_bank.responses import Responses
 
 
@@ -57,3 +58,13 @@ def test_persons_without_weight_use_no_category() -> None:
     assert (
         "empty-category: no response in category 3; the thresholds beside it are one" in found.flagged["I2"]
     )
+
+
+def test_every_threshold_counts_in_differential_functioning() -> None:
+    x, groups = spoilt()
+    row = next(
+        r
+        for r in detect(Responses.from_dense(x), groups, "wald", model="grm").to_dict()["items"]
+        if r["id"] == "I1"
+    )
+    assert row["df"] == 5 and row["p"] < 1e-6
