@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import shutil
 import subprocess
@@ -268,8 +269,8 @@ async def _fill_and_free(server: Any, filler: Path, tmp_path: Path) -> None:
         await prepare(runtime)
         codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(200)]
 
-        async def one_after_the_other() -> None:
-            while codes and not over:
+        async def one_after_the_other(until: int) -> None:
+            while len(codes) > until:
                 sitter = Sitter(runtime, refusals)
                 sitters.append(sitter)
                 await sitter.sit(codes.pop())
@@ -277,22 +278,20 @@ async def _fill_and_free(server: Any, filler: Path, tmp_path: Path) -> None:
         def acknowledged() -> int:
             return sum(len(s.acknowledged) for s in sitters)
 
-        over = False
-        people = [asyncio.create_task(one_after_the_other()) for _ in range(8)]
-        while acknowledged() < 20:
-            await asyncio.sleep(0.001)
+        await one_after_the_other(195)
         await asyncio.to_thread(_fill, filler)
+        people = [asyncio.create_task(one_after_the_other(0)) for _ in range(8)]
         before = -1
-        while before != acknowledged() or not refusals:  # what is allocated already is still used
+        while before != acknowledged():  # what is allocated already is still used
             before = acknowledged()
             await asyncio.sleep(0.5)
+        assert refusals, "everybody had finished before the disk was full"
         filler.unlink()
         await asyncio.to_thread(revive_postgres, server)  # where it had to stop altogether
         freed = time.monotonic()
-        while acknowledged() == before:
+        while acknowledged() == before and time.monotonic() - freed < 5.0:
             await asyncio.sleep(0.01)
         assert time.monotonic() - freed < 5.0
-        over = True
         await asyncio.gather(*people)
         assert set(refusals) <= {"unavailable", "busy"}
         await all_there(runtime, sitters)
@@ -301,7 +300,10 @@ async def _fill_and_free(server: Any, filler: Path, tmp_path: Path) -> None:
 
 
 def _fill(filler: Path) -> None:
-    """Write until the disk is full."""
+    """Write until the disk is full: what there is room for at once, then the rest."""
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        room = os.statvfs(filler.parent)
+        os.posix_fallocate(file.fileno(), 0, max(room.f_bavail - 32, 1) * room.f_frsize)
+        file.seek(0, os.SEEK_END)
         while file.write(bytes(4096)):
             pass
