@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.cat_engine.choices import DESIGNS
-from tests.cat_engine.test_record import GLIBC, ROOT, _avx512_dispatched
+from tests.cat_engine.test_record import GLIBC, _avx512_dispatched, alone
 
 SETTINGS: dict[str, dict[str, str]] = {
     "compiler off": {"NUMBA_DISABLE_JIT": "1"},
@@ -26,24 +22,11 @@ SETTINGS: dict[str, dict[str, str]] = {
 }
 
 
-def sit(settings: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.cat_engine.choices"],
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
-
-
 @pytest.fixture(scope="module")
 def runs() -> dict[str, dict[str, Any]]:
     """Every setting in a process of its own, two at a time."""
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(SETTINGS, pool.map(sit, SETTINGS.values()), strict=True))
+        return dict(zip(SETTINGS, pool.map(lambda s: alone("choices", **s), SETTINGS.values()), strict=True))
 
 
 @pytest.mark.timeout(1200)  # the generic processor's kernels may have to be compiled

@@ -33,10 +33,10 @@ GOLDEN = {  # 10,000 histories, record version 1, numba 0.68.1 and plain Python 
 }
 
 
-def histories(*options: str, **settings: str) -> dict[str, Any]:
-    """Score the golden histories in a process of its own."""
+def alone(module: str, *options: str, **settings: str) -> dict[str, Any]:
+    """Run a module in a process of its own; return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.cat_engine.histories", *options],
+        [sys.executable, "-W", "error", "-m", f"tests.cat_engine.{module}", *options],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,
@@ -45,6 +45,11 @@ def histories(*options: str, **settings: str) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
+
+
+def histories(*options: str, **settings: str) -> dict[str, Any]:
+    """Score the golden histories in a process of its own."""
+    return alone("histories", *options, **settings)
 
 
 def _avx512_dispatched() -> list[str]:
