@@ -90,7 +90,7 @@ def _moments(anchors: Anchors, method: str, unit: bool) -> tuple[float, float]:
     if not pairs:
         raise InputError(
             f"expected anchors with slopes and thresholds for '{method}', got none; "
-            "use stocking-lord or haebara"
+            "give others, or link by their curves (stocking-lord, haebara)"
         )
     b_start = np.concatenate([thresholds_of(x) for x, _ in pairs])
     b_to = np.concatenate([thresholds_of(y) for _, y in pairs])
@@ -101,7 +101,8 @@ def _moments(anchors: Anchors, method: str, unit: bool) -> tuple[float, float]:
     else:
         if len(b_start) < 2 or b_start.std() == 0.0:
             raise InputError(
-                "expected anchors of different difficulty for 'mean-sigma', got none; use stocking-lord"
+                "expected anchors of different difficulty for 'mean-sigma', got none; "
+                "give others, or link by their curves (stocking-lord)"
             )
         a = float(b_to.std() / b_start.std())
     return a, float(b_to.mean() - a * b_start.mean())
