@@ -92,6 +92,10 @@ async def answer(request: Request) -> Response:
     handle = first(sent, "question")
     skips = first(sent, "geste") == "passer-oui"
     fields: Sent = {} if skips else {n: values for n, values in sent.items() if n not in OWN_FIELDS}
+    if view.phase == "interrupted" and await refusal(visit, token, handle, fields) == "stale":
+        # no pause, only silence: whoever thought for long and now answers is back, and the answer counts
+        await service.resume(visit.runtime, token)
+        view = await service.current(visit.runtime, token, visit.t.language)
     if view.item is None or handle != view.handle:
         return await late(visit, token, view, handle, fields)
     if spoken in LANGUAGES:
@@ -163,14 +167,23 @@ async def late(visit: Visit, token: str, view: View, handle: str, fields: Sent) 
     When the very same answer was recorded before (a double click, a reply that got lost), all is well and the
     sitting goes on. Otherwise the page was an old one: the open question is shown, and why.
     """
-    try:
-        await service.answer(visit.runtime, token, handle=handle, response={}, key=key_of(handle, fields))
-    except Problem as problem:
-        if problem.code in ("stale", "already_answered"):
-            return standing(visit, view, 409, notice="notice.stale")
-        if problem.code not in ("key_reused", "interrupted", "awaiting_decision", "finished"):
-            raise
+    if await refusal(visit, token, handle, fields) == "stale":
+        return standing(visit, view, 409, notice="notice.stale")
     return to("/question")
+
+
+async def refusal(visit: Visit, token: str, handle: str, fields: Sent) -> str:
+    """Return why the service takes no such answer now: ``key_reused`` where it has it already.
+
+    The service is asked with a handle that no question has, so that asking never records anything.
+    """
+    try:
+        await service.answer(visit.runtime, token, handle="", response={}, key=key_of(handle, fields))
+    except Problem as problem:
+        if problem.code in ("key_reused", "stale", "interrupted", "awaiting_decision", "finished"):
+            return problem.code
+        raise
+    raise AssertionError("an answer to no question was taken")
 
 
 @router.get("/question/image/{handle}/{name}")

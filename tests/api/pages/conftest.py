@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from api.app import create_app
 from api.runtime import Runtime
@@ -17,6 +19,8 @@ from api.settings import Settings
 from tests.api.browser import Browser, browser
 from tests.api.sample import invited, prepare
 
+TIMED = "TIMED"
+TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120}
 BROWSER = {"accept": "text/html", "sec-fetch-site": "same-origin"}
 
 
@@ -43,15 +47,30 @@ class Site:
         assert found
         return found[1]
 
-    def enter(self) -> str:
+    def enter(self, code: str = "") -> str:
         """Begin a sitting; return the page of its first question."""
-        self.post("/", {"code": self.codes[-1]})
+        self.post("/", {"code": code or self.codes[1]})
         self.post("/bienvenue")
         return str(self.get("/question").text)
 
     def forget(self) -> None:
         """Be another browser."""
         self.client.cookies.clear()
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.runtime.skew += seconds * 1_000_000
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log of this browser's sitting."""
+        sitting = (self.client.cookies.get("acquis_sitting") or "").strip('"').split(".")[0]
+        engine = create_engine(self.runtime.settings.database_url)
+        try:
+            with engine.connect() as connection:
+                query = text("SELECT body FROM event WHERE session_id = :id ORDER BY seq")
+                return [json.loads(body) for (body,) in connection.execute(query, {"id": sitting})]
+        finally:
+            engine.dispose()
 
 
 def handle(page: str) -> str:
@@ -63,7 +82,7 @@ def handle(page: str) -> str:
 
 @pytest.fixture
 def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
-    """The application with the sample test, two invitations, and passers-by let in."""
+    """The application: two invitations to the sample test, one to it with a time limit; passers-by let in."""
     settings = Settings(sqlite_url, base_url="http://testserver", keys=tmp_path / "keys", walk_in=True)
 
     async def prepared() -> list[str]:
@@ -71,7 +90,9 @@ def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
         await runtime.database.open()
         try:
             await prepare(runtime)
-            return [(await invited(runtime, identifier=f"M-{n}")).code for n in range(2)]
+            await prepare(runtime, TIMED, time=TIMES)
+            codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(2)]
+            return [*codes, (await invited(runtime, TIMED, identifier="M-2")).code]
         finally:
             await runtime.database.close()
 

@@ -185,6 +185,28 @@ def test_a_pause_and_on(site: Site) -> None:
     assert handle(site.get("/question").text) == handle(page)
 
 
+@pytest.mark.parametrize("fields", [{"a.RESPONSE": "B"}, {"geste": "passer-oui"}])
+def test_an_answer_after_a_long_thought_is_the_one_that_counts(site: Site, fields: dict[str, str]) -> None:
+    """A timed test takes a long silence for an interruption: whoever comes back with an answer goes on."""
+    page = site.enter(site.codes[2])
+    site.wait(150)  # 50 seconds more than the rules call silence
+    reply = site.post("/question", fields | {"question": handle(page)})
+    assert (reply.status_code, reply.headers["location"]) == (303, "/question")
+    assert "Question 2" in site.get("/question").text
+    assert [e["kind"] for e in site.events()[2:5]] == ["interrupted", "resumed", "answered"]
+    assert site.events()[4]["data"]["response"] == ({"RESPONSE": ["B"]} if "a.RESPONSE" in fields else {})
+
+
+def test_the_language_and_a_mistake_after_a_long_thought_keep_what_was_chosen(site: Site) -> None:
+    page = site.enter(site.codes[2])
+    site.wait(150)
+    fields = {"question": handle(page), "a.RESPONSE": "C"}
+    assert re.search(r'value="C" checked', site.post("/question", fields | {"langue": "en"}).text)
+    site.wait(150)
+    reply = site.post("/question", {"question": handle(page), "geste": "valider"})
+    assert (reply.status_code, "To correct" in reply.text) == (422, True)
+
+
 def test_leaving_a_shared_computer_and_coming_back(site: Site) -> None:
     page = site.enter()
     site.post("/pause")
