@@ -10,7 +10,7 @@ from typing import Any
 
 from cat_engine.errors import InputError
 
-__all__ = ["POSTGRES_SETTINGS", "SQLITE_MINIMUM", "check_postgres", "check_sqlite"]
+__all__ = ["POSTGRES_SETTINGS", "SQLITE_MINIMUM", "STANDBYS", "check_postgres", "check_sqlite"]
 
 SQLITE_MINIMUM = (3, 51, 3)
 """Older libraries can corrupt a WAL database when a writer and a checkpoint meet (the WAL-reset bug)."""
@@ -21,6 +21,9 @@ POSTGRES_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "synchronous_commit": ("on", "local", "remote_write", "remote_apply"),
 }
 """What PostgreSQL must be set to; a commit has reached the disk before it is acknowledged."""
+
+STANDBYS = "synchronous_standby_names"
+"""PostgreSQL's setting that names the servers which a commit has to reach as well."""
 
 
 def check_sqlite(connection: Any, version: tuple[int, ...]) -> None:
@@ -58,7 +61,7 @@ def check_postgres(settings: Mapping[str, str]) -> None:
     Parameters
     ----------
     settings
-        The values of `POSTGRES_SETTINGS` as this connection sees them.
+        The values of `POSTGRES_SETTINGS` and of `STANDBYS` as this connection sees them.
     """
     for name, allowed in POSTGRES_SETTINGS.items():
         if settings[name] not in allowed:
@@ -66,6 +69,13 @@ def check_postgres(settings: Mapping[str, str]) -> None:
                 f"expected PostgreSQL's {name} to be {' or '.join(allowed)}, got {settings[name]}; "
                 "a crash would lose acknowledged answers: change it for this database and this role"
             )
+    named = settings.get(STANDBYS)
+    if named and settings["synchronous_commit"] == "local":
+        raise InputError(
+            f"expected PostgreSQL's synchronous_commit to be on, remote_apply or remote_write ({STANDBYS} "
+            f"is {named}), got local: commits do not wait for it, so that losing this server "
+            "loses acknowledged answers; change it for this database and this role"
+        )
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -28,7 +28,10 @@ def engine_for(url: str) -> Engine:
         raise InputError(
             f"expected a database address that starts with sqlite:/// or postgresql://, got '{scheme}://...'"
         )
-    return create_engine(f"postgresql+psycopg://{rest}")
+    import psycopg
+
+    # libpq reads the address itself: it may name several servers.
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(f"postgresql://{rest}"))
 
 
 def migrate(url: str) -> None:

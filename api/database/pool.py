@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from api.database.plans import Busy, Unavailable
-from api.database.wire import Connection
+from api.database.wire import SILENCE, Connection
 
 __all__ = ["Pool"]
 
@@ -25,15 +25,22 @@ _ON_CONNECT = (
 
 
 class Pool:
-    """At most `size` connections; at most `waiting` requests in the queue, for `patience` seconds each."""
+    """At most `size` connections; at most `waiting` requests in the queue, for `patience` seconds each.
 
-    def __init__(self, conninfo: str, size: int, waiting: int, patience: float) -> None:
+    A request that has a connection is told when the server says nothing for `silence` seconds.
+    """
+
+    def __init__(
+        self, conninfo: str, size: int, waiting: int, patience: float, silence: float = SILENCE
+    ) -> None:
         self.conninfo = conninfo
         self.size = size
         self.waiting = waiting
         self.patience = patience
+        self.silence = silence
         self._idle: list[Connection] = []  # the last used is used next: it is warm
         self._open = 0
+        self._unanswered: dict[Connection, asyncio.Task[None]] = {}
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -45,8 +52,9 @@ class Pool:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection.
 
-        One that comes back in the middle of something is closed, and after a failure of the server so are
-        the idle ones, which have failed as well.
+        One that comes back in the middle of something is closed, once the server has said what became of
+        it: until then it counts as open, so that a server on which commits wait has never more than `size`
+        of them. After a failure of the server the idle ones are closed as well, which have failed, too.
         """
         connection = await self._take()
         try:
@@ -58,15 +66,29 @@ class Pool:
         finally:
             if connection.idle:
                 self._idle.append(connection)
+                self._wake()
+            elif connection.unanswered:
+                self._unanswered[connection] = asyncio.create_task(self._outlast(connection))
             else:
-                await connection.close()
-                self._open -= 1
-            self._wake()
+                await self._drop(connection)
+
+    async def _outlast(self, connection: Connection) -> None:
+        await connection.answered()
+        del self._unanswered[connection]
+        await self._drop(connection)
+
+    async def _drop(self, connection: Connection) -> None:
+        await connection.close()
+        self._open -= 1
+        self._wake()
 
     async def close(self) -> None:
-        """Close the idle connections; lent ones close when they come back."""
+        """Close the idle connections and those that the server does not answer; lent ones close later."""
         self.size = 0
         await self._drop_idle()
+        for connection, task in list(self._unanswered.items()):
+            await connection.close()
+            await task
 
     async def _drop_idle(self) -> None:
         idle, self._idle = self._idle, []
@@ -85,7 +107,7 @@ class Pool:
             self._open -= 1
         self._open += 1
         try:
-            connection = await Connection.connect(self.conninfo, _ON_CONNECT)
+            connection = await Connection.connect(self.conninfo, _ON_CONNECT, self.silence)
         except BaseException as error:
             self._open -= 1
             self._wake()

@@ -14,7 +14,7 @@ from psycopg import errors
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from api.database.durability import POSTGRES_SETTINGS, check_postgres
+from api.database.durability import POSTGRES_SETTINGS, STANDBYS, check_postgres
 from api.database.plans import (
     ATTEMPTS,
     Call,
@@ -35,7 +35,12 @@ __all__ = ["PostgreSQL"]
 
 T = TypeVar("T")
 _Start = Callable[..., Plan[T]]
-_CONFLICT = (errors.IntegrityError, errors.SerializationFailure, errors.DeadlockDetected)
+_CONFLICT = (
+    errors.IntegrityError,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.DivisionByZero,  # what a write stands on does not hold (`api.sittings.turn`)
+)
 
 
 class PostgreSQL:
@@ -71,8 +76,9 @@ class PostgreSQL:
     async def open(self) -> None:
         """Connect and check the server's durability."""
         async with self.pool.connection() as connection:
-            shown = await connection.run([(f"SHOW {name}", ()) for name in POSTGRES_SETTINGS])
-            settings = {name: rows[0][0] for name, rows in zip(POSTGRES_SETTINGS, shown, strict=True)}
+            names = (*POSTGRES_SETTINGS, STANDBYS)
+            shown = await connection.run([(f"SHOW {name}", ()) for name in names])
+            settings = {name: rows[0][0] for name, rows in zip(names, shown, strict=True)}
         try:
             if self._durable:
                 check_postgres(settings)
@@ -117,7 +123,7 @@ class PostgreSQL:
                 return step.value
         except _CONFLICT as error:
             raise Conflict(str(error)) from error
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.InternalError) as error:
             raise Unavailable(str(error)) from error
 
     async def _run(self, connection: Connection, calls: Sequence[Call]) -> list[Rows]:

@@ -49,7 +49,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -128,7 +128,8 @@ invitation = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
-    # Sensitive, and said nowhere else than here and in the first event of the sitting that came of it:
+    # Sensitive, and said nowhere else than here and in the first event of the sitting that came of it; both
+    # go when the person is erased:
     Column("need", Text),
 )
 
@@ -214,7 +215,7 @@ result = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
-    Column("session_id", ForeignKey("session.id"), nullable=False),
+    Column("session_id", ForeignKey("session.id")),  # empty where it was erased with its answers
     Column("person_id", ForeignKey("person.id"), nullable=False, index=True),
     Column("version", Integer, nullable=False),
     Column("current", SmallInteger, nullable=False),
@@ -233,6 +234,12 @@ Index(
     unique=True,
     sqlite_where=text("current = 1"),
     postgresql_where=text("current = 1"),
+)
+Index(
+    "result_withdrawn_idx",
+    result.c.id,
+    sqlite_where=text("status <> 'valid'"),
+    postgresql_where=text("status <> 'valid'"),
 )
 
 outbox = Table(

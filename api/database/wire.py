@@ -5,6 +5,10 @@ that psycopg has over it (`psycopg.pq`). Statements travel in pipeline mode: how
 trip and one transaction, which PostgreSQL commits at the pipeline's end.
 Each is prepared when it is first used.
 
+A commit may take for ever: where a synchronous standby is away, PostgreSQL waits for it. Whoever asked is
+told after a while that nobody knows; the connection is kept until the server has said what became of it.
+Nothing cancels that wait: PostgreSQL would then say that it has committed, on one machine alone.
+
 Values are texts, integers, bytes and None (`api.database.tables`), which keeps the conversions short.
 """
 
@@ -19,7 +23,7 @@ from psycopg import AsyncConnection, errors
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-__all__ = ["Connection", "Statement"]
+__all__ = ["SILENCE", "Connection", "Statement"]
 
 Statement = tuple[str, Sequence[str | int | bytes | None]]
 """SQL with places ``$1``, ``$2`` ..., and what goes there."""
@@ -43,6 +47,9 @@ _READ: Mapping[int, Callable[[bytes], Any]] = {
 
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
+SILENCE = 8.0
+"""Seconds without a word from the server after which whoever waits is told so."""
+
 
 class Connection:
     """A connection; use `connect` to make one.
@@ -53,8 +60,13 @@ class Connection:
         Whether it can be used no more.
     """
 
-    def __init__(self, made: AsyncConnection[Any]) -> None:
+    def __init__(self, made: AsyncConnection[Any], silence: float = SILENCE) -> None:
         self._made = made
+        self._silence = silence
+        self._heard = 0.0  # when the server last said something
+        self._unanswered: asyncio.Future[None] | None = None  # until it has answered all that was sent
+        self._timer: asyncio.TimerHandle | None = None
+        self._warning = ""
         self._libpq: PGconn = made.pgconn
         self._names: dict[str, bytes] = {}
         self._results: list[PGresult] = []
@@ -62,11 +74,12 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._socket = self._libpq.socket
         self.closed = False
+        self._libpq.notice_handler = self._noticed
         self._libpq.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._readable)
 
     @staticmethod
-    async def connect(conninfo: str, first: str) -> Connection:
+    async def connect(conninfo: str, first: str, silence: float = SILENCE) -> Connection:
         """Connect and execute `first`.
 
         Raises
@@ -84,12 +97,22 @@ class Connection:
             tcp_user_timeout=8000,
         )
         await made.execute(first)
-        return Connection(made)
+        return Connection(made, silence)
 
     @property
     def idle(self) -> bool:
         """Whether everything that was sent has been answered."""
         return self._waiter is None and not self.closed
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the server has been sent a whole transaction and has not said yet what became of it."""
+        return self._unanswered is not None and not self.closed
+
+    async def answered(self) -> None:
+        """Wait until the server has said what became of a transaction, or the connection is no more."""
+        if self._unanswered is not None:
+            await self._unanswered
 
     async def run(self, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
         """Run `statements` as one transaction; return the rows of each, once it is committed.
@@ -97,9 +120,9 @@ class Connection:
         Raises
         ------
         psycopg.Error
-            Nothing was done, or, where the connection is lost, nobody knows.
+            Nothing was done, or, where the connection is lost or the server is silent, nobody knows.
         """
-        self._results = []
+        self._results, self._warning = [], ""
         waiter = self._waiter = self._loop.create_future()
         plain: list[int] = []  # which results are rows
         prepared: dict[str, tuple[bytes, int]] = {}  # which say that a statement is prepared
@@ -121,7 +144,12 @@ class Connection:
         except psycopg.Error:
             waiter.cancel()
             raise
-        await waiter
+        self._unanswered, self._heard = self._loop.create_future(), self._loop.time()
+        self._timer = self._loop.call_later(self._silence, self._lose_patience, waiter)
+        try:
+            await waiter
+        finally:
+            self._timer.cancel()
         self._waiter = None
         results = self._results
         for sql, (name, place) in prepared.items():
@@ -130,11 +158,14 @@ class Connection:
         for result in results:
             if result.status in _FAILED:
                 raise self._error(result)
+        if self._warning:
+            raise psycopg.OperationalError(f"the server has committed, but warns: {self._warning}")
         return [_rows(results[place]) for place in plain]
 
     async def close(self) -> None:
         """Disconnect."""
         self._forget_socket()
+        self._has_answered()
         await self._made.close()
 
     def _readable(self) -> None:
@@ -154,8 +185,10 @@ class Connection:
                 if result.status == ExecStatus.PIPELINE_SYNC:
                     if self._waiter is not None and not self._waiter.done():
                         self._waiter.set_result(None)
+                    self._has_answered()
                     break
                 self._results.append(result)
+            self._heard = self._loop.time()
             if libpq.status == ConnStatus.BAD:
                 raise psycopg.OperationalError("the connection was lost")
         except psycopg.Error as error:
@@ -163,6 +196,28 @@ class Connection:
             if self._waiter is not None and not self._waiter.done():
                 failed = [result for result in self._results if result.status in _FAILED]
                 self._waiter.set_exception(self._error(failed[0]) if failed else error)
+            self._has_answered()
+
+    def _has_answered(self) -> None:
+        if self._unanswered is not None:
+            self._unanswered.set_result(None)
+            self._unanswered = None
+
+    def _lose_patience(self, waiter: asyncio.Future[None]) -> None:
+        """Tell whoever waits that the server has said nothing for too long."""
+        left = self._heard + self._silence - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._lose_patience, waiter)
+        elif not waiter.done():
+            said = (
+                f"the server has not answered for {self._silence:g} s; whether it has committed is not known"
+            )
+            waiter.set_exception(psycopg.OperationalError(said))
+
+    def _noticed(self, notice: PGresult) -> None:
+        """Note a warning: a commit that does not reach its standby is one."""
+        if notice.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) == b"WARNING":
+            self._warning = (notice.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode()
 
     async def _writable(self) -> None:
         ready: asyncio.Future[None] = self._loop.create_future()

@@ -235,6 +235,20 @@ def test_postgres_that_may_lose_commits_is_refused(name: str) -> None:
         check_postgres({**sound, name: "off"})
 
 
+@pytest.mark.parametrize(
+    ("commit", "sound"), [("on", True), ("remote_apply", True), ("remote_write", True), ("local", False)]
+)
+def test_a_commit_has_to_reach_the_standby_that_is_named(commit: str, sound: bool) -> None:
+    settings = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": commit}
+    check_postgres({**settings, "synchronous_standby_names": ""})
+    named = {**settings, "synchronous_standby_names": "elsewhere"}
+    if sound:
+        check_postgres(named)
+    else:
+        with pytest.raises(InputError, match="got local: commits do not wait for it"):
+            check_postgres(named)
+
+
 def test_the_server_refuses_a_postgres_database_with_synchronous_commit_off(postgres_url: str) -> None:
     async def scenario() -> None:
         with psycopg.connect(postgres_url, autocommit=True) as admin:

@@ -14,8 +14,9 @@ from api.database.wire import Connection
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Connection]:
-    connection = await Connection.connect(url, "CREATE TEMPORARY TABLE t (n integer, body text, raw bytea)")
+async def opened(url: str, silence: float = 8.0) -> AsyncIterator[Connection]:
+    made = "CREATE TEMPORARY TABLE t (n integer, body text, raw bytea)"
+    connection = await Connection.connect(url, made, silence)
     try:
         yield connection
     finally:
@@ -97,5 +98,38 @@ def test_a_server_that_hangs_up_is_noticed_while_nobody_asks(postgres_url: str) 
                     await asyncio.sleep(0.01)
             with pytest.raises(psycopg.OperationalError):
                 await connection.run([(COUNT, ())])
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_for_a_silent_server_is_told_and_the_connection_learns_the_end(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(postgres_url, silence=0.1) as connection:
+            with pytest.raises(psycopg.OperationalError, match=r"not answered for 0\.1 s.*not known"):
+                await connection.run([("SELECT 1 FROM pg_sleep($1::integer)", (1,))])
+            assert connection.unanswered
+            async with asyncio.timeout(20):
+                await connection.answered()
+            assert not connection.unanswered
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_goes_on_speaking_is_not_silent(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(postgres_url, silence=1.0) as connection:
+            await connection.run([("SELECT repeat('x', 10000) FROM pg_sleep(0.4)", ())] * 4)
+
+    asyncio.run(scenario())
+
+
+def test_what_the_server_warns_of_is_no_acknowledgement(postgres_url: str) -> None:
+    warn = "DO $$ BEGIN RAISE WARNING 'on this machine alone'; END $$"
+
+    async def scenario() -> None:
+        async with opened(postgres_url) as connection:
+            with pytest.raises(psycopg.OperationalError, match="on this machine alone"):
+                await connection.run([(INSERT, (1, "x", b"")), (warn, ())])
+            assert await connection.run([(COUNT, ())]) == [[(1,)]]
 
     asyncio.run(scenario())
