@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, and_, bindparam, case, exists, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, exists, func, insert, literal_column, select, update
 
 from api.catalogue.live import LiveTest
 from api.catalogue.store import with_test
@@ -61,12 +61,15 @@ _HOLDS = and_(
 def insert_events(n: int, unread: bool = False) -> Query:
     """Return the query that appends `n` events at once.
 
-    Where they stand on what was not read, the database looks: unless it holds, the first one has no
-    number, which the table refuses.
+    Where they stand on what was not read, the database looks: unless it holds, the number of the first one
+    is divided by zero. PostgreSQL refuses that before there is a row, which its own log would otherwise tell,
+    answer and all; SQLite makes it null, which the table refuses.
     """
     rows: list[dict[str, Any]] = [{name: bindparam(f"{name}_{i}") for name in _COLUMNS} for i in range(n)]
     if unread:
-        rows[0]["seq"] = case((_HOLDS, bindparam("seq_0", type_=tables.event.c.seq.type)))
+        number = bindparam("seq_0", type_=tables.event.c.seq.type)
+        holds = case((_HOLDS, literal_column("1")), else_=literal_column("0"))
+        rows[0]["seq"] = number.op("/", return_type=number.type)(holds)
     return Query(insert(tables.event).values(rows))
 
 
