@@ -24,7 +24,7 @@ from typing import Any
 
 import numba
 
-__all__ = ["cache_folder", "jit"]
+__all__ = ["Direct", "cache_folder", "jit"]
 
 config: Any = numba.config
 
@@ -123,3 +123,31 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return numba.njit(**options)(function)
     finally:
         config.CACHE_DIR = before
+
+
+class Direct:
+    """Calls a kernel without looking at its arguments' types each time.
+
+    numba looks up the type of every argument at every call, named tuples member by member: for what one
+    step of a sitting is given that takes twice as long as the kernel. Here the types of the first call hold for
+    all later ones, which is for the caller to see to: they are not checked again.
+    """
+
+    __slots__ = ("_compiled", "_kernel")
+
+    def __init__(self, kernel: Callable[..., Any]) -> None:
+        self._kernel: Any = kernel
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the kernel."""
+        if self._compiled is None:
+            self._compiled = self.settle(arguments)
+        return self._compiled(*arguments)
+
+    def settle(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        """Return the kernel compiled for the types of `arguments`; itself where nothing is compiled."""
+        kernel = self._kernel
+        types = tuple(numba.typeof(a) for a in arguments)  # type: ignore[no-untyped-call]
+        compiled: Callable[..., Any] = kernel if config.DISABLE_JIT else kernel.compile(types)
+        return compiled

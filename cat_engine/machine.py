@@ -6,12 +6,13 @@ The step serves one person or many in lockstep: the live service and the simulat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from cat_engine.compile import Direct
 from cat_engine.grid import Grid
 from cat_engine.kernels import belief, choose, look, pick
 from cat_engine.kernels.ending import EXHAUSTED, GO_ON, Ending
@@ -45,6 +46,17 @@ class Choice:
     items: np.ndarray
     worth: np.ndarray
     assembled: tuple[tuple[int, ...], ...] | None = None
+
+
+class _Kernels:
+    """The kernels of one machine's steps: what it hands them has the same types at every step."""
+
+    def __init__(self) -> None:
+        self.serve = Direct(serve)
+        self.take = Direct(belief.take)
+        self.ahead = Direct(look.ahead)
+        self.by_rank = Direct(choose.choose_by_rank)
+        self.by_value = Direct(choose.choose_by_value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +106,7 @@ class Machine:
     initial: Seats
     part: np.ndarray
     draws: bool
+    _kernels: _Kernels = field(default_factory=_Kernels)
 
     def seats(self, n: int) -> Seats:
         """Return seats for `n` persons who begin."""
@@ -101,11 +114,11 @@ class Machine:
 
     def serve(self, seats: Seats, active: np.ndarray, chosen: np.ndarray) -> None:
         """Serve each active seat its item, in place."""
-        serve(self.blueprint.tree, seats, active, chosen)
+        self._kernels.serve(self.blueprint.tree, seats, active, chosen)
 
     def take(self, seats: Seats, active: np.ndarray, chosen: np.ndarray, categories: np.ndarray) -> None:
         """Take answers into the active seats' estimates, in place; a negative category is no answer."""
-        belief.take(*self.estimator, seats, active, chosen, categories)
+        self._kernels.take(*self.estimator, seats, active, chosen, categories)
 
     def open_sets(
         self, chances: np.ndarray, interval: np.ndarray, keys: np.ndarray, usable: np.ndarray
@@ -168,7 +181,7 @@ class Machine:
             self._remaining(seats, active, remaining)
         verdict, over, items, worth = np.empty((4, a), dtype=np.int64)
         fits = np.empty((a, len(self.blueprint)), dtype=np.uint8)
-        look.ahead(
+        self._kernels.ahead(
             tree,
             self.ending,
             self.grid.weights,
@@ -194,7 +207,7 @@ class Machine:
         several = len(self.blueprint) > 1
         common = (masks, rows, tree.group, fits, several)
         if isinstance(selector, Ranked) and self.rule.ordered:
-            choose.choose_by_rank(
+            self._kernels.by_rank(
                 self.rule.code,
                 self.number,
                 draw,
@@ -210,7 +223,7 @@ class Machine:
         else:
             values = self._values(selector, seats, active, aims, draw)
             strength = self._strength(position)
-            choose.choose_by_value(
+            self._kernels.by_value(
                 self.rule.code,
                 self.number,
                 strength,
@@ -240,12 +253,12 @@ class Machine:
         items.fill(-1)
         told = told or len(selector.tables) > 1
         lost = 0
-        for table, row_of, bounded in selector.tables:
-            lost = choose.choose_by_bounds(table, row_of, bounded, aims, *common, verdict, told, items, worth)
+        for kernel, table, row_of, bounded in selector.tables:
+            lost = kernel(table, row_of, bounded, aims, *common, verdict, told, items, worth)
         if lost:  # so many items are closed that those ranked are used up
             values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
             selector.values(seats, active, aims, draw, values)
-            choose.choose_by_value(pick.BEST, 0, 0.0, draw, values, *common, verdict, items, worth)
+            self._kernels.by_value(pick.BEST, 0, 0.0, draw, values, *common, verdict, items, worth)
 
     def _by_shadow(
         self,
@@ -292,7 +305,7 @@ class Machine:
             stimulus = seats.tally[s, STIMULUS]
             if stimulus >= 0 and (inside & (tree.stimulus == stimulus)).any():
                 inside &= tree.stimulus == stimulus
-            choose.choose_by_value(
+            self._kernels.by_value(
                 self.rule.code,
                 self.number,
                 strength,

@@ -209,7 +209,9 @@ def next_item(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None
     if snapshot is not None and machine.rule.masks:
         masks = _open(test, state, snapshot)
     start_at = test.design.start.theta if state.first.theta is None else state.first.theta
-    choice = machine.step(state.seat, _ONE, np.array([start_at]), draw, masks, (state.items,))
+    choice = machine.step(
+        state.seat, _ONE, np.array([start_at], dtype=np.float64), draw, masks, (state.items,)
+    )
     if choice.verdict[0] != GO_ON:
         return Stop(REASONS[int(choice.verdict[0])])
     assembled = None if choice.assembled is None else choice.assembled[0]
@@ -241,7 +243,7 @@ def served(test: AdaptiveTest, state: State, item: int) -> State:
         old.now.copy(),
         old.tally.copy(),
     )
-    test.machine.serve(seat, _ONE, np.array([item]))
+    test.machine.serve(seat, _ONE, np.array([item], dtype=np.int64))
     return State(
         state.seed, state.first, (*state.items, int(item)), (*state.categories, PENDING), seat, state.usable
     )
@@ -282,7 +284,7 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
             seat.now.copy(),
             seat.tally.copy(),
         )
-        test.machine.take(seat, _ONE, np.array([item]), np.array([scored]))
+        test.machine.take(seat, _ONE, np.array([item], dtype=np.int64), np.array([scored], dtype=np.int64))
     elif category == NOT_REACHED:
         seat = _uncounted(test, seat, item)
     return State(

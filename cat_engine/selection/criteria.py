@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cat_engine.compile import Direct
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, GridTables
 from cat_engine.kernels import measures
 from cat_engine.kernels.belief import EAP
-from cat_engine.kernels.choose import Bounded, Ranked
+from cat_engine.kernels.choose import Bounded, Ranked, choose_by_bounds
 from cat_engine.kernels.seats import SERVED, Seats
 from cat_engine.pool import ItemPool
 
@@ -219,12 +220,13 @@ class Exact:
     Attributes
     ----------
     tables
-        For each table of the pool: its parameters, the row of each item of the pool (-1: not in it), bounds.
+        For each table of the pool: the kernel for its type (`choose.choose_by_bounds`), its parameters, the
+        row of each item of the pool (-1: not in it), bounds.
     values
         The criterion of every item.
     """
 
-    tables: tuple[tuple[Any, np.ndarray, Bounded], ...]
+    tables: tuple[tuple[Direct, Any, np.ndarray, Bounded], ...]
     values: Judge
 
 
@@ -299,7 +301,7 @@ def _information(material: Material, where: str) -> Selector:
     )
 
 
-def _bounded(material: Material, b: int) -> tuple[Any, np.ndarray, Bounded]:
+def _bounded(material: Material, b: int) -> tuple[Direct, Any, np.ndarray, Bounded]:
     """Bound one table's information around dense nodes, by five places in each node's cell.
 
     The step between two places is a fraction of the grid's; what a parabola could add between them,
@@ -325,7 +327,8 @@ def _bounded(material: Material, b: int) -> tuple[Any, np.ndarray, Bounded]:
         order[g], upper[g], lower[g] = block.index[ranked], most[ranked], least[ranked]
     row_of = np.full(len(pool), -1, dtype=np.int64)
     row_of[block.index] = np.arange(n)
-    return block.table, row_of, Bounded(low, high, size, order, upper, lower, depth == n)
+    bounded = Bounded(low, high, size, order, upper, lower, depth == n)
+    return Direct(choose_by_bounds), block.table, row_of, bounded
 
 
 def _at_cuts(material: Material) -> Ranked:

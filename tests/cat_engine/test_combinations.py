@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
+from cat_engine.compile import Direct
 from cat_engine.design import Design
 from cat_engine.errors import InputError
 from cat_engine.pool import ItemPool
@@ -64,6 +66,20 @@ REFUSALS = (
     "or none with the criterion",
     "one difficulty 'b'",
 )
+
+
+@pytest.fixture(autouse=True)
+def kernels_get_the_types_they_were_compiled_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is called without looking at types is always handed the same ones, live and simulated."""
+    settled: dict[Direct, tuple[object, ...]] = {}
+    call = Direct.__call__
+
+    def checked(self: Direct, *arguments: Any) -> Any:
+        given = tuple(numba.typeof(a) for a in arguments)
+        assert settled.setdefault(self, given) == given
+        return call(self, *arguments)
+
+    monkeypatch.setattr(Direct, "__call__", checked)
 
 
 def bank(kind: str) -> ItemPool:
