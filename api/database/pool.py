@@ -40,6 +40,7 @@ class Pool:
         self.silence = silence
         self._idle: list[Connection] = []  # the last used is used next: it is warm
         self._open = 0
+        self._promised = 0  # to who has been given a turn and has not taken it yet
         self._unanswered: dict[Connection, asyncio.Task[None]] = {}
         self._queue: deque[asyncio.Future[None]] = deque()
 
@@ -97,7 +98,7 @@ class Pool:
             await connection.close()
 
     async def _take(self) -> Connection:
-        if self._queue or (not self._idle and self._open >= self.size):
+        if self._queue or self._free() <= 0:
             await self._wait()
         while self._idle:
             connection = self._idle.pop()
@@ -124,19 +125,25 @@ class Pool:
         try:
             async with asyncio.timeout(self.patience):
                 await turn
+            self._promised -= 1
         except BaseException as error:
             if turn in self._queue:
                 self._queue.remove(turn)
             elif turn.done() and not turn.cancelled():
+                self._promised -= 1
                 self._wake()  # the turn was given to one who has left: pass it on
             if isinstance(error, TimeoutError):
                 raise Busy("no connection to the database was free in time") from None
             raise
 
+    def _free(self) -> int:
+        """How many connections may still be lent; one that is promised is not."""
+        return self.size - self._open + len(self._idle) - self._promised
+
     def _wake(self) -> None:
-        """Give the next in the queue a turn."""
-        while self._queue and (self._idle or self._open < self.size):
+        """Give a turn to those in the queue for whom there is a connection."""
+        while self._queue and self._free() > 0:
             turn = self._queue.popleft()
             if not turn.done():
+                self._promised += 1
                 turn.set_result(None)
-                return

@@ -1,0 +1,258 @@
+"""The machine with the database is lost in mid-load; the commands are those of docs/operator.md."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.command import main
+from api.database.migrate import migrate
+from api.ids import new_id
+from api.runtime import Runtime
+from api.settings import Settings
+from api.sittings import service
+from tests.api.sample import invited, prepare
+from tests.chaos.machines import Machine, machines, recipes
+from tests.chaos.sitters import Sitter, all_there
+
+ARCHIVE, COPY, RESTORE, STANDBY, NAME, PROMOTE = recipes()
+PLAIN = ("fsync = on", "shared_buffers = 32MB")
+Answers = set[tuple[str, str]]
+
+
+@pytest.fixture
+def machine() -> Iterator[Callable[[int], Machine]]:
+    """A way to get machines, by port."""
+    with machines() as get:
+        yield get
+
+
+class Crowd:
+    """Candidates who sit one test after the other, until they are told to stop."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.refusals: Counter[str] = Counter()
+        self.sitters: list[Sitter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last = False
+
+    def come(self) -> None:
+        self._tasks = [asyncio.create_task(self._sit()) for _ in range(6)]
+
+    async def _sit(self) -> None:
+        while not self._last:
+            sitter = Sitter(self.runtime, self.refusals, pause=0.02)
+            code = (await sitter.insist(lambda: invited(self.runtime, identifier=new_id()))).code
+            self.sitters.append(sitter)
+            await sitter.sit(code)
+
+    @property
+    def acknowledged(self) -> Answers:
+        return {answer for sitter in self.sitters for answer in sitter.acknowledged}
+
+    @property
+    def sent(self) -> Answers:
+        return {answer for sitter in self.sitters for answer in sitter.sent}
+
+    async def more(self, answers: int) -> None:
+        """Wait for so many more acknowledged answers."""
+        until = len(self.acknowledged) + answers
+        while len(self.acknowledged) < until:
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.005)
+
+    async def leave(self) -> None:
+        """Stop in the middle."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def end(self) -> None:
+        """Finish what was begun."""
+        self._last = True
+        await asyncio.gather(*self._tasks)
+
+
+async def refused(crowd: Crowd) -> int:
+    """Wait until everybody is refused, in both ways; return how many answers were acknowledged."""
+    async with asyncio.timeout(60):
+        while crowd.refusals.keys() != {"unavailable", "busy"}:
+            await asyncio.sleep(0.05)
+    before = len(crowd.acknowledged)
+    await asyncio.sleep(0.5)
+    assert len(crowd.acknowledged) == before
+    return before
+
+
+async def waiting(primary: Machine) -> int:
+    """How many commits wait for the standby."""
+    theirs = "backend_type = 'client backend' AND wait_event = 'SyncRep'"
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE {theirs}"
+    return int(await asyncio.to_thread(primary.ask, sql))
+
+
+async def opened(url: str, keys: Path, silence: float = 8.0) -> Runtime:
+    """A runtime with the sample test published."""
+    await asyncio.to_thread(migrate, url)
+    runtime = Runtime.of(Settings(url, keys=keys, connections=4))
+    runtime.database.pool.silence = silence  # type: ignore[attr-defined]
+    await runtime.database.open()
+    await prepare(runtime)
+    return runtime
+
+
+def stored(url: str) -> Answers:
+    """Every answer in a database."""
+    with psycopg.connect(url) as connection:
+        return set(
+            connection.execute("SELECT session_id, idempotency_key FROM event WHERE kind = 'answered'")
+        )
+
+
+def unfinished(url: str) -> set[str]:
+    """The sittings that go on."""
+    with psycopg.connect(url) as connection:
+        return {id for (id,) in connection.execute("SELECT id FROM session WHERE status <> 'finished'")}
+
+
+def test_an_archive_brings_back_any_moment(
+    machine: Callable[[int], Machine], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = machine(6001).made(*PLAIN)
+    elsewhere = str(one.folder / "elsewhere")
+    one.run("createdb acquis")
+    url = one.uri("acquis")
+
+    def restored(moment: str) -> Answers:
+        one.run(RESTORE, ELSEWHERE=elsewhere, MOMENT=moment)
+        assert main(["replay", "--all", "--database-url", url]) == 0
+        return stored(url)
+
+    async def scenario() -> None:
+        one.run(ARCHIVE, ELSEWHERE=elsewhere)
+        runtime = await opened(url, tmp_path / "keys")
+        try:
+            crowd = Crowd(runtime)
+            crowd.come()
+            await crowd.more(20)
+            await asyncio.to_thread(one.run, COPY, ELSEWHERE=elsewhere)
+            await crowd.more(40)
+            before = crowd.acknowledged
+            moment = await asyncio.to_thread(one.ask, "SELECT clock_timestamp()")
+            sent_before = crowd.sent
+            await crowd.more(40)
+            archived = crowd.acknowledged
+            segment = await asyncio.to_thread(one.ask, "SELECT pg_walfile_name(pg_switch_wal())")
+            reached = f"SELECT last_archived_wal >= '{segment}' FROM pg_stat_archiver"
+            await asyncio.to_thread(one.wait, reached, "True")
+            await crowd.more(40)
+            await asyncio.to_thread(one.lose)
+            await crowd.leave()
+            at_the_end = crowd.acknowledged
+
+            found = await asyncio.to_thread(restored, "")
+            assert archived <= found <= crowd.sent
+            lost = at_the_end - found
+            assert lost, "nothing was answered after the last archived moment: the test shows too little"
+            for sitter in crowd.sitters:  # of each sitting the last ones, if any
+                stays = [answer in found for answer in sitter.acknowledged]
+                assert stays == sorted(stays, reverse=True)
+
+            await asyncio.to_thread(one.lose)
+            found = await asyncio.to_thread(restored, moment)
+            assert before <= found <= sent_before
+
+            begun = await asyncio.to_thread(unfinished, url)
+            open_then = [sitter for sitter in crowd.sitters if sitter.token.split(".")[0] in begun]
+            assert open_then
+            for sitter in open_then:  # the same server goes on with who was in the middle
+                view = await sitter.insist(lambda sitter=sitter: service.current(runtime, sitter.token))
+                assert view.answered == len(found & sitter.sent)
+                sitter.acknowledged = list(found & sitter.sent)
+                assert (await sitter.go_on(view)).phase == "finished"
+            await all_there(runtime, open_then)
+        finally:
+            await runtime.database.close()
+
+    asyncio.run(scenario())
+    assert " holds: " in capsys.readouterr().out
+
+
+def with_standby(machine: Callable[[int], Machine]) -> tuple[Machine, Machine]:
+    """A primary and its standby, made as the guide says."""
+    primary = machine(6001).made(*PLAIN)
+    primary.run("createdb acquis")
+    standby = machine(6002)
+    make, start = STANDBY.strip().splitlines()
+    standby.run(make, PRIMARY=primary.told)
+    standby.run(f'echo "port = {standby.port}" >>"$PGDATA/postgresql.conf"')  # both are on this machine
+    standby.run(start)
+    primary.wait("SELECT state FROM pg_stat_replication", "streaming")
+    return primary, standby
+
+
+def both(primary: Machine, standby: Machine) -> str:
+    """The address that names both servers."""
+    hosts, ports = f"{primary.folder},{standby.folder}", f"{primary.port},{standby.port}"
+    return f"postgresql://postgres@/acquis?host={hosts}&port={ports}&target_session_attrs=read-write"
+
+
+SYNC = "SELECT sync_state FROM pg_stat_replication"
+
+
+@pytest.mark.parametrize("waited_for", [True, False])
+def test_a_standby_that_commits_wait_for_has_every_acknowledged_answer(
+    machine: Callable[[int], Machine], tmp_path: Path, waited_for: bool
+) -> None:
+    """With the control: where commits do not wait for the standby, the same check finds answers lost."""
+    primary, standby = with_standby(machine)
+
+    async def scenario() -> None:
+        if waited_for:
+            primary.run(NAME)
+            primary.wait(SYNC, "sync")
+        runtime = await opened(both(primary, standby), tmp_path / "keys", silence=0.5)
+        try:
+            crowd = Crowd(runtime)
+            crowd.come()
+            await crowd.more(60)
+            await asyncio.to_thread(standby.run, "pg_ctl stop --mode=immediate")
+            if waited_for:
+                before = await refused(crowd)
+                assert await waiting(primary) <= 4  # however often candidates try again
+                await asyncio.to_thread(standby.start)
+                back = time.monotonic()
+                while len(crowd.acknowledged) == before and time.monotonic() - back < 5.0:
+                    await asyncio.sleep(0.01)
+                assert time.monotonic() - back < 5.0
+                await crowd.more(20)
+            else:
+                await crowd.more(20)
+            await asyncio.to_thread(primary.lose)
+            if not waited_for:
+                await asyncio.to_thread(standby.start)
+            await asyncio.to_thread(standby.run, PROMOTE)
+            found = stored(standby.uri("acquis"))
+            lost = crowd.acknowledged - found
+            if not waited_for:
+                assert lost, "the control lost nothing"
+                await crowd.leave()
+                return
+            assert not lost
+            await crowd.more(30)
+            assert set(crowd.refusals) <= {"unavailable", "busy"}
+            await crowd.end()
+            await all_there(runtime, crowd.sitters)
+        finally:
+            await runtime.database.close()
+
+    asyncio.run(scenario())
