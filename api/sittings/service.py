@@ -13,7 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from api.accounts.invitations import Invitation, invitation_by_code
 from api.catalogue.live import LiveTest
@@ -55,6 +55,13 @@ _RESULT = Query(
         tables.result.c.jws,
     ).where(tables.result.c.session_id == bindparam("session_id"), tables.result.c.current == 1)
 )
+_CONFIRM = Query(
+    update(tables.session)
+    .where(tables.session.c.id == bindparam("session_id"))
+    .values(changed_at=tables.session.c.changed_at)
+)
+"""Changes nothing, and is durable no sooner than all before it: what a failed database shows may be on one
+machine alone, and only a commit waits for the standby that has to have it before it is acknowledged."""
 
 MAX_KEY_LENGTH = 200
 
@@ -343,7 +350,7 @@ def _answer(
         if known.request != request:
             raise Problem("key_reused", "Use a new idempotency key for another answer.")
         then = yield from before(runtime, test, sitting.id, known.first + 1)
-        return Commit(_Done(test, sitting, view(test, then, then.at)))
+        return Commit(_Done(test, sitting, view(test, then, then.at)), [_CONFIRM(session_id=sitting.id)])
     _refuse_unless_pending(sitting, handle, expected_seq)
     if _due(now_turn):
         yield from time_out(now_turn, key, request)
