@@ -78,20 +78,14 @@ class Machine:
         """Make a server and start it."""
         lines = [f"unix_socket_directories = '{self.folder}'", "listen_addresses = ''", *settings]
         text = "\n".join(lines)
-        self.run(
-            "initdb --username=postgres --auth=trust --no-sync --no-locale --encoding=UTF8 --wal-segsize=1 >/dev/null\n"
-            f"cat >>\"$PGDATA/postgresql.conf\" <<'END'\n{text}\nEND\n"
-        )
+        options = "--username=postgres --auth=trust --no-sync --no-locale --encoding=UTF8 --wal-segsize=1"
+        self.run(f"initdb {options} >/dev/null\ncat >>\"$PGDATA/postgresql.conf\" <<'END'\n{text}\nEND\n")
         self.start()
         return self
 
     def start(self) -> None:
         """Start the server; it may be there already."""
-        self.run('pg_ctl start --log="$PGDATA.log"', PGOPTIONS="")
-
-    def move_to(self, port: int) -> None:
-        """Another socket than the server that the folder was copied from."""
-        self.port = port
+        self.run('pg_ctl start --log="$PGDATA.log"')
 
     def kill(self) -> None:
         """SIGKILL every process of the server, as a machine that stops would."""

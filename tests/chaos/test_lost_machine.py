@@ -82,22 +82,27 @@ class Crowd:
         await asyncio.gather(*self._tasks)
 
 
-async def refused(crowd: Crowd) -> int:
-    """Wait until everybody is refused, in both ways; return how many answers were acknowledged."""
+async def all_are_refused(crowd: Crowd, primary: Machine) -> None:
+    """While the standby is away everybody is refused, in both ways, and no answer is acknowledged."""
     async with asyncio.timeout(60):
         while crowd.refusals.keys() != {"unavailable", "busy"}:
             await asyncio.sleep(0.05)
     before = len(crowd.acknowledged)
-    await asyncio.sleep(0.5)
+    assert 0 < await waiting(primary) <= 4  # however often candidates try again
+    stopped = await asyncio.to_thread(
+        primary.ask, f"SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE {WAITING}"
+    )
+    assert int(stopped) > 0
+    await asyncio.sleep(1.0)  # what they wrote is there by now, for all to read, on one machine
     assert len(crowd.acknowledged) == before
-    return before
+
+
+WAITING = "backend_type = 'client backend' AND wait_event = 'SyncRep'"
 
 
 async def waiting(primary: Machine) -> int:
     """How many commits wait for the standby."""
-    theirs = "backend_type = 'client backend' AND wait_event = 'SyncRep'"
-    sql = f"SELECT count(*) FROM pg_stat_activity WHERE {theirs}"
-    return int(await asyncio.to_thread(primary.ask, sql))
+    return int(await asyncio.to_thread(primary.ask, f"SELECT count(*) FROM pg_stat_activity WHERE {WAITING}"))
 
 
 async def opened(url: str, keys: Path, silence: float = 8.0) -> Runtime:
@@ -227,8 +232,8 @@ def test_a_standby_that_commits_wait_for_has_every_acknowledged_answer(
             await crowd.more(60)
             await asyncio.to_thread(standby.run, "pg_ctl stop --mode=immediate")
             if waited_for:
-                before = await refused(crowd)
-                assert await waiting(primary) <= 4  # however often candidates try again
+                await all_are_refused(crowd, primary)
+                before = len(crowd.acknowledged)
                 await asyncio.to_thread(standby.start)
                 back = time.monotonic()
                 while len(crowd.acknowledged) == before and time.monotonic() - back < 5.0:
