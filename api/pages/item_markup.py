@@ -30,21 +30,12 @@ from item_bank.render import SLOT, Slot, View, redirected
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["ItemMarkup", "draw", "image_named"]
+__all__ = ["ItemMarkup", "draw"]
 
 SHORT = 24
 """Characters that a select inside a sentence may show on the narrowest screen."""
 
 _BLOCK = re.compile(r"<(/?)(p|li|td|th|dd|dt|h[1-6]|span|em|strong)\b[^>]*>")
-
-
-def image_named(view: View, name: str) -> Image | None:
-    """Return the picture of the item shown that is called `name`."""
-    images = list(view.stimulus.image.values()) if view.stimulus is not None else []
-    for part in view.parts:
-        if isinstance(part, Slot) and isinstance(part.interaction, Hotspot | SelectPoint):
-            images.append(part.interaction.image)
-    return next((image for image in images if image.name == name), None)
 
 
 @dataclass(slots=True)
@@ -68,9 +59,6 @@ class _Drawing:
 
     def url(self, name: str) -> str:
         return f"/question/image/{self.handle}/{name}"
-
-    def enlarged(self, name: str) -> str:
-        return f"/question/agrandir/{self.handle}/{name}"
 
     def title(self) -> str:
         stimulus = self.view.stimulus

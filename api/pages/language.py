@@ -101,9 +101,9 @@ class Messages:
         return f"{'1er' if first else local.day}\u00a0{month} {local.year}"
 
     def hour(self, moment: int) -> str:
-        """Return the hour and minute of a moment."""
+        """Return the hour and minute of a moment, and where it is that late: overseas it is another hour."""
         local = _local(moment)
-        zone = "" if _zone() is not UTC else "\u00a0UTC"
+        zone = "\u00a0UTC" if _zone() is UTC else f" ({self.texts['site.paris']})"
         if self.language == "fr":
             return f"{local.hour}\u00a0h\u00a0{local.minute:02d}{zone}"
         return f"{local.hour}:{local.minute:02d}{zone}"

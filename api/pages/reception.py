@@ -71,6 +71,9 @@ TEXTS = {
     "forbidden": "forbidden",
     "cross_site": "forbidden",
     "not_finished": "not_finished",
+    "malformed": "unreadable",
+    "too_large": "unreadable",
+    "unsupported_media_type": "unreadable",
 }
 LINKS = {
     "not_found": "/",
@@ -79,28 +82,37 @@ LINKS = {
     "test_closed": "",
     "forbidden": "/question",
     "not_finished": "/question",
+    "unreadable": "/question",
     "internal": "/question",
 }
+THEN = {"/": "/bienvenue", "/essai": "/bienvenue", "/quitter": "/"}
+"""Where a form that is taken leads, by its address; all others to the question."""
+PAGES = {"/essai": "/", "/quitter": "/", "/pause": "/question", "/reprendre": "/question"}
+"""Where a form stands whose address shows no page."""
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """Return the page that tells a candidate of `problem`.
 
-    A form that the service could not take now is kept in the page, to be sent again as it was.
+    A form that the service could not take is kept in the page, to be sent again as it was; where the service
+    is only busy, the page does so by itself. A form that the edge refused unread cannot be kept.
     """
     if problem.code == "unauthenticated":
         return to("/?avis=inconnu")
     text = TEXTS.get(problem.code, "internal")
     sent: Sent = getattr(request.state, "sent", {})
-    keep = text == "unavailable" and request.method == "POST"
+    path = request.url.path
+    keep = text in ("unavailable", "internal") and bool(sent)
     response = page(
         Visit.of(request),
         "problem.html",
         problem.status,
         text=f"problem.{text}",
-        again=request.url.path if keep else "",
+        again=path if keep else "",
+        then=THEN.get(path, "/question"),
         sent=sent if keep else {},
-        link=LINKS.get(text, request.url.path),
+        retry=problem.retry_after if keep or request.method == "GET" else None,
+        link=LINKS.get(text, PAGES.get(path, path)),
     )
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

@@ -65,10 +65,19 @@ def result_context(result: ResultView, t: Messages) -> dict[str, Any]:
         "items": claims["items"],
         "ended": ended if t.has(ended) else "ended.other",
         "id": result.id,
+        "person": _who(claims["person"]),
+        "issuer": claims["issuer"],
         "day": t.day(from_iso(claims["assessed"]["until"])),
         "valid_until": t.day(from_iso(claims["valid_until"])),
         "state": result.status,
     }
+
+
+def _who(person: Mapping[str, str | None]) -> str:
+    """Return what the organisation told of the person: the name, and how it numbers them."""
+    name = " ".join(part for part in (person["given_name"], person["family_name"]) if part)
+    number = " ".join(part for part in (person["identifier_type"], person["identifier"]) if part)
+    return ", ".join(part for part in (name, number) if part)
 
 
 def _in(texts: Mapping[str, str], t: Messages) -> str:

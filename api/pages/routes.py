@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -19,8 +20,8 @@ from starlette.responses import Response
 
 from api.pages import entry
 from api.pages.controls import Fault, Sent, read
-from api.pages.item_markup import draw, image_named
-from api.pages.language import LANGUAGES, messages, typeset
+from api.pages.item_markup import draw
+from api.pages.language import LANGUAGES, messages
 from api.pages.reception import PageRoute, first, received, sitting_token, to
 from api.pages.result import result_context
 from api.pages.site import Visit, page, static, template
@@ -62,7 +63,8 @@ def standing(
     }
     if view.item is None:
         text = "pause" if view.phase == "interrupted" else "awaiting"
-        return page(visit, "pause.html", status, text=text, answered=view.answered, **common)
+        timed = view.deadline is not None
+        return page(visit, "pause.html", status, text=text, answered=view.answered, timed=timed, **common)
     speaks = messages(view.item.language) if view.item.language in LANGUAGES else visit.t
     return page(
         visit,
@@ -72,12 +74,21 @@ def standing(
         least=view.least,
         most=view.most,
         deadline=view.deadline,
+        seconds=seconds_left(visit, view.deadline),
         handle=view.handle,
         item=draw(view.item, speaks, template("controls.html"), view.handle or "", sent, faults),
         faults=faults,
         notice=notice,
         **common,
     )
+
+
+def seconds_left(visit: Visit, deadline: int | None) -> int:
+    """Return how long it is to `deadline` by the database's clock: a telephone's own may be wrong."""
+    if deadline is None:
+        return 0
+    now = (visit.runtime.clock.now() or time.time_ns() // 1000) + visit.runtime.skew
+    return max(0, -((now - deadline) // 1_000_000))
 
 
 @router.post("/question")
@@ -195,26 +206,6 @@ async def picture(request: Request, handle: str, name: str) -> Response:
         body,
         media_type=media_type,
         headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"},
-    )
-
-
-@router.get("/question/agrandir/{handle}/{name}")
-async def enlarged(request: Request, handle: str, name: str) -> Response:
-    """Show a picture of the open question in large, with its text."""
-    visit = Visit.of(request)
-    view = await service.current(visit.runtime, sitting_token(visit), visit.t.language)
-    image = image_named(view.item, name) if view.item is not None and handle == view.handle else None
-    if image is None or view.item is None:
-        return to("/question")
-    return page(
-        visit,
-        "picture.html",
-        position=view.position,
-        source=f"/question/image/{handle}/{name}",
-        image=image,
-        lines=[typeset(line, view.item.language) for line in image.alt.splitlines() if line.strip()],
-        item_language=view.item.language,
-        demonstration=view.test.demonstration,
     )
 
 

@@ -95,7 +95,6 @@ GET    /langue                                                        303 303 30
 GET    /question                                                      303 303 200 303 303 303 303 303 303 200
 POST   /question                                                      303 303 409 303 303 303 303 303 303 200
 GET    /question/image/{handle}/{name}                                303 303 404 404 303 303 303 303 303 404
-GET    /question/agrandir/{handle}/{name}                             303 303 303 303 303 303 303 303 303 303
 POST   /pause                                                         303 303 303 303 303 303 303 303 303 303
 POST   /reprendre                                                     303 303 303 303 303 303 303 303 303 303
 GET    /resultat                                                      303 303 409 200 303 303 303 303 303 409

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,6 +188,11 @@ class Chromium:
         return int(
             self.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
         )
+
+    def sheets(self) -> int:
+        """How many sheets of paper the page takes when it is printed."""
+        printed = self.command("Page.printToPDF", preferCSSPageSize=True)
+        return len(re.findall(rb"/Type\s*/Page\b(?!s)", base64.b64decode(printed["data"])))
 
     def picture(self, path: Path, scale: float = 1.25) -> None:
         """Save the whole page as PNG, `scale` pixels a CSS pixel."""

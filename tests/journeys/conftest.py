@@ -7,18 +7,15 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
-from time import sleep
 
 import psycopg
 import pytest
-import uvicorn
 from selenium.common.exceptions import WebDriverException
 
 from tests.databases import with_database
 from tests.journeys.chromium import AXE, CHROMIUM, DRIVER, Chromium
 from tests.journeys.gallery import create_gallery
-from tests.journeys.server import Server
+from tests.journeys.server import Server, in_process
 
 
 def _absent(what: str) -> None:
@@ -77,15 +74,8 @@ def axe() -> None:
 @pytest.fixture(scope="session")
 def gallery() -> Iterator[str]:
     """Address of the gallery of interactions."""
-    server = uvicorn.Server(uvicorn.Config(create_gallery(), port=0, log_level="error"))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    with in_process(create_gallery()) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

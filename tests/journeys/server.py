@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import create_engine, text
 
 from api.accounts.clients import register
@@ -24,6 +29,19 @@ from api.runtime import Runtime
 from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def in_process(app: FastAPI) -> Iterator[str]:
+    """Serve `app` from a thread of this process, so that a test can turn its clock; yield its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
 
 
 class Server:

@@ -71,12 +71,9 @@ def test_every_page_of_a_sitting(
         chromium.one("main form button").click()
     check(chromium, "taken over")
     for _ in range(30):
-        if found := other_chromium.all(".picture-more a"):
-            with other_chromium.next_page():
-                found[0].click()
+        if found := other_chromium.all(".enlarged summary"):
+            found[0].click()
             check(other_chromium, "picture")
-            with other_chromium.next_page():
-                other_chromium.one("main a").click()
             break
         fill(other_chromium)
         submit(other_chromium)
@@ -87,6 +84,7 @@ def test_every_page_of_a_sitting(
     with other_chromium.next_page():
         other_chromium.one(".languages [lang=fr]").click()
     check(other_chromium, "result")
+    assert other_chromium.sheets() == 1
     assert chromium.complaints() == other_chromium.complaints() == []
 
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
-from time import sleep
 
 import pytest
-import uvicorn
 
 from api.app import create_app
 from api.pages.language import LANGUAGES, messages
@@ -20,6 +17,7 @@ from api.pages.reception import TEXTS
 from api.problems import Problem
 from api.settings import Settings
 from tests.journeys.chromium import Chromium
+from tests.journeys.server import in_process
 from tests.journeys.test_accessible import check
 
 CODES = sorted({*TEXTS, "internal"})
@@ -42,14 +40,8 @@ def refusing(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     async def refused_form(code: str) -> None:
         raise Problem(code)
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with in_process(app) as address:
+        yield address
 
 
 @pytest.mark.usefixtures("axe")

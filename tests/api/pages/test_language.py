@@ -22,7 +22,7 @@ def test_every_message_is_used() -> None:
     """By its name, or by the beginning of a name that is put together (``sure.``, ``ended.``, ...)."""
     sources = [*FOLDER.glob("*.py"), *(FOLDER / "templates").glob("*.html")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    composed = ("month.", "ended.", "skip.", "result.sure.", "pause.", "awaiting.", "problem.")
+    composed = ("month.", "ended.", "skip.", "result.sure.", "pause.", "awaiting.", "problem.", "connection.")
     for key in messages("fr").texts:
         name = key.rsplit(".", 1)[0] if key.endswith((".one", ".many")) else key.removesuffix("_named")
         assert name in text or key.startswith(composed), f"no page says '{key}'"
@@ -71,8 +71,8 @@ def test_counts_and_numbers() -> None:
 def test_moments_are_told_in_the_time_of_france() -> None:
     moment = 1_795_341_293_000_000  # 2026-11-22 09:54:53 UTC
     assert messages("fr").day(moment) == "22\u00a0novembre 2026"
-    assert messages("fr").hour(moment) == "10\u00a0h\u00a054"
-    assert messages("en").hour(moment) == "10:54"
+    assert messages("fr").hour(moment) == "10\u00a0h\u00a054 (heure de Paris)"
+    assert messages("en").hour(moment) == "10:54 (Paris time)"
 
 
 def test_french_comes_first() -> None:

@@ -10,7 +10,7 @@ import pytest
 from api.pages import routes
 from api.pages.protection import HEADERS, MOST_FIELDS
 from api.problems import Problem
-from tests.api.pages.conftest import Site, handle
+from tests.api.pages.conftest import BROWSER, Site, handle
 from tests.api.sample import SECRET_WORDS
 
 VALID = {"geste": "valider", "a.RESPONSE": "B"}
@@ -285,8 +285,30 @@ def test_when_the_database_is_away_the_answer_stays_in_the_page(
     assert handle(site.get("/question").text) != handle(page)
 
 
+@pytest.mark.parametrize(
+    ("path", "back"), [("/question", "/question"), ("/pause", "/question"), ("/essai", "/"), ("/", "/")]
+)
+def test_a_form_that_the_edge_refused_unread_is_not_sent_again_empty(
+    site: Site, path: str, back: str
+) -> None:
+    page = site.enter()
+    fields = VALID | {"question": handle(page), "jeton": site.token()}
+    site.client.app.state.gate.limit = 0
+    reply = site.client.post(path, data=fields, headers=BROWSER)
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+    assert "<form" not in reply.text
+    assert f'href="{back}">Réessayer' in reply.text
+
+
+def test_a_form_that_could_not_be_read_is_not_called_our_fault(site: Site) -> None:
+    reply = site.client.post("/question", data={"a": "x" * 200_000}, headers=BROWSER)
+    assert reply.status_code == 413
+    assert "Demande illisible" in reply.text
+
+
 def test_a_failure_of_ours_is_a_page_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.enter()
+    token = site.token()
 
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
@@ -296,6 +318,8 @@ def test_a_failure_of_ours_is_a_page_too(site: Site, monkeypatch: pytest.MonkeyP
     assert reply.status_code == 500
     assert "Une erreur de notre part" in reply.text
     assert "secret detail" not in reply.text
+    answer = site.client.post("/question", data={"jeton": token, "a.R": "B"}, headers=BROWSER)
+    assert '<input type="hidden" name="a.R" value="B">' in answer.text  # to be sent again as it was
 
 
 def test_an_address_that_is_none_is_a_page_for_browsers_and_a_document_for_programs(site: Site) -> None:
