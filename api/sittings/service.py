@@ -27,7 +27,7 @@ from api.sittings.conditions import begin
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.responses import category, checked
 from api.sittings.shown import picture
-from api.sittings.turn import Turn, before, matches, remembered, request_digest, turn
+from api.sittings.turn import Steps, Turn, before, matches, remembered, request_digest, turn
 from api.sittings.view import Entry, InvitationCard, ResultView, TestCard, View, view
 
 if TYPE_CHECKING:
@@ -211,6 +211,14 @@ def _done(now_turn: Turn, also: Any = None) -> Commit[Any]:
     return Commit(done if also is None else (done, also), now_turn.writes())
 
 
+def _turn_of(runtime: Runtime, token: _Token) -> Steps:
+    """Return a turn of the sitting that a secret names; one that names none is not valid."""
+    try:
+        return (yield from turn(runtime, token.session))
+    except Problem as problem:
+        raise Problem("unauthenticated", "Enter with the code of the invitation.") from problem
+
+
 def _authenticate(runtime: Runtime, sitting: Sitting, token: _Token) -> None:
     """Refuse all but the active browser; a read-only secret holds while the sitting is over or waits."""
     secret = digest(token.secret)
@@ -269,7 +277,7 @@ async def current(runtime: Runtime, token: str, language: str = "") -> View:
 
 
 def _look(runtime: Runtime, token: _Token, language: str) -> Plan[tuple[_Done, bool]]:
-    now_turn = yield from turn(runtime, token.session)
+    now_turn = yield from _turn_of(runtime, token)
     sitting = now_turn.sitting
     _authenticate(runtime, sitting, token)
     seen = view(now_turn.test, sitting, now_turn.now, language)
@@ -277,7 +285,7 @@ def _look(runtime: Runtime, token: _Token, language: str) -> Plan[tuple[_Done, b
 
 
 def _end_due(runtime: Runtime, token: _Token) -> Plan[_Done]:
-    now_turn = yield from turn(runtime, token.session)
+    now_turn = yield from _turn_of(runtime, token)
     _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     return _done(now_turn)
@@ -341,7 +349,7 @@ def _answer(
 ) -> Plan[_Done]:
     """The usual answer costs one round trip: it stands on what this worker remembers, and its write asks
     whether that holds. Whatever is unusual is decided on what the database says."""
-    now_turn = (yield from turn(runtime, token.session)) if reading else remembered(runtime, token.session)
+    now_turn = (yield from _turn_of(runtime, token)) if reading else remembered(runtime, token.session)
     test, sitting = now_turn.test, now_turn.sitting
     request = request_digest(handle, json.dumps(response, sort_keys=True))
     _authenticate(runtime, sitting, token)
@@ -398,7 +406,7 @@ async def interrupt(runtime: Runtime, token: str) -> View:
 
 
 def _interrupt(runtime: Runtime, token: _Token) -> Plan[_Done]:
-    now_turn = yield from turn(runtime, token.session)
+    now_turn = yield from _turn_of(runtime, token)
     _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase == ITEM:
@@ -414,7 +422,7 @@ async def resume(runtime: Runtime, token: str) -> View:
 
 
 def _resume(runtime: Runtime, token: _Token) -> Plan[_Done]:
-    now_turn = yield from turn(runtime, token.session)
+    now_turn = yield from _turn_of(runtime, token)
     _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase in (ITEM, INTERRUPTED):
@@ -434,7 +442,7 @@ async def media(runtime: Runtime, token: str, handle: str, name: str) -> tuple[b
 
 
 def _media(runtime: Runtime, token: _Token, handle: str, name: str) -> Plan[tuple[bytes, str]]:
-    now_turn = yield from turn(runtime, token.session)
+    now_turn = yield from _turn_of(runtime, token)
     sitting = now_turn.sitting
     _authenticate(runtime, sitting, token)
     pending = sitting.pending
@@ -459,7 +467,7 @@ async def result(runtime: Runtime, token: str) -> ResultView:
 
 
 def _result(runtime: Runtime, token: _Token) -> Plan[ResultView]:
-    now_turn = yield from turn(runtime, token.session)
+    now_turn = yield from _turn_of(runtime, token)
     _authenticate(runtime, now_turn.sitting, token)
     if now_turn.sitting.phase != FINISHED:
         raise Problem("not_finished", "Answer the remaining items first.")
