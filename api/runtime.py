@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from api.accounts.clients import Clients
 from api.catalogue.store import Tests
 from api.database.clock import DatabaseClock
 from api.database.connect import connect
-from api.database.plans import Busy, Conflict, Database, Plan, Unavailable
+from api.database.plans import Busy, Conflict, Database, Plan, Unavailable, Unstorable
 from api.keys.secret import load_or_make as secret_at
 from api.keys.signing import SigningKey
 from api.keys.signing import load_or_make as signing_key_at
@@ -24,6 +25,7 @@ from api.sittings.fold import Sitting
 __all__ = ["Runtime", "Sittings"]
 
 T = TypeVar("T")
+log = logging.getLogger("acquis.database")
 
 
 class Sittings:
@@ -100,14 +102,14 @@ class Runtime:
         """Run a plan that writes nothing; the database's trouble becomes a `Problem`."""
         try:
             return await self.database.read(plan, *args, **named)
-        except (Unavailable, Busy, Conflict) as error:
+        except (Unavailable, Busy, Conflict, Unstorable) as error:
             raise _problem(error) from error
 
     async def write(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T:
         """Run a plan that writes; the database's trouble becomes a `Problem`."""
         try:
             return await self.database.write(plan, *args, **named)
-        except (Unavailable, Busy, Conflict) as error:
+        except (Unavailable, Busy, Conflict, Unstorable) as error:
             raise _problem(error) from error
 
     async def attempt(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T | None:
@@ -117,7 +119,7 @@ class Runtime:
         except (Conflict, Problem):
             self.clock.forget()
             return None
-        except (Unavailable, Busy) as error:
+        except (Unavailable, Busy, Unstorable) as error:
             raise _problem(error) from error
 
 
@@ -126,4 +128,7 @@ def _problem(error: Exception) -> Problem:
         return Problem("busy", "Try again in a moment; nothing was changed.")
     if isinstance(error, Conflict):
         return Problem("busy", "Others keep changing the same thing; try again in a moment.")
+    if isinstance(error, Unstorable):
+        return Problem("malformed", "Send text without NUL characters.")
+    log.warning("the database failed", extra={"fields": {"why": str(error)}})
     return Problem("unavailable", "Try again in a moment, with the same idempotency key.")

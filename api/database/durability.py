@@ -10,7 +10,14 @@ from typing import Any
 
 from cat_engine.errors import InputError
 
-__all__ = ["POSTGRES_SETTINGS", "SQLITE_MINIMUM", "STANDBYS", "check_postgres", "check_sqlite"]
+__all__ = [
+    "POSTGRES_SETTINGS",
+    "SQLITE_MINIMUM",
+    "STANDBYS",
+    "NotDurable",
+    "check_postgres",
+    "check_sqlite",
+]
 
 SQLITE_MINIMUM = (3, 51, 3)
 """Older libraries can corrupt a WAL database when a writer and a checkpoint meet (the WAL-reset bug)."""
@@ -26,8 +33,12 @@ STANDBYS = "synchronous_standby_names"
 """PostgreSQL's setting that names the servers which a commit has to reach as well."""
 
 
+class NotDurable(InputError):
+    """A commit on this connection would not survive a crash."""
+
+
 def check_sqlite(connection: Any, version: tuple[int, ...]) -> None:
-    """Raise `InputError` unless a commit on this connection is durable.
+    """Raise `NotDurable` unless a commit on this connection is durable.
 
     Parameters
     ----------
@@ -37,26 +48,26 @@ def check_sqlite(connection: Any, version: tuple[int, ...]) -> None:
         ``sqlite_version_info`` of its module.
     """
     if tuple(version) < SQLITE_MINIMUM:
-        raise InputError(
+        raise NotDurable(
             f"expected SQLite {_dotted(SQLITE_MINIMUM)} or newer (older ones can corrupt a WAL database), "
             f"got {_dotted(version)}; install the package pysqlite3, or use PostgreSQL"
         )
     journal = str(connection.execute("PRAGMA journal_mode").fetchone()[0]).lower()
     if journal != "wal":
-        raise InputError(
+        raise NotDurable(
             f"expected SQLite's journal_mode to be wal, got {journal}; put the database on a local disk"
         )
     synchronous = int(connection.execute("PRAGMA synchronous").fetchone()[0])
     if synchronous < 2:
-        raise InputError(
+        raise NotDurable(
             f"expected SQLite's synchronous to be FULL (2), got {synchronous}; power loss would lose answers"
         )
     if int(connection.execute("PRAGMA foreign_keys").fetchone()[0]) != 1:
-        raise InputError("expected SQLite's foreign_keys to be on, got off; this build cannot check them")
+        raise NotDurable("expected SQLite's foreign_keys to be on, got off; this build cannot check them")
 
 
 def check_postgres(settings: Mapping[str, str]) -> None:
-    """Raise `InputError` unless a commit on this server is durable.
+    """Raise `NotDurable` unless a commit on this server is durable.
 
     Parameters
     ----------
@@ -65,13 +76,13 @@ def check_postgres(settings: Mapping[str, str]) -> None:
     """
     for name, allowed in POSTGRES_SETTINGS.items():
         if settings[name] not in allowed:
-            raise InputError(
+            raise NotDurable(
                 f"expected PostgreSQL's {name} to be {' or '.join(allowed)}, got {settings[name]}; "
                 "a crash would lose acknowledged answers: change it for this database and this role"
             )
     named = settings.get(STANDBYS)
     if named and settings["synchronous_commit"] == "local":
-        raise InputError(
+        raise NotDurable(
             f"expected PostgreSQL's synchronous_commit to be on, remote_apply or remote_write ({STANDBYS} "
             f"is {named}), got local: commits do not wait for it, so that losing this server "
             "loses acknowledged answers; change it for this database and this role"

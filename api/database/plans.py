@@ -28,7 +28,18 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from sqlalchemy import Dialect
 from sqlalchemy.sql import ClauseElement
 
-__all__ = ["Busy", "Call", "Commit", "Conflict", "Database", "Plan", "Query", "Rows", "Unavailable"]
+__all__ = [
+    "Busy",
+    "Call",
+    "Commit",
+    "Conflict",
+    "Database",
+    "Plan",
+    "Query",
+    "Rows",
+    "Unavailable",
+    "Unstorable",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -45,6 +56,10 @@ class Busy(Exception):
 
 class Conflict(Exception):
     """A unique key refused the write: someone else was faster."""
+
+
+class Unstorable(Exception):
+    """A text with a NUL character: PostgreSQL has none, and libpq would cut the text off there."""
 
 
 class Sql(NamedTuple):
@@ -90,13 +105,20 @@ class Call:
     def named(self, dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
         """Return SQL text and its parameters by name."""
         text, _, held = self.query.sql(dialect)
+        self._refuse_nul()
         return text, {**held, **self.values} if held else self.values
 
     def ordered(self, dialect: Dialect) -> tuple[str, list[Any]]:
         """Return SQL text and its parameters in the order of their places."""
         text, order, held = self.query.sql(dialect)
+        self._refuse_nul()
         values = {**held, **self.values} if held else self.values
         return text, [values[name] for name in order]
+
+    def _refuse_nul(self) -> None:
+        for value in self.values.values():
+            if type(value) is str and "\0" in value:
+                raise Unstorable
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from psycopg import errors
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from api.database.durability import POSTGRES_SETTINGS, STANDBYS, check_postgres
+from api.database.durability import POSTGRES_SETTINGS, STANDBYS, NotDurable, check_postgres
 from api.database.plans import (
     ATTEMPTS,
     Call,
@@ -29,7 +29,6 @@ from api.database.plans import (
 )
 from api.database.pool import Pool
 from api.database.wire import Connection
-from cat_engine.errors import InputError
 
 __all__ = ["PostgreSQL"]
 
@@ -70,21 +69,20 @@ class PostgreSQL:
     ) -> None:
         # Of SQLAlchemy's dialects the one that writes $1 and every parameter's type, as libpq wants it.
         self.dialect: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-        self.pool = Pool(conninfo, connections, waiting, patience)
+        self.pool = Pool(conninfo, connections, waiting, patience, self._check)
         self._durable = durable
 
     async def open(self) -> None:
-        """Connect and check the server's durability."""
-        async with self.pool.connection() as connection:
-            names = (*POSTGRES_SETTINGS, STANDBYS)
-            shown = await connection.run([(f"SHOW {name}", ()) for name in names])
-            settings = {name: rows[0][0] for name, rows in zip(names, shown, strict=True)}
-        try:
-            if self._durable:
-                check_postgres(settings)
-        except InputError:
-            await self.close()
-            raise
+        """Connect, which checks the server's durability."""
+        async with self.pool.connection():
+            pass
+
+    async def _check(self, connection: Connection) -> None:
+        """Refuse a connection whose commits may be lost: settings change while we run, or with the server."""
+        names = (*POSTGRES_SETTINGS, STANDBYS)
+        shown = await connection.run([(f"SHOW {name}", ()) for name in names])
+        if self._durable:
+            check_postgres({name: rows[0][0] for name, rows in zip(names, shown, strict=True)})
 
     async def close(self) -> None:
         """Close every connection."""
@@ -123,7 +121,7 @@ class PostgreSQL:
                 return step.value
         except _CONFLICT as error:
             raise Conflict(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InternalError) as error:
+        except (psycopg.OperationalError, psycopg.InternalError, NotDurable) as error:
             raise Unavailable(str(error)) from error
 
     async def _run(self, connection: Connection, calls: Sequence[Call]) -> list[Rows]:

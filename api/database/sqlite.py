@@ -16,6 +16,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
@@ -82,7 +83,7 @@ class SQLite:
     path
         The file; it is made when it does not exist.
     waiting
-        How many writes may wait for the writer thread before `Busy` is raised.
+        How many writes may wait for the writer thread, and how many reads, before `Busy` is raised.
     module
         The DB-API module; tests hand in one that records or fails.
     durable
@@ -112,9 +113,12 @@ class SQLite:
         self._synchronous = synchronous
         self._reading = reading
         self._reader_count = readers
+        self._waiting = waiting
         self._jobs: queue.Queue[_Job | None] = queue.Queue(waiting)
         self._writer: threading.Thread | None = None
         self._readers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._threads: ThreadPoolExecutor | None = None  # the readers' own: nobody else's work delays them
+        self._reads = 0
         self._lock: int | None = None
 
     async def open(self) -> None:
@@ -132,6 +136,7 @@ class SQLite:
             reader = self._connect()
             reader.execute("PRAGMA query_only = ON")
             self._readers.put(reader)
+        self._threads = ThreadPoolExecutor(max(1, self._reader_count), "sqlite-reader")
         if self._reading:
             connection.close()
             return
@@ -150,6 +155,8 @@ class SQLite:
                     await asyncio.sleep(0.01)
             await asyncio.to_thread(self._writer.join)
             self._writer = None
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.shutdown)
         for _ in range(self._readers.qsize()):
             self._readers.get().close()
         self._unlock()
@@ -177,13 +184,17 @@ class SQLite:
         """Run a plan that writes nothing, in a reader's connection."""
         if self._reader_count == 0:
             return await self.write(plan, *args, **kwargs)
-        return await asyncio.to_thread(self._read, plan, args, kwargs)
+        if self._reads >= self._waiting:
+            raise Busy("too many reads are waiting")
+        self._reads += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._read, plan, args, kwargs)
+        finally:
+            self._reads -= 1
 
     def _read(self, plan: _Start[T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        try:
-            connection = self._readers.get(timeout=2.0)
-        except queue.Empty:
-            raise Busy("all readers are busy") from None
+        connection = self._readers.get()  # there are as many as threads
         try:
             connection.execute("BEGIN")
             try:
@@ -295,6 +306,7 @@ def _lock_file(path: Path) -> int | None:
         import fcntl
     except ImportError:  # Windows: for trying things out, without this guard
         return None
+    path = path.resolve()  # one file, whatever it is called
     lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

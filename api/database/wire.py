@@ -96,7 +96,11 @@ class Connection:
             keepalives_count=3,
             tcp_user_timeout=8000,
         )
-        await made.execute(first)
+        try:
+            await made.execute(first)
+        except BaseException:  # whoever wanted it may have left
+            await made.close()
+            raise
         return Connection(made, silence)
 
     @property

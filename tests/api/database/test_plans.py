@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy import bindparam, insert, select
 from api.database import tables
 from api.database.connect import connect
 from api.database.durability import check_postgres, check_sqlite
-from api.database.plans import Busy, Commit, Conflict, Database, Plan, Query, Unavailable
+from api.database.plans import Busy, Commit, Conflict, Database, Plan, Query, Unavailable, Unstorable
 from api.database.sqlite import SQLite, driver
 from cat_engine.errors import InputError
 
@@ -265,3 +266,49 @@ def test_the_server_refuses_a_postgres_database_with_synchronous_commit_off(post
 def test_other_addresses_are_refused_with_one_sentence(url: str) -> None:
     with pytest.raises(InputError, match="expected"):
         connect(url)
+
+
+def test_a_text_with_nul_is_refused_by_both_and_cut_by_neither(database_url: str) -> None:
+    async def scenario() -> None:
+        async with opened(database_url) as database:
+            for writing in (database.write, database.attempt):
+                with pytest.raises(Unstorable):
+                    await writing(add, "o1", "Durand\0, who is somebody else")
+            with pytest.raises(Unstorable):
+                await database.read(name_of, "o1\0")
+            assert await database.read(name_of, "o1") is None
+            await database.write(add, "o1", "Durand")
+
+    asyncio.run(scenario())
+
+
+def test_a_second_server_is_refused_by_whatever_name_it_calls_the_file(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    link = tmp_path / "elsewhere" / "another.db"
+    link.parent.mkdir()
+    link.symlink_to(sqlite_url.removeprefix("sqlite:///"))
+
+    async def scenario() -> None:
+        async with opened(sqlite_url):
+            with pytest.raises(InputError, match="another server"):
+                await connect(f"sqlite:///{link}").open()
+
+    asyncio.run(scenario())
+
+
+def test_a_read_does_not_wait_for_other_work_of_the_process(sqlite_url: str) -> None:
+    release = threading.Event()
+
+    async def scenario() -> None:
+        async with opened(sqlite_url) as database:
+            others = [asyncio.create_task(asyncio.to_thread(release.wait, 20)) for _ in range(100)]
+            await asyncio.sleep(0)
+            try:
+                async with asyncio.timeout(10):
+                    assert await database.read(name_of, "o1") is None
+            finally:
+                release.set()
+            await asyncio.gather(*others)
+
+    asyncio.run(scenario())
