@@ -48,7 +48,8 @@ __all__ = ["DEFINITION", "Definition", "document"]
 DEFINITION = "acquis/test-definition/1"
 
 _SCALE = {"name": "points", "origin": 500.0, "unit": 100.0, "low": 0, "high": 1000}
-_TIME = ("limit_s", "grace_s", "silence_s", "give_back_s")
+_TIME = ("limit_s", "grace_s", "silence_s", "give_back_s", "abandon_s")
+_HOUR, _MONTH = 3600, 30 * 86_400
 _KEYS = ("schema", "code", "languages", "valid_days", "title", "level", "scale", "time")
 
 
@@ -91,10 +92,15 @@ class Definition:
             _number(scale[key], f"scale.{key}", int if key in ("low", "high") else float)
         if not (scale["unit"] > 0 and scale["low"] < scale["high"]):
             raise InputError("expected scale.unit above 0 and scale.low below scale.high; mend [scale]")
-        time = dict(values.get("time", {}))
+        time = {"abandon_s": _MONTH, **values.get("time", {})}
         _known(time, _TIME, "[time]")
         for key, seconds in time.items():
             _number(seconds, f"time.{key}", int)
+        if time["abandon_s"] < _HOUR:
+            raise InputError(
+                f"expected 'time.abandon_s' of at least {_HOUR}, got {time['abandon_s']}: a sitting would "
+                "end while its candidate thinks; leave it out for 30 days"
+            )
         days = values.get("valid_days", 365)
         _number(days, "valid_days", int)
         return Definition(

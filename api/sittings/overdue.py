@@ -4,6 +4,9 @@ What the sweep does is what the candidate would meet on coming back: a sitting t
 time ran out ends, with its result. One that fell silent before may have been cut off: that is noted as an
 interruption, and the candidate may come back for as long as the rules give time back by themselves. Beyond
 that a person decides. A time that a person has given ends like any other.
+
+A sitting in which nothing happens for very long (``abandon`` in `api.sittings.timing`) ends with what was
+answered, whatever it waits for: a candidate who never comes back, or a decision that nobody takes.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from sqlalchemy import bindparam, select, update
 from api.database import tables
 from api.database.clock import now_us
 from api.database.plans import Commit, Plan, Query
-from api.sittings.fold import INTERRUPTED, ITEM, Sitting
+from api.sittings.fold import FINISHED, ITEM, Sitting
 from api.sittings.service import time_out
 from api.sittings.turn import Turn, turn
 
@@ -52,17 +55,18 @@ def settle(runtime: Runtime, session: str) -> Plan[Sitting]:
 
 def _settled(now_turn: Turn) -> Generator[Any, Any, None]:
     sitting, now = now_turn.sitting, now_turn.now
-    deadline = sitting.clock.deadline
-    if deadline is None or sitting.phase not in (ITEM, INTERRUPTED):
+    if sitting.phase == FINISHED:
         return
-    due = now_turn.due()
-    if due is None or now <= due:
+    deadline, due = sitting.clock.deadline, now_turn.up_at()
+    if deadline is None or due is None or now <= due:
+        if sitting.clock.abandoned(sitting.at, now):
+            yield from now_turn.close("abandoned")
         return
     since = sitting.silent_since(now) if sitting.phase == ITEM else sitting.interrupted_at
     cut_off = since is not None and since < deadline and sitting.granted is None
     if cut_off and sitting.phase == ITEM:
         now_turn.add("interrupted", {"reason": "silence", "since": since})
-        if now <= (now_turn.due() or now):
+        if now <= (now_turn.up_at() or now):
             return
     if cut_off:
         gap = now - now_turn.sitting.interrupted_at

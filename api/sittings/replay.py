@@ -142,18 +142,21 @@ def _folded(
     sitting: Sitting | None = None
     counts: Snapshot | None = None
     ended: list[Sitting] = []
+    heard = 0
     for event in events:
         try:
             if sitting is None:
                 counts = yield from seen_by(tests, test, event.data.get("exposure"))
             else:
-                _compare(test, sitting, counts, event, found)
+                _compare(test, sitting, counts, event, heard, found)
             if event.kind == "rescored":
                 yield from _compare_reason(test, event, found)
             sitting = apply(test, sitting, event)
         except (BrokenLog, InputError, KeyError, TypeError) as error:
             found.differences.append(f"event {event.seq}: {error}")
             return None
+        if event.data.get("category") != "not_reached":  # which closes the sitting, in the same moment
+            heard = event.at
         if event.kind in ("finished", "rescored"):
             ended.append(sitting)
         found.events, found.head = event.seq, event.hash.hex()
@@ -162,7 +165,9 @@ def _folded(
     return ended
 
 
-def _compare(test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay) -> None:
+def _compare(
+    test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, heard: int, found: Replay
+) -> None:
     data = event.data
     match event.kind:
         case "item_served" if data.get("by") != "client":  # another test player's choice is its own
@@ -183,7 +188,7 @@ def _compare(test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: E
                     f"event {event.seq}: category {data['category']} is stored, the response earns {earned}"
                 )
         case "finished":
-            _compare_end(test, sitting, counts, event, found)
+            _compare_end(test, sitting, counts, event, heard, found)
         case "rescored" if sitting.finished is not None:
             _compare_outcome(test, apply(test, sitting, event), sitting.finished["reason"], event, found)
 
@@ -219,13 +224,15 @@ def _chosen(
 
 
 def _compare_end(
-    test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, found: Replay
+    test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, heard: int, found: Replay
 ) -> None:
     reason = event.data["reason"]
     adaptive = test.adaptive_for(sitting.need)
     step = engine.next_item(adaptive, sitting.state, counts) if sitting.pending is None else None
     if reason == "time":
         sound = sitting.clock.up(event.at)
+    elif reason == "abandoned":
+        sound = sitting.clock.abandoned(heard, event.at)
     elif reason == "ended":
         sound = True
     else:

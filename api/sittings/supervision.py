@@ -101,7 +101,7 @@ def open_sittings(organisation: str, after: str = "", limit: int = 100) -> Plan[
                 "test": test,
                 "phase": status,
                 "started_at": started_at,
-                "overdue": due_at is not None and now > due_at,
+                "overdue": status == AWAITING or (due_at is not None and now > due_at),
             }
             for now, id, person, test, status, started_at, due_at in rows
         ]
@@ -195,11 +195,7 @@ async def end(runtime: Runtime, client: Client, session: str, reason: str) -> Su
 
 def _end(runtime: Runtime, client: Client, session: str, reason: str) -> Plan[Supervised]:
     now_turn, person = yield from _owned(runtime, client, session)
-    pending = now_turn.sitting.pending
     if now_turn.sitting.phase == FINISHED:
         return Commit(_supervised(person, now_turn.sitting))
-    if pending is not None:
-        data = {"position": pending.position, "response": None, "category": "not_reached"}
-        now_turn.add("answered", data)
-    yield from now_turn.finish("ended", by=client.id, why=reason)
+    yield from now_turn.close("ended", by=client.id, why=reason)
     return Commit(_supervised(person, now_turn.sitting), now_turn.writes())

@@ -8,6 +8,8 @@ the ``started`` event, with the extra time of the invitation applied:
 - ``silence``: after this long without a word, coming back counts as an interruption, from then on.
 - ``give_back``: how much time interruptions give back by themselves, all together. Where that leaves no
   time, the sitting waits for the decision of a person.
+- ``abandon``: after this long without a word, of the candidate's or of a person's who decides, the sitting is
+  over; never where the test was published without this rule.
 """
 
 from __future__ import annotations
@@ -29,17 +31,19 @@ class Rules:
     grace: int = 10 * SECOND
     silence: int = 180 * SECOND
     give_back: int = 900 * SECOND
+    abandon: int | None = None
 
     @staticmethod
     def from_mapping(seconds: Mapping[str, Any]) -> Rules:
-        """Return the rules of a test document (``limit_s``, ``grace_s``, ``silence_s``, ``give_back_s``)."""
+        """Return the rules of a test document: ``limit_s``, ``grace_s`` and so on."""
         plain = Rules()
-        limit = seconds.get("limit_s")
+        limit, abandon = seconds.get("limit_s"), seconds.get("abandon_s")
         return Rules(
             None if limit is None else int(limit) * SECOND,
             int(seconds.get("grace_s", plain.grace // SECOND)) * SECOND,
             int(seconds.get("silence_s", plain.silence // SECOND)) * SECOND,
             int(seconds.get("give_back_s", plain.give_back // SECOND)) * SECOND,
+            None if abandon is None else int(abandon) * SECOND,
         )
 
     def with_extra(self, percent: int) -> Rules:
@@ -50,12 +54,13 @@ class Rules:
 
     def data(self) -> dict[str, int | None]:
         """Return the rules as they stand in the ``started`` event."""
-        return {
+        rules = {
             "limit": self.limit,
             "grace": self.grace,
             "silence": self.silence,
             "give_back": self.give_back,
         }
+        return rules if self.abandon is None else {**rules, "abandon": self.abandon}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,10 @@ class Clock:
     def up(self, now: int) -> bool:
         """Return whether no further item may be served."""
         return self.deadline is not None and now >= self.deadline
+
+    def abandoned(self, at: int, now: int) -> bool:
+        """Return whether a sitting in which nothing has happened since `at` is over."""
+        return self.rules.abandon is not None and now > at + self.rules.abandon
 
     def too_late(self, now: int) -> bool:
         """Return whether an answer to an item served in time no longer counts."""

@@ -149,6 +149,14 @@ class Turn:
         if self.person:
             self._ended += yield from issue(self.runtime, self.test, self.sitting)
 
+    def close(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:
+        """End the sitting as `finish` does, in the middle of an item: it was not reached."""
+        pending = self.sitting.pending
+        if pending is not None:
+            data = {"position": pending.position, "response": None, "category": "not_reached"}
+            self.add("answered", data)
+        yield from self.finish(reason, **told)
+
     def writes(self) -> list[Call]:
         """Return what makes the turn durable."""
         if not self.events:
@@ -168,8 +176,18 @@ class Turn:
     def due(self) -> int | None:
         """Return after which moment something happens without a word from the candidate.
 
-        A sitting in progress ends; an interrupted one is left to a person, or ends where one has decided.
+        A sitting in progress ends; an interrupted one is left to a person, or ends where one has decided. One
+        in which nothing happens for very long is abandoned.
         """
+        sitting = self.sitting
+        if sitting.phase == FINISHED:
+            return None
+        abandon = sitting.clock.rules.abandon
+        moments = [self.up_at(), None if abandon is None else sitting.at + abandon]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def up_at(self) -> int | None:
+        """Return after which moment the time is up without a word from the candidate."""
         sitting = self.sitting
         clock = sitting.clock
         if clock.deadline is None or sitting.phase in (AWAITING, FINISHED):

@@ -39,7 +39,7 @@ from item_bank.log import append
 from tests.api.sample import CODE, ORGANISATION, invited, prepare
 
 SECOND = 1_000_000
-TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120}
+TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120, "abandon_s": 200_000}
 DESIGN = {
     "schema": "acquis/design/1",
     "stop": {"min": 4, "max": 4},
@@ -49,14 +49,16 @@ SUPERVISOR = Client("supervisor", ORGANISATION, frozenset({"sittings:supervise"}
 
 
 class Walked:
-    """Which edges were walked, over all examples."""
+    """Which edges were walked, over all examples, and in which phases sittings were abandoned."""
 
     edges: ClassVar[Counter[tuple[str, str]]] = Counter()
+    abandoned: ClassVar[Counter[str]] = Counter()
 
 
 @pytest.fixture
 def walked(monkeypatch: pytest.MonkeyPatch) -> type[Walked]:
     Walked.edges.clear()
+    Walked.abandoned.clear()
     for kind, (step, phases) in fold._STEPS.items():
 
         def noted(test: Any, sitting: Any, event: Any, step: Any = step, kind: str = kind) -> Any:
@@ -76,7 +78,7 @@ def published(sqlite_template: Path, tmp_path: Path) -> Path:
     async def publish() -> None:
         runtime = Runtime.of(Settings(f"sqlite:///{path}", keys=tmp_path / "keys"))
         await runtime.database.open()
-        await prepare(runtime, design=DESIGN)
+        await prepare(runtime, design=DESIGN, time={"abandon_s": TIMES["abandon_s"]})
         await prepare(runtime, "TIMED", design=DESIGN, time=TIMES)
         await runtime.database.close()
 
@@ -327,6 +329,19 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
             self.do(end_overdue(self.runtime))
 
         @rule()
+        def nobody_comes_back(self) -> None:
+            """Whatever a sitting waits for, it does not wait for ever."""
+            before = self.do(supervision.read(self.runtime, SUPERVISOR, self.view.sitting))
+            for _ in range(3):  # cut off, left to a person, abandoned
+                self.clock_jumps(TIMES["abandon_s"] + 1)
+                while self.do(end_overdue(self.runtime)):
+                    pass
+            after = self.do(supervision.read(self.runtime, SUPERVISOR, self.view.sitting))
+            assert after.phase == "finished"
+            if after.reason == "abandoned":
+                Walked.abandoned[before.phase] += 1
+
+        @rule()
         def worker_forgets(self) -> None:
             self.runtime.sittings.forget(self.view.sitting)
 
@@ -344,5 +359,6 @@ def test_every_edge_of_the_automaton(published: Path, walked: type[Walked]) -> N
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert walked.abandoned.keys() >= {"item", "interrupted", "awaiting_decision"}, walked.abandoned
     edges = {(phase, kind) for kind, (_, phases) in fold._STEPS.items() for phase in phases}
     assert edges - set(walked.edges) == set(), walked.edges

@@ -11,8 +11,10 @@ from api.accounts.clients import Client
 from api.runtime import Runtime
 from api.sittings import service, supervision
 from api.sittings.fold import Sitting
+from api.sittings.overdue import settle
 from api.sittings.replay import replay
-from api.sittings.timing import SECOND
+from api.sittings.timing import SECOND, Clock
+from api.sittings.turn import Turn
 from api.upkeep import end_overdue
 from tests.api.sample import ORGANISATION, invited, prepare, right
 
@@ -108,9 +110,95 @@ def test_what_a_person_has_given_ends_like_any_other(run: Run, give_back: int | 
     run(scenario)
 
 
-def test_an_untimed_sitting_never_ends_by_itself(run: Run) -> None:
+MONTH = 30 * 86_400
+
+
+async def left_open(runtime: Runtime, **time: int) -> Any:
+    """An untimed sitting with two answers and an open item."""
+    await prepare(runtime, "UNTIMED", time=time)
+    entry = await service.enter(runtime, (await invited(runtime, "UNTIMED")).code)
+    view = entry.view
+    for _ in range(2):
+        runtime.skew += 100 * SECOND
+        view = await service.answer(
+            runtime, entry.token, handle=view.handle or "", response=right(view), key=view.handle or ""
+        )
+    return entry
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_an_abandoned_sitting_ends_with_what_was_answered(run: Run, paused: bool) -> None:
     async def scenario(runtime: Runtime) -> None:
-        await service.enter(runtime, (await invited(runtime)).code)
-        assert await after(runtime, 10_000_000) == 0
+        entry = await left_open(runtime, abandon_s=MONTH)
+        if paused:
+            await service.interrupt(runtime, entry.token)
+        assert await after(runtime, MONTH - 100) == (not paused)  # its answers are looked at, no more
+        assert await after(runtime, 50) == 0
+        assert await after(runtime, 60) == 1
+        assert state(runtime, entry).phase == "finished"
+        result = (await service.result(runtime, entry.token)).document
+        assert (result["ended"], result["items"]) == ("abandoned", 2)
+        assert await after(runtime, 10 * MONTH) == 0
+        await holds(runtime, entry)
+
+    run(scenario)
+
+
+def test_who_comes_back_within_the_month_goes_on_for_another(run: Run) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        entry = await left_open(runtime, abandon_s=MONTH)
+        await after(runtime, MONTH - 100)
+        view = await service.current(runtime, entry.token)
+        await service.answer(runtime, entry.token, handle=view.handle or "", response=right(view), key="k")
+        await after(runtime, MONTH - 100)
+        assert (await service.current(runtime, entry.token)).phase == "item"
+        await after(runtime, 200)
+        assert (await service.current(runtime, entry.token)).reason == "abandoned"
+        await holds(runtime, entry)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_sitting_that_a_person_leaves_undecided_ends_as_well(run: Run, decided: bool) -> None:
+    """Or one to which somebody gave all the time it wants, and whose candidate never comes back."""
+
+    async def scenario(runtime: Runtime) -> None:
+        await prepare(runtime, CODE, time={**TIMES, "abandon_s": MONTH})
+        entry = await service.enter(runtime, (await invited(runtime, CODE)).code)
+        await after(runtime, 2_000)
+        assert state(runtime, entry).phase == "awaiting_decision"
+        (waits,) = await runtime.read(supervision.open_sittings, ORGANISATION)
+        assert (waits["sitting"], waits["overdue"]) == (entry.view.sitting, True)
+        if decided:
+            await supervision.decide(runtime, PROCTOR, entry.view.sitting, None, "the network failed")
+        assert await after(runtime, MONTH - 100) == 0
+        assert await after(runtime, 200) == 1
+        assert (await supervision.read(runtime, PROCTOR, entry.view.sitting)).reason == "abandoned"
+        assert await runtime.read(supervision.open_sittings, ORGANISATION) == []
+        await holds(runtime, entry)
+
+    run(scenario)
+
+
+def test_replay_does_not_take_abandoned_for_granted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        entry = await left_open(runtime, abandon_s=MONTH)
+        with monkeypatch.context() as patch:
+            patch.setattr(Clock, "abandoned", lambda *_: True)  # a sweep that is in a hurry
+            patch.setattr(Turn, "due", lambda turn: turn.now - 1)
+            await runtime.write(settle, runtime, entry.view.sitting)
+        found = await runtime.read(replay, runtime.tests, entry.view.sitting)
+        assert found.differences == ["event 8: the sitting did not end for the reason 'abandoned'"]
+
+    run(scenario)
+
+
+def test_a_test_published_without_the_rule_keeps_its_sittings_open(run: Run) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        entry = await service.enter(runtime, (await invited(runtime)).code)
+        assert await after(runtime, 100 * MONTH) == 0
+        assert "abandon" not in state(runtime, entry).clock.rules.data()
+        await holds(runtime, entry)
 
     run(scenario)
