@@ -78,7 +78,7 @@ TEXTS = {
 LINKS = {
     "not_found": "/",
     "taken_over": "/",
-    "code_expired": "",
+    "code_expired": "/",
     "test_closed": "",
     "forbidden": "/question",
     "not_finished": "/question",

@@ -80,8 +80,8 @@ def _sit(photographer: Photographer, server: Server, bank: dict[str, Item]) -> N
         item = bank[server.log(sitting)[-1]["data"]["item"]]
         knows = (item.grade or 3) <= 3
         if knows:
+            _take_question(photographer, item)  # as it is served: a picture shows no key
             chromium.script(KNOWS, fields(item, "fr"))
-            _take_question(photographer, item)
         with chromium.next_page():
             chromium.script(f"document.querySelector('{SUBMIT}').click()" if knows else QUICKLY, 0)
     photographer.take("resultat", DESKTOP, TELEPHONE)

@@ -130,7 +130,7 @@ def test_a_busy_server_is_asked_again_by_the_page_itself(chromium: Chromium, des
     desk.busy(True)
     chromium.one(".option [value=B]").click()
     chromium.one(SUBMIT).click()
-    chromium.until(lambda: "Votre réponse est gardée" in chromium.one("#connection").text, "word of it")
+    chromium.until(lambda: "nous réessayons" in chromium.one("#connection").text, "word of it")
     assert chromium.script("return document.querySelector('.item').inert")
     desk.busy(False)
     chromium.until(lambda: chromium.title.startswith("Question 2 – "), "the answer to be sent again")
