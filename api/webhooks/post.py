@@ -7,17 +7,20 @@ refused unless the deployment allows them, and redirects are not followed.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 __all__ = ["Refused", "checked", "post"]
 
 TIMEOUT = 10.0
-"""Seconds for a connection, and for each wait on it."""
+"""Seconds for the whole exchange, however slowly a receiver answers."""
 
 
 class Refused(Exception):
@@ -80,6 +83,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private: bool) -> in
     OSError, http.client.HTTPException
         When it does not answer.
     """
+    end = time.monotonic() + TIMEOUT
     parts = checked(url, private)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -89,11 +93,31 @@ def post(url: str, body: bytes, headers: Mapping[str, str], private: bool) -> in
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     try:
         connection.sock = socket.create_connection((str(found[0]), port), TIMEOUT)
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-        target = parts.path or "/"
-        connection.request("POST", f"{target}?{parts.query}" if parts.query else target, body, dict(headers))
-        return connection.getresponse().status
+        with _cut_off_at(end, connection.sock):
+            if parts.scheme == "https":
+                context = ssl.create_default_context()
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
+            target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            connection.request("POST", target, body, dict(headers))
+            return connection.getresponse().status
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _cut_off_at(end: float, connected: socket.socket) -> Iterator[None]:
+    """Cut a connection off at a moment of the monotonic clock: who waits on it meets its end."""
+    line = connected.dup()  # for TLS takes the socket over
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    late = threading.Timer(max(0.0, end - time.monotonic()), cut)
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+        line.close()

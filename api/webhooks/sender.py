@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import logging
 import random
-import time
 from typing import TYPE_CHECKING
 
 from api.problems import Problem
@@ -56,7 +55,7 @@ async def _send(runtime: Runtime, one: Due) -> None:
         entry = await runtime.read(feed.one, one.organisation, one.result)
         content = message.body(one, entry)
         secret = message.secret_of(runtime, one.webhook)
-        told = message.headers(one, secret, int(time.time()), content)
+        told = message.headers(one, secret, one.now // SECOND, content)
         status = await asyncio.to_thread(post, one.url, content, told, runtime.settings.webhooks_inside)
         accepted, said = 200 <= status < 300, f"status {status}"
     except (Refused, OSError, http.client.HTTPException, UnicodeError) as error:

@@ -74,6 +74,7 @@ _COLUMNS = (
     _outbox.c.topic,
     _outbox.c.body,
     _outbox.c.created_at,
+    now_us(),
 )
 _JOINED = _delivery.join(_hook, _hook.c.id == _delivery.c.webhook_id).join(
     _outbox, _outbox.c.id == _delivery.c.outbox_id
@@ -122,6 +123,8 @@ class Due:
     topic: str
     body: str
     created_at: int
+    now: int
+    """When it was looked up, by the database's clock: receivers refuse what a wrong one has dated."""
 
     @property
     def result(self) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -22,12 +22,15 @@ class Receiver:
     ----------
     answers
         Statuses to give, one after the other; 0 cuts the connection; then 204 for ever.
+    met
+        Called with each message before it is answered.
     """
 
     def __init__(self) -> None:
         self.answers: list[int] = []
         self.came: list[tuple[dict[str, str], bytes]] = []
         self.url = ""
+        self.met: Callable[[], None] = lambda: None
 
     def content(self) -> list[dict[str, Any]]:
         """The bodies."""
@@ -57,6 +60,7 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.came.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            receiver.met()
             status = receiver.answers.pop(0) if receiver.answers else 204
             if status == 0:
                 self.connection.close()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import itertools
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -125,6 +133,72 @@ def test_the_server_sends_by_itself_and_several_workers_send_once(
         while not receiver.came and time.monotonic() < end:
             time.sleep(0.02)
     assert len(receiver.came) == 1
+
+
+def test_a_sender_that_is_killed_before_it_hears_the_reply_sends_again(
+    settings: Settings, receiver: Receiver
+) -> None:
+    with browser(create_app(settings), settings.base_url) as client:
+        client.portal.call(prepare, runtime_of(client))
+        registered(client, receiver.url)
+        for n in range(3):
+            sit(client, invite(client, identifier=f"M-{n}"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.server", "0", "sound"],
+        env=os.environ | replace(settings, upkeep=1).environment(),
+    )
+
+    def die() -> None:
+        process.kill()
+        process.wait()
+
+    receiver.met = die
+    try:
+        assert process.wait(60) == -signal.SIGKILL
+    finally:
+        process.kill()
+    first = receiver.ids()
+    assert first
+    receiver.met = lambda: None
+    with browser(create_app(settings), settings.base_url) as client:
+        while delivered(client):
+            pass
+        entries = client.get("/api/v1/results", headers=bearer(client, "results:read")).json()["results"]
+    assert set(first) < set(receiver.ids())
+    assert receiver.ids().count(first[0]) == 2
+    once = {id: content["data"] for id, content in zip(receiver.ids(), receiver.content(), strict=True)}
+    assert sorted(entry["id"] for entry in once.values()) == [entry["id"] for entry in entries]
+
+
+def test_a_receiver_that_dribbles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def dribble() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                for byte in itertools.cycle(b"HTTP/1.1 200 OK but slowly "):
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        thread = Thread(target=dribble)
+        thread.start()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            post.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, private=True)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_message_is_dated_by_the_clock_of_the_database(
+    client: Browser, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered(client, receiver.url)
+    sit(client, invite(client))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 7200)
+    assert delivered(client) == 1
+    ((headers, _),) = receiver.came
+    assert abs(int(headers["webhook-timestamp"]) - now) < 60
 
 
 def test_later_and_later_and_at_last_not_any_more() -> None:
