@@ -42,7 +42,7 @@ def test_both_ways_reply_alike(client: Browser, monkeypatch: pytest.MonkeyPatch)
         ({"Idempotency-Key": ""}, {"handle": "h", "response": {}}, "malformed"),
         ({"Idempotency-Key": "k" * 201}, {"handle": "h", "response": {}}, "malformed"),
         ({}, {"handle": "h", "response": {}}, "stale"),
-        ({"Authorization": "Bearer x.y"}, {"handle": "h", "response": {}}, "not_found"),
+        ({"Authorization": "Bearer x.y"}, {"handle": "h", "response": {}}, "unauthenticated"),
     ],
 )
 def test_what_is_wrong_is_a_problem(client: Browser, more: Any, body: Any, code: str) -> None:
