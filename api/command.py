@@ -32,6 +32,7 @@ COMMANDS = {
     "test": "publish tests, list them, take an item out of everybody's score",
     "client": "register the programs that may call the service",
     "invite": "invite people to a test",
+    "person": "what is held about somebody: show, export, erase",
     "webhook": "addresses that are told of results, and what could not be delivered",
     "bank": "import, export, check, compare and publish item banks",
     "backup": "copy the whole database while the server runs",

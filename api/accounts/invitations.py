@@ -51,13 +51,14 @@ _BY_CODE = Query(
         tables.session.c.id,
         tables.session.c.status,
     )
+    .join(tables.person, tables.person.c.id == tables.invitation.c.person_id)
     .outerjoin(tables.session, tables.session.c.invitation_id == tables.invitation.c.id)
-    .where(tables.invitation.c.code_digest == bindparam("code_digest"))
+    .where(tables.invitation.c.code_digest == bindparam("code_digest"), tables.person.c.erased_at.is_(None))
 )
 _PERSON = Query(
-    select(tables.person.c.id, tables.person.c.erased_at).where(
+    select(tables.person.c.id).where(
         tables.person.c.organisation_id == bindparam("organisation_id"),
-        tables.person.c.identifier_type == bindparam("identifier_type"),
+        tables.person.c.identifier_type.is_not_distinct_from(bindparam("identifier_type")),
         tables.person.c.identifier == bindparam("identifier"),
     )
 )

@@ -89,4 +89,6 @@ def _told(one: Replay) -> str:
         text += f", theta {one.theta / 1e6:.6f}, standard error {one.se / 1e6:.6f}, {one.results} result"
     else:
         text += ", not finished"
+    if one.erased:
+        text += "; the person was erased: which items were chosen and why it ended is not recomputed"
     return f"{text}; log head {one.head}"

@@ -1,16 +1,16 @@
-"""Issuing a result, in the transaction that ends the sitting."""
+"""Issuing a result, in the transaction that ends the sitting; withdrawing one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, null, select, update
 
 from api.catalogue.live import LiveTest
 from api.database import tables
-from api.database.plans import Call, Query, Rows
+from api.database.plans import Call, Conflict, Query, Rows
 from api.ids import new_id
 from api.results.claims import Person, claims
 from api.sittings.fold import Sitting
@@ -18,7 +18,7 @@ from api.sittings.fold import Sitting
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["CREDENTIAL", "encoded", "issue"]
+__all__ = ["CREDENTIAL", "encoded", "issue", "withdrawn"]
 
 CREDENTIAL = "acquis-result+jws"
 """The ``typ`` of the signature over a result."""
@@ -70,6 +70,13 @@ _SUPERSEDE = Query(
     .where(tables.result.c.id == bindparam("former"))
     .values(current=0, status="superseded", status_at=bindparam("at"), feed_position=_POSITION)
 )
+_WITHDRAW = (
+    update(tables.result)
+    .where(tables.result.c.id == bindparam("result"))
+    .values(status=bindparam("to"), status_at=bindparam("at"), feed_position=_POSITION)
+)
+_REVOKE = Query(_WITHDRAW)
+_ERASE = Query(_WITHDRAW.values(document=null(), jws=null()))
 _OUTBOX = Query(insert(tables.outbox))
 
 
@@ -89,6 +96,8 @@ def issue(
     visible in their order and a reader who has seen one misses none before it.
     """
     (rows,) = yield [_PERSON(session_id=sitting.id)]
+    if not rows:
+        raise Conflict("the sitting was erased meanwhile")
     organisation, *person, former, version = rows[0]
     id, at, version = new_id(), sitting.at, (version or 0) + 1
     issuer = runtime.settings.base_url
@@ -115,6 +124,16 @@ def issue(
             jws=runtime.signing.sign(text.encode(), CREDENTIAL),
         ),
         _told("result.issued", id, at),
+    ]
+
+
+def withdrawn(result: str, to: Literal["revoked", "erased"], at: int) -> list[Call]:
+    """Return the writes that withdraw a result; one that is erased leaves nothing but a tombstone."""
+    query = _ERASE if to == "erased" else _REVOKE
+    return [
+        _NEXT(feed=_FEED),
+        query(result=result, to=to, at=at, feed=_FEED),
+        _told(f"result.{to}", result, at),
     ]
 
 

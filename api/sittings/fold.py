@@ -91,6 +91,8 @@ class Sitting:
     """Digest of the exposure counts that the sitting sees."""
     need: str | None = field(default=None, repr=False)
     """What the person needs, for whom items that suit it are chosen: nothing but choosing looks at it."""
+    erased: bool = False
+    """Whether the person was erased: nothing more can happen, and what was personal is not known."""
 
     def silent_since(self, now: int) -> int | None:
         """Return from when on a silence up to `now` counts as an interruption; None where it does not."""
@@ -122,7 +124,7 @@ def apply(test: LiveTest, sitting: Sitting | None, event: Event) -> Sitting:
             raise BrokenLog(f"sitting {event.session} begins with '{event.kind}'")
         return _started(test, event)
     step, phases = _STEPS.get(event.kind, (None, ()))
-    if step is None or sitting.phase not in phases or event.seq != sitting.seq + 1:
+    if step is None or sitting.erased or sitting.phase not in phases or event.seq != sitting.seq + 1:
         raise BrokenLog(
             f"'{event.kind}' cannot happen at event {event.seq} of sitting {sitting.id}, "
             f"which is at {sitting.seq}, phase '{sitting.phase}'"
@@ -155,9 +157,9 @@ def _started(test: LiveTest, event: Event) -> Sitting:
         at=event.at,
         head=event.hash,
         phase=ITEM,
-        clock=Clock(Rules(**data["time"]), event.at),
+        clock=Clock(Rules(**data["time"]) if "time" in data else test.rules, event.at),
         state=engine.start(test.adaptive_for(need), seed=seed, first=first),
-        device=data["device"],
+        device=data.get("device", ""),
         exposure=data.get("exposure"),
         need=need,
     )
@@ -206,10 +208,10 @@ def _interrupted(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, An
 def _resumed(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     data = event.data
     clock = sitting.clock.after(data["given_back"], decided=sitting.granted is not None)
-    former = sitting.former
-    if data["device"] != sitting.device:
+    former, device = sitting.former, data.get("device", "")
+    if device != sitting.device:
         former = (*former, sitting.device)
-    return {"phase": ITEM, "clock": clock, "device": data["device"], "former": former, "granted": None}
+    return {"phase": ITEM, "clock": clock, "device": device, "former": former, "granted": None}
 
 
 def _referred(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
@@ -231,6 +233,23 @@ def _rescored(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
             test.adaptive_for(sitting.need), sitting.state, _index(test, event.data["item"])
         ),
         "finished": MappingProxyType({**(sitting.finished or {}), **told}),
+    }
+
+
+def _told(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    return {}  # the candidate contests the result, or a person has looked at it again
+
+
+def _erased(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+    return {
+        "phase": FINISHED,
+        "pending": None,
+        "erased": True,
+        "device": "",
+        "former": (),
+        "need": None,
+        "keys": MappingProxyType({}),
+        "clock": replace(sitting.clock, rules=test.rules),
     }
 
 
@@ -259,4 +278,7 @@ _STEPS: Mapping[str, tuple[_Step | None, tuple[str, ...]]] = {
     "decided": (_decided, (AWAITING,)),
     "finished": (_finished, (ITEM, INTERRUPTED, AWAITING)),
     "rescored": (_rescored, (FINISHED,)),
+    "contested": (_told, (FINISHED,)),
+    "reviewed": (_told, (FINISHED,)),
+    "erased": (_erased, (ITEM, INTERRUPTED, AWAITING, FINISHED)),
 }

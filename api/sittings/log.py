@@ -9,6 +9,10 @@ so that the hash of the last event (the *head*) stands for the whole log. A resu
 
 Bodies hold texts, whole numbers, true, false, null, lists and objects alone, with sorted ASCII keys and no
 spaces: for these, RFC 8785 (JSON canonicalisation) and this module write the same bytes.
+
+When a person is erased, what `PERSONAL` names is cut out of the bodies; the hashes stay. The last event,
+``erased``, holds the digest of every body that stands where another stood, and is chained like the others: so
+whatever else was changed is still told.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["GENESIS", "KINDS", "BrokenLog", "Event", "Log", "canonical", "chained"]
+from api.ids import digest
+
+__all__ = ["GENESIS", "KINDS", "PERSONAL", "BrokenLog", "Event", "Log", "canonical", "chained", "impersonal"]
 
 VERSION = 1
 GENESIS = bytes(32)
@@ -36,8 +42,28 @@ KINDS = (
     "decided",
     "finished",
     "rescored",
+    "contested",
+    "reviewed",
+    "erased",
 )
 """What can happen in a sitting; `api.sittings.fold` says what each does."""
+
+PERSONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "started": ("device", "extra_time_percent", "need", "time"),
+        "resumed": ("device",),
+        "item_set_aside": ("reason", "salt"),
+        "decided": ("reason", "salt"),
+        "finished": ("salt", "why"),
+        "contested": ("salt", "why"),
+        "reviewed": ("salt", "why"),
+    }
+)
+"""What tells of the person more than their answers do, by kind of event.
+
+A hash that stays confirms no guess at what was cut out: each body loses a text of at least 128 random bits
+(the digest of the browser's secret, or the salt) with it.
+"""
 
 
 class BrokenLog(Exception):
@@ -112,6 +138,26 @@ def chained(before: bytes, body: str) -> bytes:
     return hashlib.sha256(before + body.encode()).digest()
 
 
+def impersonal(event: Event) -> str | None:
+    """Return the body of `event` without what is personal; None where nothing is."""
+    personal = PERSONAL.get(event.kind, ())
+    if not any(name in event.data for name in personal):
+        return None
+    fields = json.loads(event.body)
+    return canonical(fields | {"data": {n: v for n, v in event.data.items() if n not in personal}})
+
+
+def _cut(rows: Sequence[tuple[int, str, bytes]], seq: int, body: str) -> bool:
+    """Whether `body` is what an erasure, the last event of `rows`, left of event `seq`."""
+    try:
+        last, fields = json.loads(rows[-1][1]), json.loads(body)
+        if last["kind"] != "erased" or last["data"]["bodies"][str(seq)] != digest(body):
+            return False
+        return not any(name in fields["data"] for name in PERSONAL[fields["kind"]])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 class Log:
     """Writes the next events of one sitting; keeps count of sequence, time and hash.
 
@@ -147,16 +193,16 @@ class Log:
         """
         events = []
         for seq, body, stored in rows:
-            event = self._parsed(seq, body, bytes(stored))
+            event = self._parsed(seq, body, bytes(stored), rows)
             self.seq, self.at, self.head = event.seq, event.at, event.hash
             events.append(event)
         return events
 
-    def _parsed(self, seq: int, body: str, stored: bytes) -> Event:
+    def _parsed(self, seq: int, body: str, stored: bytes, rows: Sequence[tuple[int, str, bytes]]) -> Event:
         where = f"event {seq} of sitting {self.session}"
         if seq != self.seq + 1:
             raise BrokenLog(f"expected event {self.seq + 1} of sitting {self.session}, got event {seq}")
-        if chained(self.head, body) != stored:
+        if chained(self.head, body) != stored and not _cut(rows, seq, body):
             raise BrokenLog(f"the hash of {where} does not fit its content and the event before it")
         try:
             fields = json.loads(body)

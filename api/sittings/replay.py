@@ -8,6 +8,9 @@ and are signed by a key of this deployment.
 
 Where a solver assembled a shadow test, the assembled set is part of the log. The replay asks that a whole
 test can be made of that set alone, and that the engine, given no other items, chooses what was served.
+
+Of a person who was erased the need and the extra time are gone. What hangs on them is not computed again:
+which items were chosen, and why the sitting ended. The hash chain, the categories and the score are.
 """
 
 from __future__ import annotations
@@ -66,7 +69,7 @@ _NEUTRALISATION = Query(
         tables.neutralisation.c.id == bindparam("id")
     )
 )
-_SAYS_WHY = ("reason", "by", "why", "neutralisation", "item")
+_SAYS_WHY = ("reason", "by", "why", "salt", "neutralisation", "item")
 
 
 @dataclass(slots=True)
@@ -79,6 +82,8 @@ class Replay:
         One sentence for each thing that is not as it should be; empty when the sitting holds.
     theta, se
         The recomputed score in millionths; None while the sitting goes on.
+    erased
+        Whether the person was erased, so that the choice of items and the end cannot be computed again.
     """
 
     session: str
@@ -89,6 +94,7 @@ class Replay:
     theta: int | None = None
     se: int | None = None
     results: int = 0
+    erased: bool = False
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -120,6 +126,7 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
     except BrokenLog as error:
         found.differences.append(str(error))
         return Commit(found)
+    found.erased = events[-1].kind == "erased"
     for row, event in zip(rows, events, strict=True):
         if (row[3], row[4], row[5]) != (event.kind, event.position, event.key):
             found.differences.append(f"event {event.seq}: its columns do not say what its body says")
@@ -170,7 +177,7 @@ def _compare(
 ) -> None:
     data = event.data
     match event.kind:
-        case "item_served" if data.get("by") != "client":  # another test player's choice is its own
+        case "item_served" if data.get("by") != "client" and not found.erased:  # a player's choice is its own
             chosen = _chosen(test, sitting, counts, data.get("assembled"))
             if chosen != (data["item"], data["criterion"]):
                 found.differences.append(
@@ -227,6 +234,9 @@ def _compare_end(
     test: LiveTest, sitting: Sitting, counts: Snapshot | None, event: Event, heard: int, found: Replay
 ) -> None:
     reason = event.data["reason"]
+    _compare_outcome(test, sitting, reason, event, found)
+    if found.erased:
+        return
     adaptive = test.adaptive_for(sitting.need)
     step = engine.next_item(adaptive, sitting.state, counts) if sitting.pending is None else None
     if reason == "time":
@@ -239,7 +249,6 @@ def _compare_end(
         sound = isinstance(step, engine.Stop) and step.reason == reason
     if not sound:
         found.differences.append(f"event {event.seq}: the sitting did not end for the reason '{reason}'")
-    _compare_outcome(test, sitting, reason, event, found)
 
 
 def _compare_outcome(test: LiveTest, sitting: Sitting, reason: str, event: Event, found: Replay) -> None:
@@ -266,8 +275,12 @@ def _check_results(
     former: str | None = None
     for (id, version, document, jws), sitting in zip(results, ended, strict=False):
         supersedes, former = former, id
+        if found.erased != (document is None):
+            found.differences.append(
+                f"result version {version} and the log disagree on whether it was erased"
+            )
         if document is None:
-            continue  # erased
+            continue
         stored = json.loads(document)
         again = claims(
             stored["id"],

@@ -222,6 +222,8 @@ def _turn_of(runtime: Runtime, token: _Token) -> Steps:
 def _authenticate(runtime: Runtime, sitting: Sitting, token: _Token) -> None:
     """Refuse all but the active browser; a read-only secret holds while the sitting is over or waits."""
     secret = digest(token.secret)
+    if sitting.erased:
+        raise Problem("unauthenticated", "What was stored of this person was erased.")
     if matches(secret, sitting.device):
         return
     reading = matches(digest(_reading_secret(runtime, sitting.id)), secret)

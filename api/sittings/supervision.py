@@ -5,6 +5,7 @@ Each is an event that names who did it and why, by the client's identifier; none
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,11 @@ def _supervised(person: str, sitting: Sitting) -> Supervised:
     )
 
 
+def _said(client: Client, **why: str) -> dict[str, str]:
+    """Return who did it and why; the salt goes with the reason when the person is erased."""
+    return {"by": client.id, **why, "salt": secrets.token_hex(16)}
+
+
 def _owned(runtime: Runtime, client: Client, session: str) -> Generator[Any, Any, tuple[Turn, str]]:
     (rows,) = yield [_OWNER(session_id=session)]
     if not rows or rows[0][0] != client.organisation:
@@ -148,7 +154,7 @@ def _set_aside(
         raise Problem(
             "stale", "Another item is open by now; read the sitting again.", position=sitting.position
         )
-    now_turn.add("item_set_aside", {"position": position, "by": client.id, "reason": reason})
+    now_turn.add("item_set_aside", {"position": position, **_said(client, reason=reason)})
     yield from now_turn.serve()
     return Commit(_supervised(person, now_turn.sitting), now_turn.writes())
 
@@ -178,7 +184,7 @@ def _decide(
     if now_turn.sitting.phase != AWAITING:
         raise Problem("conflict", "The sitting does not wait for a decision.")
     everything = 10**15 if give_back is None else give_back
-    now_turn.add("decided", {"by": client.id, "give_back": everything, "reason": reason})
+    now_turn.add("decided", {"give_back": everything, **_said(client, reason=reason)})
     return Commit(_supervised(person, now_turn.sitting), now_turn.writes())
 
 
@@ -197,5 +203,5 @@ def _end(runtime: Runtime, client: Client, session: str, reason: str) -> Plan[Su
     now_turn, person = yield from _owned(runtime, client, session)
     if now_turn.sitting.phase == FINISHED:
         return Commit(_supervised(person, now_turn.sitting))
-    yield from now_turn.close("ended", by=client.id, why=reason)
+    yield from now_turn.close("ended", **_said(client, why=reason))
     return Commit(_supervised(person, now_turn.sitting), now_turn.writes())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, select
 
 from api.catalogue import store
 from api.catalogue.neutralisation import neutralise
@@ -252,25 +252,3 @@ def test_a_need_is_told_to_nobody(client: Browser, caplog: pytest.LogCaptureFixt
     stored = call(client, runtime.read, everything)
     assert {name for name, rows in stored.items() if NEED in rows} == {"invitation", "event"}
     assert stored["event"].count(NEED) == stored["invitation"].count(NEED) == 1
-
-
-def test_erasing_the_need_leaves_no_trace(run: Run) -> None:
-    """Emptied in the invitation and gone with the log of the sitting, it is nowhere."""
-    erase = [
-        Query(text("UPDATE invitation SET need = NULL")),
-        Query(text("DELETE FROM event")),
-        Query(text("UPDATE result SET document = NULL, jws = NULL, status = 'erased'")),
-    ]
-
-    async def scenario(runtime: Runtime) -> None:
-        await published(runtime)
-        await sat(runtime, NEED)
-
-        def erased() -> Plan[None]:
-            yield []
-            return Commit(None, [query() for query in erase])
-
-        await runtime.write(erased)
-        assert not [name for name, rows in (await runtime.read(everything)).items() if NEED in rows]
-
-    run(scenario)
