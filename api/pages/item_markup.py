@@ -49,6 +49,8 @@ class _Drawing:
     handle: str
     macros: Any
     blanks: int = field(default=0)
+    asked: str = ""
+    """The id of the paragraph that asks what the next control answers."""
 
     def html(self, text: str) -> Markup:
         """Return sanitised HTML of the bank, ready to stand in a page."""
@@ -172,8 +174,19 @@ def _body(drawing: _Drawing) -> Markup:
                 )
             )
         else:
-            body.append(_control(drawing, part, inside="".join(body)))
+            inside = "".join(body)
+            if body:
+                body[-1], drawing.asked = _asked(body[-1], f"asked.{len(body)}")
+            body.append(_control(drawing, part, inside))
     return Markup("".join([*body, *waiting]))
+
+
+def _asked(html: str, id: str) -> tuple[str, str]:
+    """Return `html` with `id` on the paragraph it ends with, and the id; none where it ends otherwise."""
+    start = html.rfind("<p>")
+    if start < 0 or not html.rstrip().endswith("</p>"):
+        return html, ""
+    return f'{html[:start]}<p id="{id}">{html[start + 3 :]}', id
 
 
 def _is_long(inline: InlineChoice) -> bool:

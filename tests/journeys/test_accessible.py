@@ -88,6 +88,25 @@ def test_every_page_of_a_sitting(
     assert chromium.complaints() == other_chromium.complaints() == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "group", "asked"),
+    [
+        ("single", "fieldset", "Une seule réponse"),
+        ("match", "fieldset.rows", "pour chaque cas"),
+        ("gaps", "fieldset", "Un texte par trou."),
+        ("text_entry", "input.entry", "Votre réponse"),
+    ],
+)
+def test_a_group_is_called_by_its_question(
+    chromium: Chromium, gallery: str, kind: str, group: str, asked: str
+) -> None:
+    chromium.open(f"{gallery}/kind/{kind}")
+    name = chromium.one(f".item {group}").accessible_name
+    assert asked in name
+    question = chromium.all(".item > p:has(+ fieldset), .item > p:has(+ .field), .item .prompt")[-1].text
+    assert name.startswith(question)
+
+
 def test_text_twice_as_large_is_not_cut_off(chromium: Chromium, gallery: str) -> None:
     """A reader who has set the browser's own font size to twice the usual."""
     for kind in ("match", "order", "gaps", "hotspot"):
