@@ -83,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # what is observed is in api.observe
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     metrics, gate = Metrics(), Gate(settings.in_flight)

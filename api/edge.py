@@ -2,7 +2,9 @@
 
 - *Back-pressure.* When more requests are in flight than a worker can serve in good time, the less urgent
   are refused first, with 503 and ``Retry-After``: reports above half of the limit, entering above four
-  fifths, answers only at the limit itself. Health checks always pass.
+  fifths, answers only at the limit itself. Health checks always pass. A refusal has to cost next to
+  nothing, or refusing takes the time of those who were let in: nothing of the request is read but its
+  address, the replies are made beforehand, and the log gets a line a second.
 - *Draining.* Once the server is told to stop, it says that it is not ready, so that a balancer goes
   elsewhere, and begins no sitting; those in progress are served until it stops.
 - A limit on the size of bodies, metrics, one log line a request, and problem documents for whatever the
@@ -11,12 +13,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,6 +36,15 @@ log = logging.getLogger("acquis.request")
 MAX_BODY = 1_048_576
 _ALWAYS = ("/health", "/ready", "/metrics")
 _SHARES: Mapping[str, float] = {"answer": 1.0, "enter": 0.8, "report": 0.5}
+_BUSY = ("busy", (1, 2, 3))
+_REFUSALS: Mapping[str, tuple[str, tuple[int, ...]]] = {
+    "answer": _BUSY,
+    "enter": _BUSY,
+    "report": _BUSY,
+    "draining": ("draining", (2,)),
+}
+"""Why a request is refused -> code, and after how many seconds to come back: in turn, so that those who were
+refused together do not come back together."""
 
 
 def urgency(method: str, path: str) -> str:
@@ -61,13 +75,13 @@ class Gate:
         self.draining = False
 
     def refusal(self, method: str, path: str) -> str | None:
-        """Return why a request is refused, or None."""
-        if self.in_flight <= self.limit // 2 and not self.draining:
+        """Return why one more request is refused, or None."""
+        if self.in_flight < self.limit // 2 and not self.draining:
             return None
         kind = urgency(method, path)
         if self.draining and kind == "enter" and method == "POST":
             return "draining"
-        return kind if self.in_flight > self.limit * _SHARES[kind] else None
+        return kind if self.in_flight >= self.limit * _SHARES[kind] else None
 
 
 class Edge:
@@ -78,6 +92,12 @@ class Edge:
         self.gate = gate
         self.metrics = metrics
         metrics.in_flight.set_function(lambda: gate.in_flight)
+        self._refusals = {
+            reason: _Refusals(metrics.refused.labels(reason), code, seconds)
+            for reason, (code, seconds) in _REFUSALS.items()
+        }
+        self._untold: dict[str, int] = {}
+        self._told_at = -math.inf
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's event."""
@@ -88,9 +108,13 @@ class Edge:
         if path in _ALWAYS:
             await self.app(scope, receive, send)
             return
-        await self._admitted(scope, receive, send, method, path)
+        reason = self.gate.refusal(method, path)
+        if reason is None:
+            await self._admitted(scope, receive, send, method)
+        else:
+            await self._refused(scope, receive, send, method, reason)
 
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send, method: str, path: str) -> None:
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send, method: str) -> None:
         started = time.perf_counter()
         status = 500
         begun = False
@@ -103,31 +127,38 @@ class Edge:
 
         self.gate.in_flight += 1
         try:
-            self._refuse(method, path)
             await self.app(scope, _limited(scope, receive), reply)
         except Problem as problem:
             if begun:
                 raise
-            await _refusal(scope, receive, reply, problem)
+            await _told(scope, receive, reply, problem)
         except Exception:
             if begun:
                 raise
             log.exception("the request failed")
-            await _refusal(scope, receive, reply, Problem("internal", "It is in our log. Try again."))
+            await _told(scope, receive, reply, Problem("internal", "It is in our log. Try again."))
         finally:
             self.gate.in_flight -= 1
-            self._told(scope, method, status, time.perf_counter() - started)
+            self._count(scope, method, status, time.perf_counter() - started)
 
-    def _refuse(self, method: str, path: str) -> None:
-        reason = self.gate.refusal(method, path)
-        if reason is None:
+    async def _refused(self, scope: Scope, receive: Receive, send: Send, method: str, reason: str) -> None:
+        refusals = self._refusals[reason]
+        refusals.counter.inc()
+        self.metrics.requests.labels("other", method, 503).inc()
+        self._untold[reason] = self._untold.get(reason, 0) + 1
+        now = time.monotonic()
+        if now - self._told_at >= 1.0:
+            log.warning("requests are refused", extra={"fields": self._untold})
+            self._untold = {}
+            self._told_at = now
+        problem, messages = next(refusals.replies)
+        if not scope["path"].startswith("/api/") and wants_page(request := Request(scope)):
+            await problem_page(request, problem)(scope, receive, send)
             return
-        self.metrics.refused.labels(reason).inc()
-        if reason == "draining":
-            raise Problem("draining", "Try again in a moment.", retry_after=2)
-        raise Problem("busy", "Try again in a moment; nothing was changed.", retry_after=1)
+        for message in messages:
+            await send(message)
 
-    def _told(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
         self.metrics.requests.labels(route, method, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
@@ -166,19 +197,31 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     return headers
 
 
-async def _refusal(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+async def _told(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
     """Send a page to a browser that asked for one, to everyone else a problem document."""
     request = Request(scope)
     if wants_page(request):
         await problem_page(request, problem)(scope, receive, send)
     else:
-        await send_problem(send, problem)
+        for message in _messages(problem):
+            await send(message)
 
 
-async def send_problem(send: Send, problem: Problem) -> None:
-    """Send a problem document."""
+def _messages(problem: Problem) -> tuple[Message, Message]:
+    """Return a problem document as what is sent."""
     body = json.dumps(problem.document()).encode()
     headers: list[Any] = [(k.encode(), v.encode()) for k, v in problem_headers(problem).items()]
     headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return (
+        {"type": "http.response.start", "status": problem.status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+class _Refusals:
+    """The replies to one kind of request that is refused, made beforehand, in turn."""
+
+    def __init__(self, counter: Counter, code: str, seconds: Sequence[int]) -> None:
+        self.counter = counter
+        problems = [Problem(code, "Try again in a moment; nothing was changed.", after) for after in seconds]
+        self.replies = itertools.cycle([(problem, _messages(problem)) for problem in problems])

@@ -14,7 +14,7 @@ from api.accounts.clients import Clients
 from api.catalogue.store import Tests
 from api.database.clock import DatabaseClock
 from api.database.connect import connect
-from api.database.plans import Busy, Conflict, Database, Plan, Unavailable, Unstorable
+from api.database.plans import Busy, Conflict, Database, Plan, Refused, Unavailable, Unstorable
 from api.keys.secret import load_or_make as secret_at
 from api.keys.signing import SigningKey
 from api.keys.signing import load_or_make as signing_key_at
@@ -116,8 +116,10 @@ class Runtime:
         """Run a plan that stands on what this worker remembers; None where the database has it otherwise."""
         try:
             return await self.database.attempt(plan, *args, **named)
+        except Refused:
+            self.clock.forget()  # it may be the clock that does not hold
+            return None
         except (Conflict, Problem):
-            self.clock.forget()
             return None
         except (Unavailable, Busy, Unstorable) as error:
             raise _problem(error) from error

@@ -26,6 +26,11 @@ __all__ = ["Server", "serve"]
 
 GRACE = 20
 """Seconds that requests in progress may take once the server stops."""
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than proxies keep theirs (nginx: 60), or one sends an
+answer into a connection that is being closed."""
+BACKLOG = 4096
+"""Connections that may wait to be taken; the kernel's own limit (``net.core.somaxconn``) holds as well."""
 
 log = logging.getLogger("acquis.server")
 _GATES: list[Gate] = []
@@ -105,6 +110,7 @@ def serve(
             "use PostgreSQL to grow"
         )
     os.environ.update(settings.environment())
+    _allow_connections()
     if workers > 1:
         _supervise(host, port, workers, drain)
         return
@@ -112,6 +118,16 @@ def serve(
     server.run()
     if not server.started:
         raise SystemExit(1)
+
+
+def _allow_connections() -> None:
+    """Let this process and its workers hold as many connections as the system allows, not the usual 1,024."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _config(host: str, port: int) -> uvicorn.Config:
@@ -125,7 +141,8 @@ def _config(host: str, port: int) -> uvicorn.Config:
         server_header=False,
         proxy_headers=True,
         timeout_graceful_shutdown=GRACE,
-        backlog=1024,
+        timeout_keep_alive=KEEP_ALIVE,
+        backlog=BACKLOG,
     )
 
 

@@ -55,7 +55,7 @@ class Settings:
     walk_in: bool = False
     connections: int = 8
     waiting: int = 256
-    in_flight: int = 400
+    in_flight: int = 128
     sittings: int = 10_000
     upkeep: int = 2
     webhooks_inside: bool = False

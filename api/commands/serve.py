@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--waiting", type=int, default=256, help="requests that may wait for the database (default 256)"
     )
     parser.add_argument(
-        "--in-flight", type=int, default=400, help="requests a worker takes on at once (default 400)"
+        "--in-flight", type=int, default=128, help="requests a worker takes on at once (default 128)"
     )
     parser.add_argument(
         "--upkeep",

@@ -36,6 +36,7 @@ __all__ = [
     "Database",
     "Plan",
     "Query",
+    "Refused",
     "Rows",
     "Unavailable",
     "Unstorable",
@@ -55,6 +56,10 @@ class Busy(Exception):
 
 
 class Conflict(Exception):
+    """What the plan stands on does not hold, or not surely: it has to begin anew."""
+
+
+class Refused(Conflict):
     """A unique key refused the write: someone else was faster."""
 
 

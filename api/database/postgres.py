@@ -21,6 +21,7 @@ from api.database.plans import (
     Commit,
     Conflict,
     Plan,
+    Refused,
     Rows,
     Unavailable,
     begin,
@@ -120,7 +121,7 @@ class PostgreSQL:
                     await self._run(connection, step.writes)
                 return step.value
         except _CONFLICT as error:
-            raise Conflict(str(error)) from error
+            raise Refused(str(error)) from error
         except (psycopg.OperationalError, psycopg.InternalError, NotDurable) as error:
             raise Unavailable(str(error)) from error
 

@@ -32,6 +32,7 @@ from api.database.plans import (
     Commit,
     Conflict,
     Plan,
+    Refused,
     Rows,
     Unavailable,
     begin,
@@ -269,7 +270,7 @@ class SQLite:
                 connection.execute("RELEASE job")
                 return commit.value, None
             except self._module.IntegrityError as error:
-                failure = Conflict(str(error))
+                failure = Refused(str(error))
             except self._module.Error:
                 raise
             except BaseException as error:  # noqa: BLE001 - belongs to the caller

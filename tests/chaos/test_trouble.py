@@ -155,7 +155,8 @@ def test_twice_the_candidates_that_a_worker_takes_on(database_url: str, tmp_path
             if reply.status_code != 503:
                 assert reply.is_success, reply.text
                 return reply.json()
-            assert (reply.json()["code"], reply.headers["retry-after"]) == ("busy", "1")
+            assert reply.json()["code"] == "busy"
+            assert reply.headers["retry-after"] in ("1", "2", "3")
             await asyncio.sleep(random.uniform(0.01, 0.05))
 
     async def sit(http: httpx.AsyncClient, code: str) -> None:

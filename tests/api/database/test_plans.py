@@ -16,7 +16,17 @@ from sqlalchemy import bindparam, insert, select
 from api.database import tables
 from api.database.connect import connect
 from api.database.durability import check_postgres, check_sqlite
-from api.database.plans import Busy, Commit, Conflict, Database, Plan, Query, Unavailable, Unstorable
+from api.database.plans import (
+    Busy,
+    Commit,
+    Conflict,
+    Database,
+    Plan,
+    Query,
+    Refused,
+    Unavailable,
+    Unstorable,
+)
 from api.database.sqlite import SQLite, driver
 from cat_engine.errors import InputError
 
@@ -167,7 +177,7 @@ def test_of_writes_that_wait_together_each_fails_alone(database_url: str) -> Non
                 database.write(add, "o4", "x"),
                 return_exceptions=True,
             )
-            assert [type(outcome) for outcome in outcomes] == [str, Conflict, KeyError, str]
+            assert [type(outcome) for outcome in outcomes] == [str, Refused, KeyError, str]
             names = [await database.read(name_of, f"o{n}") for n in (1, 2, 4)]
             assert names == ["x", None, "x"]
 

@@ -97,6 +97,28 @@ def test_what_another_worker_did_is_found(run: Run) -> None:
     run(scenario)
 
 
+def test_what_another_worker_did_is_no_reason_to_ask_for_the_time_again(run: Run) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        other = another_worker(runtime)
+        _, entry = await entered(runtime)
+        _, neighbour = await entered(runtime)
+        view = await answered(other, entry.token, entry.view)
+        refused, attempts = runtime.clock.forget, 0
+
+        def forget() -> None:
+            nonlocal attempts
+            attempts += 1
+            refused()
+
+        runtime.clock.forget = forget  # type: ignore[method-assign]
+        await answered(runtime, entry.token, view)
+        runtime.sittings.forget(neighbour.view.sitting)
+        await answered(runtime, neighbour.token, neighbour.view)
+        assert attempts == 0
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("wrong", [-3_600_000_000, -300_000, 300_000, 3_600_000_000])
 def test_a_clock_that_the_database_does_not_share_is_not_written_by(run: Run, wrong: int) -> None:
     async def scenario(runtime: Runtime) -> None:

@@ -1,0 +1,140 @@
+"""Back-pressure at the real application: who is refused first, and that nobody loses anything by it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from api.edge import Gate, urgency
+from api.settings import Settings
+from api.sittings.replay import replay
+from tests.api.browser import Browser, browser
+from tests.api.desk import answer, bearer, call, enter, invite, runtime_of
+from tests.api.sample import prepare
+
+LIMIT = 10
+
+
+@pytest.fixture
+def client(sqlite_url: str, tmp_path: Path) -> Iterator[Browser]:
+    """A worker that takes on ten requests at once."""
+    settings = Settings(sqlite_url, keys=tmp_path / "keys", in_flight=LIMIT, upkeep=0)
+    app = create_app(settings)
+    with browser(app, settings.base_url) as client:
+        client.portal.call(prepare, app.state.runtime)
+        yield client
+
+
+@contextlib.contextmanager
+def in_flight(client: Browser, count: int) -> Iterator[None]:
+    """`count` candidates whose answers are on their way, and get no further while this lasts."""
+    gate: Gate = client.app.state.gate
+    arrived = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        await arrived.wait()
+
+    async def begin() -> list[asyncio.Task[object]]:
+        address = "/api/v1/sittings/current/answers"
+        tasks = [asyncio.create_task(client.http.post(address, content=slow())) for _ in range(count)]
+        while gate.in_flight < count:
+            await asyncio.sleep(0)
+        return tasks  # type: ignore[return-value]
+
+    async def end() -> None:
+        arrived.set()
+        await asyncio.gather(*tasks)
+
+    tasks = client.portal.call(begin)
+    try:
+        yield
+    finally:
+        client.portal.call(end)
+        assert gate.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("busy_with", "refused"),
+    [
+        (4, set()),
+        (5, {"report"}),
+        (7, {"report"}),
+        (8, {"report", "enter"}),
+        (9, {"report", "enter"}),
+        (10, {"report", "enter", "answer"}),
+    ],
+)
+def test_reports_are_refused_before_entering_and_entering_before_answers(
+    client: Browser, busy_with: int, refused: set[str]
+) -> None:
+    reader = bearer(client, "results:read")
+    code, other = invite(client), invite(client)
+    headers, sitting = enter(client, code)
+    with in_flight(client, busy_with):
+        replies = {
+            "report": client.get("/api/v1/results", headers=reader),
+            "enter": client.post("/api/v1/sittings", json={"code": other}),
+            "answer": answer(client, headers, sitting),
+        }
+        assert client.get("/health").status_code == client.get("/ready").status_code == 200
+    assert {kind for kind, reply in replies.items() if reply.status_code == 503} == refused
+    for kind, reply in replies.items():
+        if kind in refused:
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert (reply.json()["code"], reply.headers["retry-after"]) == ("busy", "1")
+        else:
+            assert reply.is_success, reply.text
+
+
+def test_an_answer_that_was_refused_changed_nothing_and_is_sent_again(client: Browser) -> None:
+    headers, sitting = enter(client, invite(client))
+    with in_flight(client, LIMIT):
+        assert answer(client, headers, sitting).status_code == 503
+    assert client.get("/api/v1/sittings/current", headers=headers).json() == sitting
+    after = answer(client, headers, sitting)
+    assert (after.status_code, after.json()["answered"]) == (200, 1)
+    runtime = runtime_of(client)
+    found = call(client, runtime.database.read, replay, runtime.tests, sitting["sitting"])
+    assert found.holds, found.differences
+
+
+def test_those_who_are_refused_together_do_not_come_back_together(
+    client: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    with in_flight(client, LIMIT), caplog.at_level(logging.WARNING, "acquis.request"):
+        replies = [client.get("/api/v1/sittings/current") for _ in range(6)]
+        page = client.get("/question", headers={"Accept": "text/html"})
+    assert [reply.headers["retry-after"] for reply in replies] == ["1", "2", "3"] * 2
+    assert (page.status_code, page.headers["retry-after"]) == (503, "1")
+    assert page.headers["content-type"].startswith("text/html")
+    metrics = client.get("/metrics").text
+    assert 'acquis_requests_refused_total{reason="answer"} 7.0' in metrics
+    assert 'acquis_requests_total{method="GET",route="other",status="503"} 7.0' in metrics
+    assert len([entry for entry in caplog.records if entry.message == "requests are refused"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("POST", "/api/v1/sittings/current/answers", "answer"),
+        ("GET", "/api/v1/sittings/current", "answer"),
+        ("POST", "/ims/cat/v1p0/sections/s/sessions/x/results", "answer"),
+        ("POST", "/question", "answer"),
+        ("POST", "/question/image", "answer"),
+        ("POST", "/pause", "answer"),
+        ("POST", "/api/v1/sittings", "enter"),
+        ("POST", "/", "enter"),
+        ("GET", "/api/v1/invitations/CODE", "enter"),
+        ("GET", "/api/v1/results", "report"),
+        ("GET", "/api/v1/sittings/current/credential", "report"),
+    ],
+)
+def test_how_urgent_a_request_is(method: str, path: str, kind: str) -> None:
+    assert urgency(method, path) == kind
