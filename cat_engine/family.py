@@ -93,7 +93,7 @@ class ItemModel:
     assign
         ``(items, i, working)``: write one row from its working parameters, in compiled code too.
         Values that are no model (unordered graded thresholds, asymptotes that cross) give
-        log-probabilities of -inf, so that an optimiser steps back.
+        log-probabilities that are not finite, so that an optimiser steps back.
     empty
         ``(n_cat) -> table`` of unset rows from ``(n,)`` category counts.
     from_fields

@@ -21,8 +21,12 @@ SINGLE = 30_000
 PATIENCE = (25, 400)
 """Fewest and most quasi-Newton steps before the exact information is asked."""
 
-NEWTONS = 150
+NEWTONS = 60
 """Most Newton steps: what has not converged by then has no maximum worth the name."""
+
+PLATEAU = (10, 1000.0)
+"""So many Newton steps that together gain less than so many tolerances, and do not halve the gain that is
+still promised, are on a plateau: more of them would not help."""
 
 STALE = 2e-5
 """Gain of the last Newton steps from which the matrix that led them is too old for standard errors."""
@@ -152,7 +156,7 @@ def estimate(
     if point is None:
         raise ArithmeticError("the likelihood cannot be evaluated at the starting values")
     information = None
-    newtons = 0
+    path: list[tuple[float, float]] = []
     if histogram:
         problem, point = _histograms(problem, point, limit, trace, tell("weighing"))
         memory = Memory()
@@ -167,15 +171,16 @@ def estimate(
             point = problem.evaluate(problem.inside(point.free)) or point
             continue
         seconds = time.perf_counter() - began
-        if not exact or (trace.converged and trace.iterations < believed and newtons == 0):
+        if not exact or (trace.converged and trace.iterations < believed and not path):
             break
         information = observed_information(problem, point, cross=cross)
         asked = time.perf_counter()
         better = newton(problem, point, information.observed, trace, tol=tol, polish=POLISH * tol)
         point = better or point
         patience = 0  # where the quasi-Newton matrix was deceived once, the exact one takes over
-        newtons += 1
-        if trace.converged or better is None or trace.iterations >= limit or newtons >= NEWTONS:
+        path.append((point.value, trace.promised))
+        last = better is None or trace.iterations >= limit or len(path) >= NEWTONS
+        if trace.converged or last or _on_plateau(path, tol):
             # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
             seconds += time.perf_counter() - asked
             if errors and trace.promised > STALE:
@@ -229,6 +234,15 @@ def _patience(problem: Likelihood) -> int:
     answers = rows / max(persons, 1)
     exact = persons * 25.0 * problem.n_free * min(problem.n_free, 20.0 * answers)
     return int(np.clip(0.05 * exact / (rows * 256.0), *PATIENCE))
+
+
+def _on_plateau(path: list[tuple[float, float]], tol: float) -> bool:
+    """Say whether the last Newton steps, each with the value it led to and its promise, lead nowhere."""
+    steps, gain = PLATEAU
+    if len(path) <= steps:
+        return False
+    (before, hoped), (now, promised) = path[-1 - steps], path[-1]
+    return now - before < gain * tol and promised > 0.5 * hoped
 
 
 def _time_left(history: list[tuple[float, float]], tol: float) -> float | None:

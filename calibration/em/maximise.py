@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calibration.em.likelihood import Likelihood, Point
+from calibration.em.quadratic import highest
 
 __all__ = ["Memory", "Trace", "climb", "newton"]
 
@@ -208,7 +209,8 @@ def newton(
     `trace` then says whether `point`, before the step, was within `tol` of a maximum.
 
     Directions of negative curvature are followed upwards, flat ones carefully: the eigenvalues are taken
-    in the scale of each parameter, by absolute value.
+    in the scale of each parameter, by absolute value. A step that would cross a bound ends on it, and the
+    other parameters go where that is best: cut off alone it would leave the ridge it was to follow.
 
     Returns
     -------
@@ -216,10 +218,9 @@ def newton(
         The better point; None when nothing is left to gain or the step finds nothing better.
     """
     free = np.flatnonzero(~problem.held(point))
-    gradient = point.gradient[free]
-    damped = _Damped(observed[np.ix_(free, free)], gradient)
-    trace.gain = 0.5 * float(gradient @ damped.step(0.0))
-    trace.promised = trace.gain
+    room = problem.lower[free] - point.free[free], problem.upper[free] - point.free[free]
+    damped = _Damped(observed[np.ix_(free, free)], point.gradient[free], room)
+    trace.gain = trace.promised = damped.step(0.0)[1]
     trace.converged = trace.gain <= tol and damped.downhill is None
     found = None
     if trace.gain > polish:
@@ -267,7 +268,7 @@ def _chord(
 
 
 class _Damped:
-    """Newton steps from one information matrix, shortened by damping.
+    """Newton steps from one information matrix, shortened by damping and within the bounds.
 
     Attributes
     ----------
@@ -277,49 +278,44 @@ class _Damped:
         Whether the matrix is positive definite.
     """
 
-    def __init__(self, observed: np.ndarray, gradient: np.ndarray) -> None:
+    def __init__(
+        self, observed: np.ndarray, gradient: np.ndarray, room: tuple[np.ndarray, np.ndarray]
+    ) -> None:
         self._scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(observed)), 1e-12))
         self._matrix = observed * self._scale[:, None] * self._scale
         self._gradient = gradient * self._scale
-        self._spectrum: tuple[np.ndarray, np.ndarray] | None = None
+        self._low, self._high = room[0] / self._scale, room[1] / self._scale
         self.downhill: np.ndarray | None = None
-        self.definite = False
+        self.definite = True
         try:
             np.linalg.cholesky(self._matrix)
-            self.definite = True
-            self._whole = np.linalg.solve(self._matrix, self._gradient)
         except np.linalg.LinAlgError:
-            values, vectors = self._eigen()
-            self._whole = self._solved(0.0)
+            self.definite = False
+            values, vectors = np.linalg.eigh(self._matrix)
             if values[0] < -1e-8 * values[-1]:
                 direction = self._scale * vectors[:, 0]
                 self.downhill = direction / np.abs(direction).max()
+            self._matrix = (vectors * np.maximum(np.abs(values), 1e-8 * values[-1])) @ vectors.T
+        self._whole = self._solved(0.0)
 
-    def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
-        if self._spectrum is None:
-            values, vectors = np.linalg.eigh(self._matrix)
-            self._spectrum = values, vectors
-        return self._spectrum
-
-    def _solved(self, damping: float) -> np.ndarray:
-        values, vectors = self._eigen()
-        size = np.maximum(np.abs(values), 1e-8 * values[-1]) + damping
-        return np.asarray(vectors @ ((vectors.T @ self._gradient) / size))
+    def _solved(self, damping: float) -> tuple[np.ndarray, float]:
+        matrix = self._matrix + damping * np.eye(len(self._matrix))
+        step = highest(matrix, self._gradient, self._low, self._high)
+        return self._scale * step, float(self._gradient @ step - 0.5 * (step @ matrix @ step))
 
     def other(self, gradient: np.ndarray) -> np.ndarray:
         """Return the whole step for another gradient."""
         return np.asarray(self._scale * np.linalg.solve(self._matrix, gradient * self._scale))
 
-    def step(self, damping: float) -> np.ndarray:
-        """Return the step with `damping` added to every eigenvalue of the scaled matrix."""
-        return self._scale * (self._whole if damping == 0.0 else self._solved(damping))
+    def step(self, damping: float) -> tuple[np.ndarray, float]:
+        """Return the step with `damping` added to every eigenvalue of the scaled matrix, and its gain."""
+        return self._whole if damping == 0.0 else self._solved(damping)
 
 
 def _damped_advance(
     problem: Likelihood, point: Point, free: np.ndarray, damped: _Damped, trace: Trace
 ) -> Point | None:
     """Return a better point along damped Newton steps (Levenberg, 1944), or None."""
-    gradient = point.gradient[free]
 
     def at(step: np.ndarray) -> Point | None:
         moved = point.free.copy()
@@ -328,16 +324,13 @@ def _damped_advance(
 
     damping = trace.damping
     for _ in range(14):
-        step = damped.step(damping)
-        promised = float(gradient @ step) * 0.5
+        step, promised = damped.step(damping)
         if np.abs(step).max() <= FARTHEST:
             found = at(step)
             if found is not None and found.value - point.value >= 0.1 * promised - 1e-12 * abs(point.loglik):
                 trace.damping = 0.0 if damping < 1e-3 else 0.2 * damping
-                for _ in range(5):  # where the promise was too modest, go on
-                    if found.value - point.value < 0.9 * promised or promised < 1e-9 * abs(point.loglik):
-                        break
-                    step, promised = 2.0 * step, 2.0 * promised
+                while found.value - point.value >= max(0.9 * promised, 1e-9 * abs(point.loglik)):
+                    step, promised = 2.0 * step, 2.0 * promised  # the promise was too modest: go on
                     farther = at(step) if np.abs(step).max() <= FARTHEST else None
                     if farther is None or farther.value <= found.value:
                         break

@@ -146,6 +146,8 @@ def assign(items, i, working):
     items.log_c[i] = log_logistic(working[2])
     items.log_1u[i] = log_logistic(-working[3])
     items.log_range[i] = log(max(items.u[i] - items.c[i], 0.0))
+    if items.u[i] <= items.c[i]:  # no model: the two probabilities would not sum to 1
+        items.log_c[i] = items.log_1u[i] = -np.inf
 
 
 def empty(n_cat: np.ndarray) -> FourPL:
