@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from api.accounts.endpoints import router as accounts
 from api.cat10.endpoints import router as cat10
+from api.catalogue.endpoints import router as tests
 from api.catalogue.store import make_ready
 from api.database.clock import NOW
 from api.database.migrate import migrate
@@ -24,7 +25,7 @@ from api.database.plans import Commit, Plan
 from api.edge import Edge, Gate, problem_headers
 from api.keys import store as keys
 from api.observe import Metrics
-from api.openapi import DESCRIPTION, TAGS
+from api.openapi import DESCRIPTION, TAGS, Application, Out, problems, text
 from api.pages.reception import problem_page, wants_page
 from api.pages.routes import router as pages
 from api.problems import Problem
@@ -39,7 +40,7 @@ from api.webhooks.endpoints import router as webhooks
 
 __all__ = ["application", "create_app"]
 
-ROUTERS = (sittings, supervision, accounts, results, webhooks, cat10, pages)
+ROUTERS = (sittings, supervision, accounts, tests, results, webhooks, cat10, pages)
 
 _STATUS_CODES = {
     404: "not_found",
@@ -75,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await runtime.database.close()
 
-    app = FastAPI(
+    app = Application(
         title="Acquis",
         version=version("acquis"),
         description=DESCRIPTION,
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # what is observed is in api.observe
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        generate_unique_id_function=lambda route: route.name,
     )
     metrics, gate = Metrics(), Gate(settings.in_flight)
     app.state.gate = gate
@@ -104,13 +106,31 @@ def application() -> FastAPI:
     return create_app(Settings.from_environment())
 
 
-def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
-    @app.get("/health", tags=["Operation"], summary="Whether the process lives")
-    async def health() -> dict[str, str]:
-        """Asks nothing of the database."""
-        return {"status": "ok"}
+class HealthOut(Out):
+    """The process lives."""
 
-    @app.get("/ready", tags=["Operation"], summary="Whether requests should be sent here")
+    status: Literal["ok"]
+
+
+class ReadyOut(Out):
+    """Requests are welcome."""
+
+    status: Literal["ready"]
+
+
+def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
+    @app.get("/health", tags=["Operation"], response_model=HealthOut, summary="Whether the process lives")
+    async def health() -> JSONResponse:
+        """Asks nothing of the database."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get(
+        "/ready",
+        tags=["Operation"],
+        response_model=ReadyOut,
+        summary="Whether requests should be sent here",
+        responses=problems(),
+    )
     async def ready(request: Request) -> Response:
         """Asks the database for the time; says no once the server is about to stop."""
         if gate.draining:
@@ -124,7 +144,7 @@ def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
         tags=["Operation"],
         summary="Metrics for Prometheus",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}},
+        responses={200: {"content": text("text/plain")}},
     )
     async def read_metrics() -> Response:
         """Of this worker."""

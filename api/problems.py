@@ -12,7 +12,7 @@ __all__ = ["PROBLEMS", "Problem"]
 
 PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed": (422, "The request is not well formed."),
-    "invalid_response": (422, "The response does not fit the item."),
+    "invalid_response": (409, "The response does not fit the item."),
     "invalid_cursor": (400, "The cursor was not made by this feed."),
     "not_found": (404, "There is nothing at this address."),
     "method_not_allowed": (405, "This address does not answer to this method."),

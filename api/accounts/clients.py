@@ -240,8 +240,8 @@ async def token_for(runtime: Runtime, id: str, secret: str, scope: str) -> tuple
     return token, granted
 
 
-async def authorise(runtime: Runtime, token: str, scope: str) -> Client:
-    """Return the client behind an access token that allows `scope`.
+async def authorise(runtime: Runtime, token: str, scope: str = "") -> Client:
+    """Return the client behind an access token that allows `scope` (empty: whatever it allows).
 
     Raises
     ------
@@ -263,6 +263,6 @@ async def authorise(runtime: Runtime, token: str, scope: str) -> Client:
     if client is None or client.disabled:
         raise Problem("unauthenticated", "This client was disabled.")
     scopes = frozenset(claims["scope"].split()) & client.scopes
-    if scope not in scopes:
+    if scope and scope not in scopes:
         raise Problem("forbidden", f"Ask for a token with the scope {scope}.")
     return Client(claims["sub"], client.organisation, scopes)

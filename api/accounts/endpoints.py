@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, unquote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Security
 from fastapi.responses import JSONResponse
-from fastapi.security import OAuth2
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.accounts.clients import LIFETIME, SCOPES, Client, authorise, token_for
 from api.accounts.invitations import invite
 from api.ids import new_code, new_id
 from api.moments import iso
-from api.openapi import WHOLE, problems
+from api.openapi import CLIENT_SECRET, MOMENT, WHOLE, Name, Out, client_schemes, link, problems
 from api.problems import Problem
 from api.results.claims import Person
 from api.runtime import Runtime
@@ -28,33 +27,32 @@ __all__ = ["client_with", "router"]
 router = APIRouter(prefix="/api/v1")
 
 _MAX_BODY = 8_192
-_SCHEME = OAuth2(
-    flows={"clientCredentials": {"tokenUrl": "/api/v1/oauth/token", "scopes": SCOPES}},
-    scheme_name="client",
-    auto_error=False,
-)
+_FLOW, _TOKEN = client_schemes(SCOPES)
+_TEXT = r"^[^\x00]*$"
 
 
-def client_with(scope: str) -> Callable[..., Awaitable[Client]]:
-    """Return a dependency: the client of a request whose access token allows `scope`."""
+def client_with(scope: str = "") -> Callable[..., Awaitable[Client]]:
+    """Return a dependency: the client of a request whose access token allows `scope`, if any."""
 
-    async def dependency(request: Request, _: Annotated[str | None, Depends(_SCHEME)]) -> Client:
+    flow, token = Security(_FLOW, scopes=scope.split()), Security(_TOKEN)
+
+    async def dependency(request: Request, _flow: None = flow, _token: None = token) -> Client:
         runtime: Runtime = request.app.state.runtime
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        scheme, _, access = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not access:
             raise Problem("unauthenticated", "Send an access token: Authorization: Bearer ...")
-        return await authorise(runtime, token.strip(), scope)
+        return await authorise(runtime, access.strip(), scope)
 
     return dependency
 
 
-class TokenOut(BaseModel):
+class TokenOut(Out):
     """An access token."""
 
     access_token: str
-    token_type: str
-    expires_in: int
-    scope: str
+    token_type: Literal["Bearer"]
+    expires_in: Annotated[int, Field(ge=1, description="Seconds.")]
+    scope: Annotated[str, Field(description="What it allows, parted by spaces.")]
 
 
 @router.post(
@@ -65,7 +63,9 @@ class TokenOut(BaseModel):
     responses=problems(
         "invalid_client", "invalid_scope", "invalid_request", "unsupported_grant_type", "too_large"
     ),
+    dependencies=[Depends(CLIENT_SECRET)],
     openapi_extra={
+        "security": [{}],
         "requestBody": {
             "required": True,
             "content": {
@@ -75,17 +75,25 @@ class TokenOut(BaseModel):
                         "required": ["grant_type"],
                         "properties": {
                             "grant_type": {"type": "string", "enum": ["client_credentials"]},
-                            "scope": {"type": "string"},
-                            "client_id": {"type": "string"},
-                            "client_secret": {"type": "string"},
+                            "scope": {
+                                "type": "string",
+                                "maxLength": 500,
+                                "description": "Parted by spaces; empty: all that the client may have.",
+                            },
+                            "client_id": {
+                                "type": "string",
+                                "maxLength": 100,
+                                "description": "Where the header does not say it.",
+                            },
+                            "client_secret": {"type": "string", "maxLength": 200},
                         },
                     }
                 }
             },
-        }
+        },
     },
 )
-async def token(request: Request) -> JSONResponse:
+async def fetch_token(request: Request) -> JSONResponse:
     """Credentials go into the header (HTTP Basic, preferred) or the form."""
     runtime: Runtime = request.app.state.runtime
     form = await _form(request)
@@ -136,12 +144,21 @@ class PersonIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    identifier: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    identifier: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            pattern=_TEXT,
+            description="The organisation's own; one that was used before names the same person.",
+            examples=["M-1024"],
+        ),
+    ] = None
     identifier_type: Annotated[
         str | None, Field(pattern="^[a-z_]{1,20}$", examples=["matricule", "rpps"])
     ] = None
-    family_name: Annotated[str | None, Field(max_length=200)] = None
-    given_name: Annotated[str | None, Field(max_length=200)] = None
+    family_name: Annotated[str | None, Field(max_length=200, pattern=_TEXT, examples=["Durand"])] = None
+    given_name: Annotated[str | None, Field(max_length=200, pattern=_TEXT, examples=["Léa"])] = None
 
 
 class InvitationIn(BaseModel):
@@ -150,28 +167,36 @@ class InvitationIn(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     person: PersonIn
-    test: Annotated[str, Field(min_length=1, max_length=100, description="Code of the test.")]
+    test: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=100, pattern=_TEXT, description="Its code.", examples=["DEMO-NUM-SANTE"]
+        ),
+    ]
     days: Annotated[int, Field(ge=1, le=366, description="How long it is valid."), WHOLE] = 30
-    extra_time_percent: Annotated[int, Field(ge=0, le=200), WHOLE] = 0
+    extra_time_percent: Annotated[
+        int, Field(ge=0, le=200, description="More time, where the test is timed.", examples=[33]), WHOLE
+    ] = 0
     need: Annotated[
         str | None,
         Field(
             min_length=1,
             max_length=200,
+            pattern=_TEXT,
             description="One of the needs that the test is offered for: the person meets items that suit it. "
             "Left out of everything that is told of the sitting and its result.",
         ),
     ] = None
 
 
-class InvitedOut(BaseModel):
+class InvitedOut(Out):
     """What to hand to the person; the code is told once and not stored."""
 
-    invitation: str
-    person: str
-    code: str
-    link: str
-    expires_at: str
+    invitation: Name
+    person: Name
+    code: Annotated[str, Field(max_length=64)]
+    link: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    expires_at: Annotated[str, Field(json_schema_extra=MOMENT)]
 
 
 @router.post(
@@ -180,9 +205,17 @@ class InvitedOut(BaseModel):
     status_code=201,
     response_model=InvitedOut,
     summary="Invite someone to a test",
-    responses=problems("unauthenticated", "forbidden", "not_found", "conflict"),
+    responses=problems("unauthenticated", "forbidden", "not_found", "conflict", "too_large")
+    | {
+        201: {
+            "links": {
+                "read": link("read_invitation", "What it is for.", {"path.code": "$response.body#/code"}),
+                "enter": link("enter", "Sit the test.", body={"code": "$response.body#/code"}),
+            }
+        }
+    },
 )
-async def make_invitation(
+async def invite_someone(
     body: InvitationIn,
     request: Request,
     client: Annotated[Client, Depends(client_with("invitations:write"))],
@@ -190,8 +223,6 @@ async def make_invitation(
     """A person named by an identifier that the organisation used before is the same person."""
     runtime: Runtime = request.app.state.runtime
     fields: dict[str, Any] = body.person.model_dump()
-    if any("\0" in value for value in (*fields.values(), body.test, body.need) if value):
-        raise Problem("malformed", "Leave out the character U+0000.")
     invited = await runtime.write(
         invite,
         client.organisation,

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
 from api.cat10 import service
-from api.cat10.wire import ImsProblem, configuration, item_results, prior_theta, status_info
+from api.cat10.schemas import (
+    CreatedOut,
+    NextOut,
+    Results,
+    Section,
+    SectionOut,
+    Session,
+    SessionOut,
+    StatusInfo,
+)
+from api.cat10.wire import ImsProblem, configuration, item_results, prior_theta, read, status_info
 from api.edge import problem_headers
+from api.openapi import Id, link, problems, reference
 from api.problems import Problem
 from api.runtime import Runtime
 
@@ -50,38 +62,36 @@ def _refused(status: int, description: str) -> Response:
     return JSONResponse(status_info(status, description), status)
 
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": what,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["imsx_codeMajor", "imsx_severity"],
-                    "properties": {
-                        "imsx_codeMajor": {"type": "string"},
-                        "imsx_severity": {"type": "string"},
-                        "imsx_description": {"type": "string"},
-                        "imsx_codeMinor": {"type": "object"},
-                    },
-                }
-            }
-        },
-    }
-    for status, what in {
-        401: "unauthorisedrequest",
-        403: "forbidden",
-        404: "unknownobject",
-        409: "invaliddata: the session has moved on",
-        413: "invaliddata: too large",
-        422: "invaliddata",
-        503: "server_busy",
-    }.items()
+_MEANINGS = {
+    401: "unauthorisedrequest",
+    403: "forbidden",
+    404: "unknownobject",
+    409: "invaliddata: the session has moved on",
+    413: "invaliddata: too large",
+    422: "invaliddata",
+    503: "server_busy",
 }
 
-router = APIRouter(prefix="/ims/cat/v1p0", tags=["1EdTech CAT 1.0"], route_class=_Route, responses=_REFUSALS)
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` entry for an endpoint that may refuse with `statuses`.
+
+    A request that the edge of the server turns away gets a problem document, whatever the address.
+    """
+    found = {
+        status: dict(told) for status, told in problems("unauthenticated", "forbidden", "too_large").items()
+    }
+    replies: dict[int | str, dict[str, Any]] = {}
+    for status in (401, 403, *statuses, 503):
+        content = {"application/json": {"schema": reference(StatusInfo)}}
+        if status in (413, 503):
+            content |= found[status]["content"]
+        replies[status] = {**found.get(status, {}), "description": _MEANINGS[status], "content": content}
+    return replies
+
+
+router = APIRouter(prefix="/ims/cat/v1p0", tags=["1EdTech CAT 1.0"], route_class=_Route)
 Runner = Annotated[Client, Depends(client_with("sections:run"))]
-Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
 
 
 def _runtime(request: Request) -> Runtime:
@@ -89,55 +99,88 @@ def _runtime(request: Request) -> Runtime:
     return runtime
 
 
-async def _body(request: Request) -> Mapping[str, Any]:
-    """Return the body as a JSON object; an empty one is an empty object."""
-    raw = await request.body()
-    try:
-        content = json.loads(raw) if raw.strip() else {}
-    except (ValueError, RecursionError) as error:
-        raise ImsProblem(422, "the body is not JSON") from error
-    if not isinstance(content, dict):
-        raise ImsProblem(422, "expected the body to be a JSON object")
-    return content
+def _takes(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
+    content = {"application/json": {"schema": reference(model)}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
-def _takes(schema: Mapping[str, Any], required: bool = True) -> dict[str, Any]:
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": dict(schema)}}}}
+_SECTION = {"path.section": "$request.path.section"}
+_SESSION = {**_SECTION, "path.session": "$request.path.session"}
+_SUBMISSION = {
+    "sessionState": "$response.body#/sessionState",
+    "assessmentResult": {
+        "itemResult": [
+            {
+                "identifier": "$response.body#/nextItems/itemIdentifiers/0",
+                "sessionStatus": "final",
+                "outcomeVariables": [
+                    {"identifier": "SCORE", "cardinality": "single", "value": [{"value": "1"}]}
+                ],
+            }
+        ]
+    },
+}
 
 
 @router.post(
     "/sections",
     status_code=201,
+    operation_id="createSection",
     summary="createSection",
-    openapi_extra=_takes(
-        {
-            "type": "object",
-            "required": ["sectionConfiguration"],
-            "properties": {
-                "sectionConfiguration": {"type": "string", "description": 'base64 over {"test": "CODE"}'},
-                "qtiMetadata": {},
-                "qtiUsagedata": {"type": ["string", "null"]},
-            },
+    response_model=CreatedOut,
+    responses=_refusals(404, 413, 422)
+    | {
+        201: {
+            "links": {
+                name: link(operation, what, {"path.section": "$response.body#/sectionIdentifier"})
+                for name, operation, what in (
+                    ("read", "getSection", "Its items."),
+                    ("session", "createSession", "Begin a session."),
+                    ("end", "endSection", "Close it."),
+                )
+            }
         }
-    ),
+    },
+    openapi_extra=_takes(Section),
 )
 async def create_section(request: Request, client: Runner) -> JSONResponse:
     """Metadata and usage data are kept; parameters of record are those of the published test."""
-    section = await _body(request)
-    code = configuration(section)
-    stored = json.dumps(section, ensure_ascii=True)
+    raw = await request.body()
+    code = configuration(read(Section, raw))
+    stored = json.dumps(json.loads(raw), ensure_ascii=True)
     id = await _runtime(request).write(service.create_section, client, code, stored)
     return JSONResponse({"sectionIdentifier": id}, 201)
 
 
-@router.get("/sections/{section}", summary="getSection")
+@router.get(
+    "/sections/{section}",
+    operation_id="getSection",
+    summary="getSection",
+    response_model=SectionOut,
+    responses=_refusals(404)
+    | {
+        200: {
+            "links": {
+                "session": link("createSession", "Begin a session.", _SECTION),
+                "end": link("endSection", "Close it.", _SECTION),
+            }
+        }
+    },
+)
 async def read_section(request: Request, client: Runner, section: Id) -> JSONResponse:
     """The items that the section may ask for."""
     runtime = _runtime(request)
     return JSONResponse(await runtime.read(service.read_section, runtime, client, section))
 
 
-@router.delete("/sections/{section}", status_code=204, summary="endSection", response_class=Response)
+@router.delete(
+    "/sections/{section}",
+    status_code=204,
+    operation_id="endSection",
+    summary="endSection",
+    response_class=Response,
+    responses=_refusals(404),
+)
 async def end_section(request: Request, client: Runner, section: Id) -> Response:
     """Its sessions can no longer go on."""
     await _runtime(request).write(service.end_section, client, section)
@@ -147,18 +190,26 @@ async def end_section(request: Request, client: Runner, section: Id) -> Response
 @router.post(
     "/sections/{section}/sessions",
     status_code=201,
+    operation_id="createSession",
     summary="createSession",
-    openapi_extra=_takes(
-        {
-            "type": "object",
-            "properties": {
-                "priorData": {"type": ["array", "null"], "items": {"type": "object"}},
-                "personalNeedsAndPreferences": {"type": ["string", "null"]},
-                "demographics": {"type": ["string", "null"]},
-            },
-        },
-        required=False,
-    ),
+    response_model=SessionOut,
+    responses=_refusals(404, 413, 422)
+    | {
+        201: {
+            "links": {
+                "submit": link(
+                    "submitResults",
+                    "Hand in the result of the first item.",
+                    {**_SECTION, "path.session": "$response.body#/sessionIdentifier"},
+                    _SUBMISSION,
+                ),
+                "end": link(
+                    "endSession", "End it.", {**_SECTION, "path.session": "$response.body#/sessionIdentifier"}
+                ),
+            }
+        }
+    },
+    openapi_extra=_takes(Session, required=False),
 )
 async def create_session(request: Request, client: Runner, section: Id) -> JSONResponse:
     """Prior ability chooses the first items; demographics, needs and preferences are not read.
@@ -166,7 +217,7 @@ async def create_session(request: Request, client: Runner, section: Id) -> JSONR
     A session is one without a need: other test players adapt what they show by themselves.
     """
     runtime = _runtime(request)
-    theta = prior_theta(await _body(request))
+    theta = prior_theta(read(Session, await request.body()))
     told = await runtime.write(service.create_session, runtime, client, section, theta)
     runtime.sittings.keep(told.sitting)
     return JSONResponse(told.body, 201)
@@ -175,23 +226,29 @@ async def create_session(request: Request, client: Runner, section: Id) -> JSONR
 @router.post(
     "/sections/{section}/sessions/{session}/results",
     status_code=201,
+    operation_id="submitResults",
     summary="submitResults",
-    openapi_extra=_takes(
-        {
-            "type": "object",
-            "required": ["assessmentResult"],
-            "properties": {
-                "assessmentResult": {"type": "object"},
-                "sessionState": {"type": ["string", "null"]},
-            },
+    response_model=NextOut,
+    responses=_refusals(404, 409, 413, 422)
+    | {
+        201: {
+            "links": {
+                "submit": link(
+                    "submitResults", "Hand in the result of the next item.", _SESSION, _SUBMISSION
+                ),
+                "end": link("endSession", "End it.", _SESSION),
+            }
         }
-    ),
+    },
+    openapi_extra=_takes(Results),
 )
 async def submit(request: Request, client: Runner, section: Id, session: Id) -> JSONResponse:
     """The same results with the same sessionState get the same reply."""
     runtime = _runtime(request)
-    results, state = item_results(await _body(request))
-    told = await runtime.write(service.submit, runtime, client, section, session, results, state)
+    results = read(Results, await request.body())
+    told = await runtime.write(
+        service.submit, runtime, client, section, session, item_results(results), results.sessionState
+    )
     runtime.sittings.keep(told.sitting)
     return JSONResponse(told.body, 201)
 
@@ -199,8 +256,10 @@ async def submit(request: Request, client: Runner, section: Id, session: Id) -> 
 @router.delete(
     "/sections/{section}/sessions/{session}",
     status_code=204,
+    operation_id="endSession",
     summary="endSession",
     response_class=Response,
+    responses=_refusals(404),
 )
 async def end_session(request: Request, client: Runner, section: Id, session: Id) -> Response:
     """What was answered is scored."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from api.accounts.clients import Client
-from api.cat10.wire import ImsProblem, ItemResult, outcome
+from api.cat10.wire import ImsProblem, Scored, outcome
 from api.catalogue.live import LiveTest
 from api.catalogue.store import latest, with_test
 from api.database import tables
@@ -70,7 +70,7 @@ def _unknown(what: str) -> ImsProblem:
     return ImsProblem(404, f"there is no such {what}")
 
 
-def create_section(client: Client, code: str, request: str) -> Plan[str]:
+def create_section(client: Client, code: str | None, request: str) -> Plan[str]:
     """Plan: open a section on the newest version of a test; its identifier.
 
     Raises
@@ -78,9 +78,9 @@ def create_section(client: Client, code: str, request: str) -> Plan[str]:
     ImsProblem
         When there is no such test.
     """
-    test = (yield from latest(code)).value
+    test = None if code is None else (yield from latest(code)).value
     if test is None:
-        raise ImsProblem(422, f"there is no test with the code '{code}'")
+        raise ImsProblem(404, 'sectionConfiguration names no test of ours: base64 over {"test": "CODE"}')
     (time,) = yield [NOW()]
     id = new_id()
     row = _INSERT_SECTION(
@@ -167,7 +167,7 @@ def _session(runtime: Runtime, client: Client, section: str, id: str) -> Generat
 
 
 def submit(
-    runtime: Runtime, client: Client, section: str, id: str, results: Sequence[ItemResult], state: str | None
+    runtime: Runtime, client: Client, section: str, id: str, results: Sequence[Scored], state: str | None
 ) -> Plan[Told]:
     """Plan: take in results and draw the next items.
 
@@ -202,10 +202,10 @@ def submit(
     return Commit(Told(now_turn.sitting, reply), now_turn.writes())
 
 
-def _take(now_turn: Turn, one: ItemResult, key: Mapping[str, Any]) -> None:
+def _take(now_turn: Turn, one: Scored, key: Mapping[str, Any]) -> None:
     test, sitting = now_turn.test, now_turn.sitting
     if one.identifier not in test.index:
-        raise ImsProblem(422, f"the section has no item '{one.identifier}'")
+        raise ImsProblem(404, f"the section has no item '{one.identifier}'")
     pending = sitting.pending
     if pending is None or pending.item != one.identifier:
         if test.index[one.identifier] in sitting.state.items:
@@ -265,7 +265,7 @@ def _seq(runtime: Runtime, id: str, state: str) -> int:
     session, _, seq = text.partition(".")
     right = runtime.mac("session state", text)[:32]
     if not hmac.compare_digest(mac.encode(), right.encode()) or session != id:
-        raise ImsProblem(422, "sessionState is not one that was given for this session")
+        raise ImsProblem(409, "sessionState is not one that was given for this session")
     return int(seq)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Generator, Mapping, Sequence
@@ -25,6 +26,7 @@ __all__ = [
     "insert_counts",
     "latest",
     "load",
+    "newest",
     "offered_for",
     "past_shelf_life",
     "publish",
@@ -121,14 +123,19 @@ def load(tests: Tests, id: str) -> Plan[LiveTest]:
     return Commit((yield from with_test(tests, id)))
 
 
+def newest(tests: Tests) -> Plan[list[LiveTest]]:
+    """Plan: the newest version of every test, in the order of their codes."""
+    (rows,) = yield [_ALL_NEWEST()]
+    found = []
+    for (id,) in rows:
+        with contextlib.suppress(ValueError):  # of another version of this program; who uses it will be told
+            found.append((yield from with_test(tests, id)))
+    return Commit(sorted(found, key=lambda test: test.code))
+
+
 def make_ready(tests: Tests) -> Plan[None]:
     """Plan: make the newest version of every test ready, before the first candidate waits for it."""
-    (rows,) = yield [_ALL_NEWEST()]
-    for (id,) in rows:
-        try:
-            test = yield from with_test(tests, id)
-        except ValueError:  # of another version of this program; who uses it will be told
-            continue
+    for test in (yield from newest(tests)).value:
         rehearse(test)
     return Commit(None)
 

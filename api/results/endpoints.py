@@ -3,58 +3,43 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
 from api.keys.store import key_set
 from api.moments import from_iso
-from api.openapi import problems
+from api.openapi import Id, link, problems, reference, text
 from api.problems import Problem
 from api.results import feed
+from api.results.schemas import CREDENTIAL_TYPE, DOWNLOAD, KeySetOut, PageOut, ResultOut, SignedResultOut
 from api.results.table import table
 from api.runtime import Runtime
 
-__all__ = ["CREDENTIAL_TYPE", "router"]
-
-CREDENTIAL_TYPE = "application/vnd.acquis.result+json"
+__all__ = ["router"]
 
 router = APIRouter()
 Reader = Annotated[Client, Depends(client_with("results:read"))]
-Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
 Cursor = Annotated[
-    str, Query(max_length=100, description="`cursor` of the page before; empty: from the first result on.")
+    str,
+    Query(
+        description="`cursor` of the page before; empty: from the first result on.",
+        examples=["1-000000000000042"],
+    ),
+    WithJsonSchema({"type": "string", "pattern": feed.CURSOR}),
 ]
 UpdatedAfter = Annotated[
     str,
     Query(description="ISO 8601: leave out what has not changed since.", examples=["2026-01-31"]),
     WithJsonSchema({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}, {"const": ""}]}),
 ]
-Limit = Annotated[int, Query(ge=1, le=feed.LIMIT)]
+Limit = Annotated[int, Query(ge=1, le=feed.LIMIT, description="Most results on a page.")]
 
-
-class ResultOut(BaseModel):
-    """A result at its latest change; `result` holds the signed claims and is null once erased."""
-
-    id: str
-    version: int
-    status: Literal["valid", "superseded", "revoked", "erased"]
-    status_at: str
-    person_id: str
-    credential: str | None
-    result: dict[str, Any] | None
-
-
-class PageOut(BaseModel):
-    """Results in the order of their changes. Keep `cursor` for next time, even when `more` is false."""
-
-    results: list[ResultOut]
-    cursor: str
-    more: bool
+_CREDENTIAL = {"content": {CREDENTIAL_TYPE: {"schema": reference(SignedResultOut)}}, "headers": DOWNLOAD}
 
 
 def _moment(text: str) -> int:
@@ -77,7 +62,18 @@ def _runtime(request: Request) -> Runtime:
     tags=["Results"],
     response_model=PageOut,
     summary="Results that are new or have changed",
-    responses=problems("unauthenticated", "forbidden", "invalid_cursor"),
+    responses=problems("unauthenticated", "forbidden", "invalid_cursor")
+    | {
+        200: {
+            "links": {
+                "next": link("read_results", "What comes after.", {"query.cursor": "$response.body#/cursor"}),
+                "read": link("read_result", "One of them.", {"path.id": "$response.body#/results/0/id"}),
+                "credential": link(
+                    "read_credential", "Its signed file.", {"path.id": "$response.body#/results/0/id"}
+                ),
+            }
+        }
+    },
 )
 async def read_results(
     request: Request,
@@ -100,7 +96,24 @@ async def read_results(
     summary="The same as a table for spreadsheets",
     response_class=Response,
     responses=problems("unauthenticated", "forbidden", "invalid_cursor")
-    | {200: {"content": {"text/csv": {}}}},
+    | {
+        200: {
+            "content": text("text/csv"),
+            "headers": {
+                "Acquis-Cursor": {
+                    "required": True,
+                    "description": "The `cursor` to go on from.",
+                    "schema": {"type": "string", "pattern": feed.CURSOR},
+                },
+                "Acquis-More": {
+                    "required": True,
+                    "description": "Whether there are more results by now.",
+                    "schema": {"type": "string", "enum": ["true", "false"]},
+                },
+                **DOWNLOAD,
+            },
+        }
+    },
 )
 async def read_table(
     request: Request,
@@ -108,7 +121,7 @@ async def read_table(
     cursor: Cursor = "",
     updated_after: UpdatedAfter = "",
     limit: Limit = feed.LIMIT,
-    language: Literal["fr", "en"] = "fr",
+    language: Annotated[Literal["fr", "en"], Query(description="Of the column titles.")] = "fr",
     decimal: Annotated[
         Literal["comma", "point"], Query(description="The decimal mark; French spreadsheets want a comma.")
     ] = "comma",
@@ -133,7 +146,14 @@ async def read_table(
     tags=["Results"],
     response_model=ResultOut,
     summary="One result",
-    responses=problems("unauthenticated", "forbidden", "not_found"),
+    responses=problems("unauthenticated", "forbidden", "not_found")
+    | {
+        200: {
+            "links": {
+                "credential": link("read_credential", "Its signed file.", {"path.id": "$request.path.id"})
+            }
+        }
+    },
 )
 async def read_result(request: Request, client: Reader, id: Id) -> Response:
     """As it stands in the feed."""
@@ -147,8 +167,7 @@ async def read_result(request: Request, client: Reader, id: Id) -> Response:
     tags=["Results"],
     summary="The signed file of a result",
     response_class=Response,
-    responses=problems("unauthenticated", "forbidden", "not_found")
-    | {200: {"content": {CREDENTIAL_TYPE: {}}}},
+    responses=problems("unauthenticated", "forbidden", "not_found") | {200: _CREDENTIAL},
 )
 async def read_credential(request: Request, client: Reader, id: Id) -> Response:
     """What ``acquis verify`` checks, without this server where its public key is known."""
@@ -167,7 +186,7 @@ async def read_credential(request: Request, client: Reader, id: Id) -> Response:
     tags=["Access"],
     summary="The public keys that verify results",
     response_class=Response,
-    responses=problems() | {200: {"content": {"application/jwk-set+json": {}}}},
+    responses=problems() | {200: {"content": {"application/jwk-set+json": {"schema": reference(KeySetOut)}}}},
 )
 async def read_keys(request: Request) -> Response:
     """Keys that have signed before stay here: what they have signed can still be verified."""

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.moments import iso
-from api.openapi import WHOLE
+from api.openapi import MOMENT, WHOLE, Name, Out
+from api.sittings.responses import MAX_VALUE_LENGTH, MAX_VALUES
 from api.sittings.view import InvitationCard, TestCard, View
 from item_bank import content, render
 
@@ -29,17 +30,48 @@ class _In(BaseModel):
 class BeginIn(_In):
     """The code of an invitation, and the language to sit in."""
 
-    code: Annotated[str, Field(min_length=1, max_length=64)]
-    language: Annotated[str, Field(max_length=20)] = ""
+    code: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Of the invitation; small letters, spaces and hyphens do not matter.",
+            examples=["7K2M4QX9TB3W5Z8NRDHC"],
+        ),
+    ]
+    language: Annotated[
+        str,
+        Field(max_length=20, description="One of the test's; its first where empty.", examples=["fr"]),
+    ] = ""
+
+
+Identifier = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
+Value = Annotated[str, Field(max_length=MAX_VALUE_LENGTH, pattern=r"^[^\x00]*$")]
+
+
+def _identified(schema: dict[str, Any]) -> None:
+    """Say that every name is an identifier; pydantic leaves the others open."""
+    ((pattern, values),) = schema.pop("patternProperties").items()
+    schema |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
 
 
 class AnswerIn(_In):
     """A response to the item that was shown under `handle`; an empty one skips it."""
 
-    handle: Annotated[str, Field(min_length=1, max_length=64)]
+    handle: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=64, description="As it came with the item.", examples=["sZlX_5d1h0Q3"]
+        ),
+    ]
     response: Annotated[
-        dict[str, list[str]],
-        Field(description="Response identifier -> values in QTI's syntax.", examples=[{"RESPONSE": ["B"]}]),
+        dict[Identifier, Annotated[list[Value], Field(max_length=MAX_VALUES)]],
+        Field(
+            max_length=MAX_VALUES,
+            description="Response identifier (`response` of a control) -> values in QTI's syntax.",
+            examples=[{"RESPONSE": ["B"]}],
+            json_schema_extra=_identified,
+        ),
     ]
     expected_seq: Annotated[
         int | None,
@@ -48,38 +80,38 @@ class AnswerIn(_In):
     ] = None
 
 
-class TestOut(BaseModel):
+class TestOut(Out):
     """A test as a candidate knows it; `minutes` is null when it is not timed."""
 
     code: str
-    version: int
-    title: dict[str, str]
-    languages: list[str]
-    demonstration: bool
-    least: int
-    most: int
-    minutes: int | None
+    version: Annotated[int, Field(ge=1)]
+    title: Annotated[dict[str, str], Field(description="By language.")]
+    languages: Annotated[list[str], Field(min_length=1)]
+    demonstration: Annotated[bool, Field(description="Results are worth nothing.")]
+    least: Annotated[int, Field(ge=1, description="Fewest items of a sitting.")]
+    most: Annotated[int, Field(ge=1)]
+    minutes: Annotated[int, Field(ge=0)] | None
 
 
-class InvitationOut(BaseModel):
+class InvitationOut(Out):
     """An invitation before the sitting begins."""
 
     test: TestOut
     state: Literal["new", "begun", "finished"]
-    expires_at: str
-    extra_time_percent: int
+    expires_at: Annotated[str, Field(json_schema_extra=MOMENT)]
+    extra_time_percent: Annotated[int, Field(ge=0)]
 
 
-class ImageOut(BaseModel):
+class ImageOut(Out):
     """A picture: the address to fetch it from, its size, its text alternative."""
 
-    address: str
-    width: int
-    height: int
+    address: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
     alt: str
 
 
-class OptionOut(BaseModel):
+class OptionOut(Out):
     """One thing to choose."""
 
     id: str
@@ -87,7 +119,7 @@ class OptionOut(BaseModel):
     match_max: int = 1
 
 
-class AreaOut(BaseModel):
+class AreaOut(Out):
     """A part of a picture: QTI shape and coordinates."""
 
     id: str
@@ -96,7 +128,7 @@ class AreaOut(BaseModel):
     label: str
 
 
-class ControlOut(BaseModel):
+class ControlOut(Out):
     """An interaction; `kind` says which of the other fields it has."""
 
     kind: Literal[
@@ -119,7 +151,7 @@ class ControlOut(BaseModel):
     pattern: str | None = None
 
 
-class StimulusOut(BaseModel):
+class StimulusOut(Out):
     """What the question is about: a text, a picture."""
 
     title: str
@@ -127,7 +159,7 @@ class StimulusOut(BaseModel):
     image: ImageOut | None
 
 
-class ItemOut(BaseModel):
+class ItemOut(Out):
     """An item as shown: HTML pieces (texts) and controls, in reading order."""
 
     language: str
@@ -135,25 +167,25 @@ class ItemOut(BaseModel):
     stimulus: StimulusOut | None
 
 
-class SittingOut(BaseModel):
+class SittingOut(Out):
     """Where a sitting stands."""
 
-    sitting: str
-    seq: int
+    sitting: Name
+    seq: Annotated[int, Field(ge=1, description="Number of the latest event; see `expected_seq`.")]
     phase: Literal["item", "interrupted", "awaiting_decision", "finished"]
     test: TestOut
     language: str
-    position: int | None
-    answered: int
-    least: int
-    most: int
-    handle: str | None
+    position: Annotated[int, Field(ge=1, description="1 for the first item.")] | None
+    answered: Annotated[int, Field(ge=0)]
+    least: Annotated[int, Field(ge=1)]
+    most: Annotated[int, Field(ge=1)]
+    handle: Annotated[str, Field(max_length=64, description="Send it back with the answer.")] | None
     item: ItemOut | None
-    deadline: str | None
-    reason: str | None
+    deadline: Annotated[str, Field(json_schema_extra=MOMENT)] | None
+    reason: Annotated[str, Field(description="Why it is over.")] | None
 
 
-class EntryOut(BaseModel):
+class EntryOut(Out):
     """The secret to send as ``Authorization: Bearer`` (browsers get it as a cookie), and the sitting."""
 
     token: str

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
 from api.moments import iso
-from api.openapi import WHOLE, problems
+from api.openapi import MOMENT, WHOLE, Id, Name, Out, link, problems
 from api.runtime import Runtime
 from api.sittings import supervision
 from api.sittings.supervision import Supervised
@@ -22,11 +22,18 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", tags=["Supervision"])
 
 Supervisor = Annotated[Client, Depends(client_with("sittings:supervise"))]
-Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
 Reason = Annotated[
     str,
-    Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$", description="Kept in the log; name nobody."),
+    Field(
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\x00]*$",
+        description="Kept in the log; name nobody.",
+        examples=["The picture did not load."],
+    ),
 ]
+Moment = Annotated[str, Field(json_schema_extra=MOMENT)]
+Phase = Literal["item", "interrupted", "awaiting_decision", "finished"]
 
 
 class _In(BaseModel):
@@ -36,14 +43,20 @@ class _In(BaseModel):
 class SetAsideIn(_In):
     """Which open item to set aside, and why."""
 
-    position: Annotated[int, Field(ge=1, le=10_000), WHOLE]
+    position: Annotated[
+        int,
+        Field(ge=1, le=10_000, description="Of the open item, as the sitting says it.", examples=[1]),
+        WHOLE,
+    ]
     reason: Reason
 
 
 class DecisionIn(_In):
     """How many seconds of the interruption to give back; null: all of them."""
 
-    give_back_s: Annotated[int | None, Field(ge=0, le=31_536_000), WHOLE] = None
+    give_back_s: Annotated[
+        int | None, Field(ge=0, le=31_536_000, description="Seconds.", examples=[300]), WHOLE
+    ] = None
     reason: Reason
 
 
@@ -53,33 +66,33 @@ class EndIn(_In):
     reason: Reason
 
 
-class SupervisedOut(BaseModel):
+class SupervisedOut(Out):
     """A sitting as its supervisor sees it."""
 
-    sitting: str
-    person: str
-    phase: str
-    seq: int
-    position: int
-    answered: int
-    started_at: str
-    changed_at: str
-    deadline: str | None
-    reason: str | None
+    sitting: Name
+    person: Name
+    phase: Phase
+    seq: Annotated[int, Field(ge=1, description="Number of its latest event.")]
+    position: Annotated[int, Field(ge=0, description="Of the latest item served; 1 for the first.")]
+    answered: Annotated[int, Field(ge=0)]
+    started_at: Moment
+    changed_at: Moment
+    deadline: Moment | None
+    reason: Annotated[str, Field(description="Why it is over.")] | None
 
 
-class OpenOut(BaseModel):
+class OpenOut(Out):
     """A sitting that is not over; one that is `overdue` waits for its supervisor."""
 
-    sitting: str
-    person: str
-    test: str
-    phase: str
-    started_at: str
+    sitting: Name
+    person: Name
+    test: Name
+    phase: Phase
+    started_at: Moment
     overdue: bool
 
 
-class OpenPage(BaseModel):
+class OpenPage(Out):
     """Sittings that are not over; `after` of the next page is the last one's identifier."""
 
     sittings: list[OpenOut]
@@ -88,6 +101,11 @@ class OpenPage(BaseModel):
 def _runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
+
+
+_ID = {"path.id": "$request.path.id"}
+_READ = {"read": link("read_supervised", "Read it again.", _ID)}
+_END = {"end": link("end_sitting", "End it.", _ID, {"reason": "The room is closing."})}
 
 
 def _reply(content: Any) -> JSONResponse:
@@ -113,13 +131,28 @@ def _out(one: Supervised) -> dict[str, Any]:
     "/sittings",
     response_model=OpenPage,
     summary="Sittings that are not over",
-    responses=problems("unauthenticated", "forbidden"),
+    responses=problems("unauthenticated", "forbidden")
+    | {
+        200: {
+            "links": {
+                "read": link(
+                    "read_supervised", "One of them.", {"path.id": "$response.body#/sittings/0/sitting"}
+                )
+            }
+        }
+    },
 )
 async def open_sittings(
     request: Request,
     client: Supervisor,
-    after: Annotated[str, Query(pattern="^([0-9A-Z]{26})?$")] = "",
-    limit: Annotated[int, Query(ge=1, le=supervision.LIMIT)] = 100,
+    after: Annotated[
+        str,
+        Query(
+            pattern="^([0-9A-Z]{26})?$",
+            description="Identifier of the last sitting of the page before; empty: from the oldest on.",
+        ),
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=supervision.LIMIT, description="Most sittings on a page.")] = 100,
 ) -> JSONResponse:
     """Oldest first."""
     rows = await _runtime(request).read(supervision.open_sittings, client.organisation, after, limit)
@@ -130,9 +163,25 @@ async def open_sittings(
     "/sittings/{id}",
     response_model=SupervisedOut,
     summary="Where a sitting stands",
-    responses=problems("unauthenticated", "forbidden", "not_found"),
+    responses=problems("unauthenticated", "forbidden", "not_found")
+    | {
+        200: {
+            "links": {
+                "set_aside": link(
+                    "set_aside",
+                    "Set the open item aside.",
+                    _ID,
+                    {"position": "$response.body#/position", "reason": "The picture did not load."},
+                ),
+                "decide": link(
+                    "decide", "Let the candidate go on.", _ID, {"reason": "The network was down."}
+                ),
+                **_END,
+            }
+        }
+    },
 )
-async def read(request: Request, client: Supervisor, id: Id) -> JSONResponse:
+async def read_supervised(request: Request, client: Supervisor, id: Id) -> JSONResponse:
     """Not what was asked or answered."""
     return _reply(_out(await supervision.read(_runtime(request), client, id)))
 
@@ -141,7 +190,10 @@ async def read(request: Request, client: Supervisor, id: Id) -> JSONResponse:
     "/sittings/{id}/set-aside",
     response_model=SupervisedOut,
     summary="Set the open item aside",
-    responses=problems("unauthenticated", "forbidden", "not_found", "stale", "interrupted", "finished"),
+    responses=problems(
+        "unauthenticated", "forbidden", "not_found", "stale", "interrupted", "finished", "too_large"
+    )
+    | {200: {"links": {**_READ, **_END}}},
 )
 async def set_aside(request: Request, client: Supervisor, id: Id, body: SetAsideIn) -> JSONResponse:
     """It counts no more, in this sitting; the candidate gets another one."""
@@ -154,7 +206,8 @@ async def set_aside(request: Request, client: Supervisor, id: Id, body: SetAside
     "/sittings/{id}/decision",
     response_model=SupervisedOut,
     summary="Decide about an interruption",
-    responses=problems("unauthenticated", "forbidden", "not_found", "conflict"),
+    responses=problems("unauthenticated", "forbidden", "not_found", "conflict", "too_large")
+    | {200: {"links": {**_READ, **_END}}},
 )
 async def decide(request: Request, client: Supervisor, id: Id, body: DecisionIn) -> JSONResponse:
     """The candidate can then go on."""
@@ -166,8 +219,8 @@ async def decide(request: Request, client: Supervisor, id: Id, body: DecisionIn)
     "/sittings/{id}/end",
     response_model=SupervisedOut,
     summary="End a sitting",
-    responses=problems("unauthenticated", "forbidden", "not_found"),
+    responses=problems("unauthenticated", "forbidden", "not_found", "too_large") | {200: {"links": _READ}},
 )
-async def end(request: Request, client: Supervisor, id: Id, body: EndIn) -> JSONResponse:
+async def end_sitting(request: Request, client: Supervisor, id: Id, body: EndIn) -> JSONResponse:
     """What was answered is scored."""
     return _reply(_out(await supervision.end(_runtime(request), client, id, body.reason)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
 from api.moments import iso
-from api.openapi import problems
+from api.openapi import MOMENT, Id, Name, Out, link, problems
 from api.problems import Problem
 from api.runtime import Runtime
 from api.webhooks import store
@@ -23,7 +23,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1/webhooks", tags=["Webhooks"])
 
 Registrar = Annotated[Client, Depends(client_with("webhooks:write"))]
-Id = Annotated[str, Path(pattern="^[0-9A-Z]{26}$")]
+Address = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 
 class WebhookIn(BaseModel):
@@ -31,28 +31,39 @@ class WebhookIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    url: Annotated[str, Field(min_length=9, max_length=500, examples=["https://hr.example.org/acquis"])]
+    url: Annotated[
+        str,
+        Field(
+            min_length=9,
+            max_length=500,
+            pattern="^https?://",
+            description="https, without credentials or a fragment; not an address inside the house, "
+            "unless the deployment allows those, and http with them.",
+            examples=["https://hr.example.org/acquis"],
+            json_schema_extra={"format": "uri"},
+        ),
+    ]
 
 
-class WebhookOut(BaseModel):
+class WebhookOut(Out):
     """An address; `waiting` messages are on their way, `dead` ones were given up."""
 
-    id: str
-    url: str
-    created_at: str
-    waiting: int
-    dead: int
+    id: Name
+    url: Address
+    created_at: Annotated[str, Field(json_schema_extra=MOMENT)]
+    waiting: Annotated[int, Field(ge=0)]
+    dead: Annotated[int, Field(ge=0)]
 
 
-class NewWebhookOut(BaseModel):
+class NewWebhookOut(Out):
     """A new address and the secret that signs what it is sent (Standard Webhooks 1.0)."""
 
-    id: str
-    url: str
-    secret: str
+    id: Name
+    url: Address
+    secret: Annotated[str, Field(pattern="^whsec_")]
 
 
-class WebhooksOut(BaseModel):
+class WebhooksOut(Out):
     """The organisation's addresses."""
 
     webhooks: list[WebhookOut]
@@ -68,9 +79,10 @@ def _runtime(request: Request) -> Runtime:
     status_code=201,
     response_model=NewWebhookOut,
     summary="Be told of results at an address",
-    responses=problems("unauthenticated", "forbidden", "address_refused", "conflict"),
+    responses=problems("unauthenticated", "forbidden", "address_refused", "conflict", "too_large")
+    | {201: {"links": {"remove": link("remove_webhook", "Forget it.", {"path.id": "$response.body#/id"})}}},
 )
-async def register(body: WebhookIn, request: Request, client: Registrar) -> JSONResponse:
+async def register_webhook(body: WebhookIn, request: Request, client: Registrar) -> JSONResponse:
     """Each change of a result is sent as `POST`, signed by `webhook-signature`.
 
     The identifier is the same at every attempt: do not take in again what was taken in before. Reply with a
@@ -94,9 +106,18 @@ async def register(body: WebhookIn, request: Request, client: Registrar) -> JSON
     "",
     response_model=WebhooksOut,
     summary="The addresses that are told of results",
-    responses=problems("unauthenticated", "forbidden"),
+    responses=problems("unauthenticated", "forbidden")
+    | {
+        200: {
+            "links": {
+                "remove": link(
+                    "remove_webhook", "Forget the first.", {"path.id": "$response.body#/webhooks/0/id"}
+                )
+            }
+        }
+    },
 )
-async def registered(request: Request, client: Registrar) -> JSONResponse:
+async def read_webhooks(request: Request, client: Registrar) -> JSONResponse:
     """Without their secrets."""
     rows: list[dict[str, Any]] = await _runtime(request).read(store.registered, client.organisation)
     return JSONResponse(
@@ -111,7 +132,7 @@ async def registered(request: Request, client: Registrar) -> JSONResponse:
     summary="Tell an address nothing more",
     responses=problems("unauthenticated", "forbidden", "not_found"),
 )
-async def remove(request: Request, client: Registrar, id: Id) -> Response:
+async def remove_webhook(request: Request, client: Registrar, id: Id) -> Response:
     """What is on its way is not sent any more."""
     await _runtime(request).write(store.remove, client.organisation, id)
     return Response(status_code=204)

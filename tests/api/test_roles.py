@@ -69,6 +69,7 @@ POST   /api/v1/sittings/{id}/set-aside                                404 401 40
 POST   /api/v1/sittings/{id}/decision                                 404 401 401 401 403 403 403 403 409 401
 POST   /api/v1/sittings/{id}/end                                      404 401 401 401 403 403 403 403 200 401
 POST   /api/v1/oauth/token                                            401 401 401 401 401 401 401 401 401 401
+GET    /api/v1/tests                                                  200 401 401 401 200 200 200 200 200 401
 POST   /api/v1/invitations                                            201 401 401 401 403 201 403 403 403 401
 GET    /api/v1/results                                                200 401 401 401 200 403 403 403 403 401
 GET    /api/v1/results.csv                                            200 401 401 401 200 403 403 403 403 401

@@ -175,7 +175,10 @@ def the_state_of_another_session_or_a_forged_one_is_refused(player: Player) -> N
     section = player.section()
     one, other = player.session(section), player.session(section)
     item = scored(one["nextItems"]["itemIdentifiers"][0], 1)
-    for state in (other["sessionState"], "forged", one["sessionState"][:-1] + "x", "", "..", "é.1.x"):
+    given = one["sessionState"]
+    for state in (other["sessionState"], given[:-1] + ("1" if given[-1] == "0" else "0")):
+        refused(player.results(section, one, submission(state, item)), 409, "invaliddata")
+    for state in ("forged", given[:-1] + "x", "", "..", "é.1.x"):
         refused(player.results(section, one, submission(state, item)), 422, "invaliddata")
 
 
@@ -264,14 +267,11 @@ def refusals_are_status_info(player: Player) -> None:
     session = player.session(section)
     refused(player.send("POST", "/sections", {}, None), 401, "unauthorisedrequest")
     refused(player.send("POST", "/sections", {}, "wrong"), 401, "unauthorisedrequest")
-    for body in (
-        {},
-        {"sectionConfiguration": "%%%"},
-        {"sectionConfiguration": "e30="},
-        [],
-        {"sectionConfiguration": 1},
-    ):
+    for body in ({}, {"sectionConfiguration": "%%%"}, [], {"sectionConfiguration": 1}):
         refused(player.call("POST", "/sections", body), 422, "invaliddata")
+    for told in (b"{}", b"not JSON", b'{"test": "no such test"}', b'{"test": 1}', b"[]"):
+        configuration = {"sectionConfiguration": base64.b64encode(told).decode()}
+        refused(player.call("POST", "/sections", configuration), 404, "unknownobject")
     refused(player.call("GET", f"/sections/{NOBODY}"), 404, "unknownobject")
     refused(player.call("GET", "/sections/none"), 404, "unknownobject")
     refused(player.call("POST", f"/sections/{NOBODY}/sessions", {}), 404, "unknownobject")
@@ -283,11 +283,12 @@ def refusals_are_status_info(player: Player) -> None:
         {"sessionState": state},
         {"assessmentResult": {"itemResult": [{}]}, "sessionState": state},
         {"assessmentResult": {"itemResult": "x"}, "sessionState": state},
-        submission(state, scored("no-such-item", 1)),
         submission(state, scored("x", float("nan"))),
         submission(state, {**scored("x", 1), "sessionStatus": "over"}),
     ):
         refused(player.results(section, session, body), 422, "invaliddata")
+    unknown = submission(state, scored("no-such-item", 1))
+    refused(player.results(section, session, unknown), 404, "unknownobject")
 
 
 def ending_a_session_twice_is_ending_it_once(player: Player) -> None:

@@ -68,7 +68,7 @@ def test_sessions_are_replayed_like_sittings(client: Browser) -> None:
 def test_two_copies_at_once_act_once(settings: Settings, run: Any, tmp_path: Path) -> None:
     from api.accounts.clients import Client
     from api.cat10 import service
-    from api.cat10.wire import ItemResult
+    from api.cat10.wire import Scored
 
     who = Client("player", "HOSPITAL", frozenset({"sections:run"}))
 
@@ -79,7 +79,7 @@ def test_two_copies_at_once_act_once(settings: Settings, run: Any, tmp_path: Pat
         item = told.body["nextItems"]["itemIdentifiers"][0]
         replies = await asyncio.gather(
             *(
-                runtime.write(service.submit, runtime, who, section, id, [ItemResult(item, 1.0)], state)
+                runtime.write(service.submit, runtime, who, section, id, [Scored(item, 1.0)], state)
                 for _ in range(8)
             )
         )
