@@ -59,6 +59,16 @@ def test_the_psychometricians_guide(tmp_path: Path) -> None:
     assert (scores[0], len(scores)) == ("person,theta,se,flag", 1001)
 
 
+def test_the_first_page(tmp_path: Path) -> None:
+    shutil.copytree(DOCS / "examples", tmp_path / "docs" / "examples")
+    _, block = commands("../README.md")
+    activate, lines = block.split("\n", 1)
+    assert activate.startswith("source .venv/bin/activate")
+    run(lines, tmp_path)
+    assert (tmp_path / "report" / "report.html").exists()
+    assert (tmp_path / "scores.csv").exists()
+
+
 def test_the_hr_guide(chromium: Chromium, sqlite_journey: Server, tmp_path: Path) -> None:
     begin(chromium, sqlite_journey.invitation())
     sit(chromium)  # so that there is a result to receive
