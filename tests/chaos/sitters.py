@@ -6,15 +6,22 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from api.database.migrate import migrate
+from api.ids import new_id
 from api.problems import Problem
 from api.runtime import Runtime
+from api.settings import Settings
 from api.sittings import service
 from api.sittings.replay import replay
 from api.sittings.view import View
+from tests.api.sample import invited, prepare
 
-__all__ = ["Sitter", "all_there", "short"]
+__all__ = ["Answers", "Crowd", "Sitter", "all_there", "opened", "short"]
+
+Answers = set[tuple[str, str]]
 
 
 class Sitter:
@@ -72,6 +79,65 @@ class Sitter:
         if (view.sitting, key) not in self.acknowledged:
             self.acknowledged.append((view.sitting, key))
         return after
+
+
+class Crowd:
+    """Candidates who sit one test after the other, until they are told to stop."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.refusals: Counter[str] = Counter()
+        self.sitters: list[Sitter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last = False
+
+    def come(self) -> None:
+        self._tasks = [asyncio.create_task(self._sit()) for _ in range(6)]
+
+    async def _sit(self) -> None:
+        while not self._last:
+            sitter = Sitter(self.runtime, self.refusals, pause=0.02)
+            code = (await sitter.insist(lambda: invited(self.runtime, identifier=new_id()))).code
+            self.sitters.append(sitter)
+            await sitter.sit(code)
+
+    @property
+    def acknowledged(self) -> Answers:
+        return {answer for sitter in self.sitters for answer in sitter.acknowledged}
+
+    @property
+    def sent(self) -> Answers:
+        return {answer for sitter in self.sitters for answer in sitter.sent}
+
+    async def more(self, answers: int) -> None:
+        """Wait for so many more acknowledged answers."""
+        until = len(self.acknowledged) + answers
+        while len(self.acknowledged) < until:
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.005)
+
+    async def leave(self) -> None:
+        """Stop in the middle."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def end(self) -> None:
+        """Finish what was begun."""
+        self._last = True
+        await asyncio.gather(*self._tasks)
+
+
+async def opened(url: str, keys: Path, silence: float = 8.0) -> Runtime:
+    """A runtime with the sample test published."""
+    await asyncio.to_thread(migrate, url)
+    runtime = Runtime.of(Settings(url, keys=keys, connections=4))
+    runtime.database.pool.silence = silence  # type: ignore[attr-defined]
+    await runtime.database.open()
+    await prepare(runtime)
+    return runtime
 
 
 async def all_there(runtime: Runtime, sitters: list[Sitter]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,18 +11,12 @@ import psycopg
 import pytest
 
 from api.command import main
-from api.database.migrate import migrate
-from api.ids import new_id
-from api.runtime import Runtime
-from api.settings import Settings
 from api.sittings import service
-from tests.api.sample import invited, prepare
 from tests.chaos.machines import Machine, machines, recipes
-from tests.chaos.sitters import Sitter, all_there
+from tests.chaos.sitters import Answers, Crowd, all_there, opened
 
 ARCHIVE, COPY, RESTORE, STANDBY, NAME, PROMOTE = recipes()
 PLAIN = ("fsync = on", "shared_buffers = 32MB")
-Answers = set[tuple[str, str]]
 
 
 @pytest.fixture
@@ -31,55 +24,6 @@ def machine() -> Iterator[Callable[[int], Machine]]:
     """A way to get machines, by port."""
     with machines() as get:
         yield get
-
-
-class Crowd:
-    """Candidates who sit one test after the other, until they are told to stop."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.refusals: Counter[str] = Counter()
-        self.sitters: list[Sitter] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._last = False
-
-    def come(self) -> None:
-        self._tasks = [asyncio.create_task(self._sit()) for _ in range(6)]
-
-    async def _sit(self) -> None:
-        while not self._last:
-            sitter = Sitter(self.runtime, self.refusals, pause=0.02)
-            code = (await sitter.insist(lambda: invited(self.runtime, identifier=new_id()))).code
-            self.sitters.append(sitter)
-            await sitter.sit(code)
-
-    @property
-    def acknowledged(self) -> Answers:
-        return {answer for sitter in self.sitters for answer in sitter.acknowledged}
-
-    @property
-    def sent(self) -> Answers:
-        return {answer for sitter in self.sitters for answer in sitter.sent}
-
-    async def more(self, answers: int) -> None:
-        """Wait for so many more acknowledged answers."""
-        until = len(self.acknowledged) + answers
-        while len(self.acknowledged) < until:
-            for task in self._tasks:
-                if task.done():
-                    task.result()
-            await asyncio.sleep(0.005)
-
-    async def leave(self) -> None:
-        """Stop in the middle."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def end(self) -> None:
-        """Finish what was begun."""
-        self._last = True
-        await asyncio.gather(*self._tasks)
 
 
 async def all_are_refused(crowd: Crowd, primary: Machine) -> None:
@@ -103,16 +47,6 @@ WAITING = "backend_type = 'client backend' AND wait_event = 'SyncRep'"
 async def waiting(primary: Machine) -> int:
     """How many commits wait for the standby."""
     return int(await asyncio.to_thread(primary.ask, f"SELECT count(*) FROM pg_stat_activity WHERE {WAITING}"))
-
-
-async def opened(url: str, keys: Path, silence: float = 8.0) -> Runtime:
-    """A runtime with the sample test published."""
-    await asyncio.to_thread(migrate, url)
-    runtime = Runtime.of(Settings(url, keys=keys, connections=4))
-    runtime.database.pool.silence = silence  # type: ignore[attr-defined]
-    await runtime.database.open()
-    await prepare(runtime)
-    return runtime
 
 
 def stored(url: str) -> Answers:

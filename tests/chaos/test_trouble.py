@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import shutil
+import re
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,60 +25,12 @@ from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings import service
 from api.sittings.replay import replay
-from api.sittings.view import View
 from tests.api.sample import invited, prepare
+from tests.chaos.machines import Machine, machines
 from tests.chaos.recording import Disk, module_on
+from tests.chaos.sitters import Crowd, Sitter, all_there, opened, short
 from tests.chaos.storm import kill_postgres, revive_postgres
-from tests.databases import start_postgres, with_database
-
-
-class Sitter:
-    """A candidate in this process who repeats what was refused for the moment, and notes how that was."""
-
-    def __init__(self, runtime: Runtime, refusals: Counter[str]) -> None:
-        self.runtime = runtime
-        self.refusals = refusals
-        self.acknowledged: list[tuple[str, str]] = []
-        self.token = ""
-
-    async def insist(self, act: Callable[[], Any]) -> Any:
-        """Do `act` until it is not refused with 503; anything else is a failure."""
-        while True:
-            try:
-                return await act()
-            except Problem as problem:
-                if problem.status != 503 or not problem.retry_after:
-                    raise
-                self.refusals[problem.code] += 1
-                await asyncio.sleep(random.uniform(0.01, 0.1))
-
-    async def sit(self, code: str) -> View:
-        """Sit the whole test."""
-        entry = await self.insist(lambda: service.enter(self.runtime, code))
-        self.token, view = entry.token, entry.view
-        while view.phase == "item":
-            view = await self.insist(lambda view=view: self.answer(view))
-        return view
-
-    async def answer(self, view: View) -> View:
-        """Answer once."""
-        key = view.handle or ""
-        after = await service.answer(
-            self.runtime, self.token, handle=key, response={"RESPONSE": ["B"]}, key=key
-        )
-        if (view.sitting, key) not in self.acknowledged:
-            self.acknowledged.append((view.sitting, key))
-        return after
-
-
-async def all_there(runtime: Runtime, sitters: list[Sitter]) -> None:
-    """Every acknowledged answer is in a log that holds."""
-    for sitter in sitters:
-        session = sitter.token.split(".")[0]
-        found = await runtime.database.read(replay, runtime.tests, session)
-        assert found.holds, found.differences
-        view = await service.current(runtime, sitter.token)
-        assert view.answered == len(sitter.acknowledged)
+from tests.databases import with_database
 
 
 @pytest.mark.parametrize("error", [apsw.FullError, apsw.IOError])
@@ -130,7 +81,7 @@ def test_two_connections_and_two_hundred_clients(postgres_url: str, tmp_path: Pa
         runtime = Runtime.of(Settings(postgres_url, keys=tmp_path / "keys", connections=2, waiting=30))
         await runtime.database.open()
         try:
-            await prepare(runtime, design=_short())
+            await prepare(runtime, design=short())
             codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(200)]
             refusals: Counter[str] = Counter()
             sitters = [Sitter(runtime, refusals) for _ in codes]
@@ -176,7 +127,7 @@ def test_twice_the_candidates_that_a_worker_takes_on(database_url: str, tmp_path
         app = create_app(Settings(database_url, keys=tmp_path / "keys", in_flight=limit))
         async with app.router.lifespan_context(app):
             runtime: Runtime = app.state.runtime
-            await prepare(runtime, design=_short())
+            await prepare(runtime, design=short())
             codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(2 * limit)]
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
@@ -189,10 +140,6 @@ def test_twice_the_candidates_that_a_worker_takes_on(database_url: str, tmp_path
     asyncio.run(scenario())
     assert len(set(acknowledged)) == 2 * limit
     assert set(statuses) == {200, 201, 503}
-
-
-def _short() -> dict[str, Any]:
-    return {"schema": "acquis/design/1", "stop": {"min": 2, "max": 2}, "cuts": {"values": [0.0]}}
 
 
 def test_a_database_that_comes_back_is_found_within_five_seconds(
@@ -234,14 +181,66 @@ def test_a_database_that_comes_back_is_found_within_five_seconds(
     asyncio.run(scenario())
 
 
-@pytest.fixture
+MEGABYTE, PAGE = 1 << 20, 1 << 13
+SYS_ADMIN = 1 << 21
+"""The right to mount, among the capabilities of Linux."""
+
+
+def may_mount() -> bool:
+    """Whether this process may mount a file system."""
+    status = Path("/proc/self/status")
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status.read_text() if status.exists() else "", re.MULTILINE)
+    return bool(found and int(found[1], 16) & SYS_ADMIN)
+
+
+class Files:
+    """A limit on how long the files of a server may be: nobody needs a right for that.
+
+    Where it is a segment of the log, only tables cannot grow; where it is a page, PostgreSQL cannot write its
+    log, and stops.
+    """
+
+    def __init__(self, machine: Machine, longest: int) -> None:
+        self.machine = machine
+        self.longest = longest
+
+    def fill(self) -> None:
+        self._limit(str(self.longest))
+
+    def free(self) -> None:
+        self._limit("unlimited")
+
+    def _limit(self, longest: str) -> None:
+        """Run as the server's user: others have no say in it."""
+        limit = f"prlimit --fsize={longest}:unlimited --pid"
+        for process in self.machine.processes():  # the first one passes it on to those that it begins
+            self.machine.run(f"{limit} {process.pid} || ! kill -0 {process.pid}")
+
+
+class Filler:
+    """A file that takes what room there is on a file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "filler"
+
+    def fill(self) -> None:
+        """Write until the disk is full, to its last page."""
+        with self.file.open("wb", buffering=0) as file:
+            for n in (MEGABYTE, PAGE // 2):
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(n)) == n:
+                        pass
+
+    def free(self) -> None:
+        self.file.unlink()
+
+
+@contextlib.contextmanager
 def small_disk() -> Iterator[Path]:
-    """A file system in memory with room for one PostgreSQL server; only root may mount one."""
+    """A file system in memory with room for one PostgreSQL server."""
     folder = Path(tempfile.mkdtemp(prefix="acquis-small-"))
     mount = ["mount", "-t", "tmpfs", "-o", "size=140m,mode=755", "acquis-small", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        folder.rmdir()
-        pytest.skip("a small disk needs the right to mount one")
+    subprocess.run(mount, check=True)
     try:
         yield folder
     finally:
@@ -249,62 +248,41 @@ def small_disk() -> Iterator[Path]:
         folder.rmdir()
 
 
-def test_postgres_on_a_full_disk_refuses_and_recovers(small_disk: Path, tmp_path: Path) -> None:
-    server = start_postgres(small_disk)
+@pytest.mark.parametrize("room", ["tables", "log", *(["disk"] if may_mount() else [])])
+def test_postgres_without_room_refuses_and_recovers(room: str, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(small_disk()) if room == "disk" else None
+        machine = stack.enter_context(machines(folder))(6001)
+        machine.made(segment=16 if room == "disk" else 1)
+        limits: dict[str, Files | Filler] = {
+            "tables": Files(machine, MEGABYTE),
+            "log": Files(machine, PAGE),
+            "disk": Filler(folder or tmp_path),
+        }
+        asyncio.run(_fill_and_free(machine, limits[room], tmp_path))
+
+
+async def _fill_and_free(machine: Machine, limit: Files | Filler, tmp_path: Path) -> None:
+    runtime = await opened(machine.uri(), tmp_path / "keys")
     try:
-        asyncio.run(_fill_and_free(server, small_disk / "filler", tmp_path))
-    finally:
-        server.cleanup()
-
-
-async def _fill_and_free(server: Any, filler: Path, tmp_path: Path) -> None:
-    from api.database.migrate import migrate
-
-    url = server.get_uri()
-    await asyncio.to_thread(migrate, url)
-    runtime = Runtime.of(Settings(url, keys=tmp_path / "keys", connections=4))
-    await runtime.database.open()
-    refusals: Counter[str] = Counter()
-    sitters: list[Sitter] = []
-    try:
-        await prepare(runtime)
-        codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(200)]
-
-        async def one_after_the_other(until: int) -> None:
-            while len(codes) > until:
-                sitter = Sitter(runtime, refusals)
-                sitters.append(sitter)
-                await sitter.sit(codes.pop())
-
-        def acknowledged() -> int:
-            return sum(len(s.acknowledged) for s in sitters)
-
-        await one_after_the_other(195)
-        await asyncio.to_thread(_fill, filler)
-        people = [asyncio.create_task(one_after_the_other(0)) for _ in range(8)]
-        before = -1
-        while before != acknowledged():  # what is allocated already is still used
-            before = acknowledged()
-            await asyncio.sleep(0.5)
-        assert refusals, "everybody had finished before the disk was full"
-        filler.unlink()
-        await asyncio.to_thread(revive_postgres, server)  # where it had to stop altogether
+        machine.ask("ALTER TABLE event SET (fillfactor = 10)")  # a table that is soon a megabyte
+        crowd = Crowd(runtime)
+        crowd.come()
+        await crowd.more(30)
+        await asyncio.to_thread(limit.fill)
+        async with asyncio.timeout(60):
+            before = -1
+            while before != len(crowd.acknowledged) or not crowd.refusals:
+                before = len(crowd.acknowledged)  # what is allocated already is still used
+                await asyncio.sleep(0.5)
+        await asyncio.to_thread(limit.free)
+        await asyncio.to_thread(machine.revive)  # where it had to stop altogether
         freed = time.monotonic()
-        while acknowledged() == before and time.monotonic() - freed < 5.0:
+        while len(crowd.acknowledged) == before and time.monotonic() - freed < 5.0:
             await asyncio.sleep(0.01)
         assert time.monotonic() - freed < 5.0
-        await asyncio.gather(*people)
-        assert set(refusals) <= {"unavailable", "busy"}
-        await all_there(runtime, sitters)
+        await crowd.end()
+        assert set(crowd.refusals) <= {"unavailable", "busy"}
+        await all_there(runtime, crowd.sitters)
     finally:
         await runtime.database.close()
-
-
-def _fill(filler: Path) -> None:
-    """Write until the disk is full: what there is room for at once, then the rest."""
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        room = os.statvfs(filler.parent)
-        os.posix_fallocate(file.fileno(), 0, max(room.f_bavail - 32, 1) * room.f_frsize)
-        file.seek(0, os.SEEK_END)
-        while file.write(bytes(4096)):
-            pass
