@@ -30,6 +30,7 @@ from api.pages.reception import problem_page, wants_page
 from api.pages.routes import router as pages
 from api.problems import Problem
 from api.results.endpoints import router as results
+from api.results.verification import router as verification
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings.endpoints import router as sittings
@@ -40,7 +41,7 @@ from api.webhooks.endpoints import router as webhooks
 
 __all__ = ["application", "create_app"]
 
-ROUTERS = (sittings, supervision, accounts, tests, results, webhooks, cat10, pages)
+ROUTERS = (sittings, supervision, accounts, tests, results, verification, webhooks, cat10, pages)
 
 _STATUS_CODES = {
     404: "not_found",

@@ -33,6 +33,7 @@ COMMANDS = {
     "client": "register the programs that may call the service",
     "invite": "invite people to a test",
     "person": "what is held about somebody: show, export, erase",
+    "contest": "results that candidates contest, and what came of it",
     "webhook": "addresses that are told of results, and what could not be delivered",
     "bank": "import, export, check, compare and publish item banks",
     "backup": "copy the whole database while the server runs",

@@ -49,7 +49,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -201,6 +201,13 @@ Index(
     unique=True,
     sqlite_where=text("idempotency_key IS NOT NULL"),
     postgresql_where=text("idempotency_key IS NOT NULL"),
+)
+Index(
+    "event_contested_idx",
+    event.c.session_id,
+    event.c.seq,
+    sqlite_where=text("kind IN ('contested', 'reviewed')"),
+    postgresql_where=text("kind IN ('contested', 'reviewed')"),
 )
 
 feed = Table(

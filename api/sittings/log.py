@@ -55,8 +55,8 @@ PERSONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "item_set_aside": ("reason", "salt"),
         "decided": ("reason", "salt"),
         "finished": ("salt", "why"),
-        "contested": ("salt", "why"),
-        "reviewed": ("salt", "why"),
+        "contested": ("by", "salt", "why"),
+        "reviewed": ("by", "salt", "why"),
     }
 )
 """What tells of the person more than their answers do, by kind of event.
