@@ -1,13 +1,15 @@
-"""Conditional maximum likelihood for the Rasch and partial credit models (Andersen, 1972).
+"""Conditional maximum likelihood for the Rasch, partial credit and rating scale models (Andersen, 1972).
 
 Given the raw score, the likelihood no longer holds theta: item parameters come without any assumption on
-the population. Persons are grouped by the items they answered; the population's mean and standard
-deviation are estimated afterwards with the items held.
+the population. The rating scale model is the partial credit model whose parameters are linear in fewer, as
+in marginal estimation (`ItemModel.linear`). Persons are grouped by the items they answered; the
+population's mean and standard deviation are estimated afterwards with the items held.
 
 References
 ----------
 Andersen, E. B. (1972). The numerical solution of a set of conditional estimation equations. JRSS B, 34,
 42-54. Andersen, E. B. (1973). A goodness of fit test for the Rasch model. Psychometrika, 38, 123-140.
+Andrich, D. (1978). A rating formulation for ordered response categories. Psychometrika, 43, 561-573.
 Masters, G. N. (1982). A Rasch model for partial credit scoring. Psychometrika, 47, 149-174.
 """
 
@@ -18,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.stats import chi2
 
 from calibration.estimation import calibrate
@@ -25,12 +28,13 @@ from calibration.kernels.conditional import conditional
 from calibration.result import Calibration
 from calibration.screening import links_of, screen
 from cat_engine.errors import InputError
-from cat_engine.family import MODELS
+from cat_engine.family import MODELS, ItemModel
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
 __all__ = ["Andersen", "andersen_test", "calibrate_conditional"]
 
+MODELS_HERE = ("rasch", "pcm", "rsm")
 STEPS = 100
 LONGEST = 2.0
 
@@ -38,7 +42,7 @@ LONGEST = 2.0
 def calibrate_conditional(
     responses: Responses | Any, model: str = "rasch", *, tol: float = 1e-8
 ) -> Calibration:
-    """Estimate Rasch or partial credit items by conditional maximum likelihood.
+    """Estimate Rasch, partial credit or rating scale items by conditional maximum likelihood.
 
     The mean of all thresholds is 0; the population's mean and variance are estimated afterwards by marginal
     maximum likelihood with the items held.
@@ -48,7 +52,7 @@ def calibrate_conditional(
     responses
         :class:`item_bank.responses.Responses`, or a matrix of persons by items (NaN or -1: no response).
     model
-        ``"rasch"`` or ``"pcm"``.
+        ``"rasch"``, ``"pcm"`` or ``"rsm"`` (items of one number of categories share their ``tau``).
     tol
         Bound on the remaining gain in conditional log-likelihood.
 
@@ -68,9 +72,9 @@ def calibrate_conditional(
     if len(screening.keep) < 2:
         raise InputError("expected at least two items that people answer differently, got fewer; add items")
     kept = responses.select(screening.keep)
-    problem = _Conditional(kept)
+    problem = _Conditional(kept, MODELS[model])
     d, loglik, gain, steps, information = problem.maximise(tol)
-    covariance = _centred_inverse(information, problem.last)
+    covariance = problem.inverse(information)
     d = d - problem.shift(d)
     if not np.isfinite(covariance).all():
         raise InputError(
@@ -78,7 +82,10 @@ def calibrate_conditional(
             "person compares; calibrate them apart, or by marginal likelihood"
         )
     seconds = time.perf_counter() - began
-    rows = [_row(model, item, part) for item, part in zip(kept.items, problem.parts(d), strict=True)]
+    rows = [
+        {"id": item, "model": model, **_fields(MODELS[model], part)}
+        for item, part in zip(kept.items, problem.parts(d), strict=True)
+    ]
     found = calibrate(kept, model, fixed=ParameterSet(rows), errors="oakes")
     return _result(responses, screening, model, problem, d, covariance, loglik, gain, steps, seconds, found)
 
@@ -86,13 +93,14 @@ def calibrate_conditional(
 def _checked(responses: Responses | Any, model: str) -> Responses:
     if not isinstance(responses, Responses):
         responses = Responses.from_dense(responses)
-    if model not in ("rasch", "pcm"):
+    if model not in MODELS_HERE:
         raise InputError(
-            f"expected the model rasch or pcm for conditional estimation, got '{model}'; choose one of them"
+            f"expected the model rasch, pcm or rsm for conditional estimation, got '{model}'; "
+            "choose one of them"
         )
     if model == "rasch" and int(responses.n_cat.max()) > 2:
         raise InputError(
-            "expected responses 0 and 1 for the model 'rasch', got more categories; use the model pcm"
+            "expected responses 0 and 1 for the model 'rasch', got more categories; use the model pcm or rsm"
         )
     return responses
 
@@ -117,7 +125,7 @@ class Andersen(NamedTuple):
 def andersen_test(
     responses: Responses | Any, groups: Sequence[str] | None = None, model: str = "rasch"
 ) -> Andersen:
-    """Test whether the Rasch or partial credit model holds alike in groups of persons (Andersen, 1973).
+    """Test whether a model holds alike in groups of persons (Andersen, 1973).
 
     Parameters
     ----------
@@ -153,10 +161,10 @@ def andersen_test(
             f"{len(parts)} groups and {int(shown.sum())} such items; split the persons otherwise"
         )
     kept = np.flatnonzero(shown)
-    problems = [_Conditional(part.select(kept)) for part in (responses, *parts)]
+    problems = [_Conditional(part.select(kept), MODELS[model]) for part in (responses, *parts)]
     together, *apart = (problem.maximise(1e-8)[1] for problem in problems)
     statistic = max(2.0 * (sum(apart) - together), 0.0)
-    df = (problems[0].size - 1) * (len(parts) - 1)
+    df = problems[0].n_parameters * (len(parts) - 1)
     left_out = [item for item, known in zip(responses.items, shown, strict=True) if not known]
     return Andersen(statistic, df, float(chi2.sf(statistic, df)), left_out)
 
@@ -170,9 +178,13 @@ class _Conditional:
         Position of each item's first parameter (category 1).
     last
         Positions of the items' last categories, whose mean identifies the scale.
+    basis
+        The parameters as linear functions of those that are free, shape ``(size, n_free)``.
+    n_parameters
+        Number of free parameters once the scale is identified.
     """
 
-    def __init__(self, responses: Responses) -> None:
+    def __init__(self, responses: Responses, model: ItemModel) -> None:
         self.n_cat = responses.n_cat.astype(np.int64)
         ends = np.cumsum(self.n_cat - 1)
         self.place, self.size, self.last = ends - (self.n_cat - 1), int(ends[-1]), ends - 1
@@ -180,6 +192,8 @@ class _Conditional:
         counts = responses.counts
         self.totals = np.concatenate([counts[j, 1:k] for j, k in enumerate(self.n_cat)]).astype(np.float64)
         self.groups = _score_groups(responses)
+        self.basis = _basis(self.n_cat, model)
+        self.n_parameters = self.basis.shape[1] - 1
 
     def parts(self, d: np.ndarray) -> list[np.ndarray]:
         """Return each item's parameters."""
@@ -214,12 +228,12 @@ class _Conditional:
         share = self.totals + 0.5
         first = np.concatenate([np.full(k - 1, max(share[p : p + k - 1].sum(), 1.0)) for p, k in
                                 zip(self.place, self.n_cat, strict=True)])  # fmt: skip
-        d = np.log(share / first)
+        d = self.basis @ np.linalg.lstsq(self.basis, np.log(share / first), rcond=None)[0]
         d = d - self.shift(d)
         value, gradient, information = self.derivatives(d)
         gain = np.inf
         for step in range(STEPS):
-            move = _centred_inverse(information, self.last) @ gradient
+            move = self.inverse(information) @ gradient
             gain = 0.5 * float(gradient @ move)
             if not gain > tol:
                 return d, value, gain, step, information
@@ -232,19 +246,29 @@ class _Conditional:
             d, (value, gradient, information) = d + move, tried
         return d, value, gain, STEPS, information
 
+    def inverse(self, information: np.ndarray) -> np.ndarray:
+        """Invert where the model holds and all thresholds have mean 0; NaN when that is singular."""
+        size = self.basis.shape[1]
+        bordered = np.zeros((size + 1, size + 1))
+        bordered[:size, :size] = self.basis.T @ information @ self.basis
+        bordered[:size, size] = bordered[size, :size] = self.basis[self.last].sum(axis=0)
+        if np.linalg.cond(bordered) > 1e13:
+            return np.full(information.shape, np.nan)
+        inverse: np.ndarray = self.basis @ np.linalg.inv(bordered)[:size, :size] @ self.basis.T
+        return inverse
 
-def _centred_inverse(information: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Invert on the space where all thresholds have mean 0; NaN when that is singular."""
-    size = len(information)
-    constraint = np.zeros(size)
-    constraint[last] = 1.0
-    bordered = np.zeros((size + 1, size + 1))
-    bordered[:size, :size] = information
-    bordered[:size, size] = bordered[size, :size] = constraint
-    if np.linalg.cond(bordered) > 1e13:
-        return np.full((size, size), np.nan)
-    inverse: np.ndarray = np.linalg.inv(bordered)[:size, :size]
-    return inverse
+
+def _basis(n_cat: np.ndarray, model: ItemModel) -> np.ndarray:
+    """Return the parameters of all items as linear functions of the free ones, shape ``(size, n_free)``."""
+    if model.linear is None:
+        return np.eye(int((n_cat - 1).sum()))
+    own, common = [], []
+    sizes = np.unique(n_cat)
+    for size in n_cat:
+        linear = model.linear(int(size))
+        own.append(linear.own[1:])  # without the slope, which is 1
+        common.append([linear.common[1:] if k == size else np.zeros((size - 1, k - 2)) for k in sizes])
+    return np.hstack([block_diag(*own), np.vstack([np.hstack(parts) for parts in common])])
 
 
 def _score_groups(responses: Responses) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -269,9 +293,25 @@ def _score_groups(responses: Responses) -> list[tuple[np.ndarray, np.ndarray]]:
     return out
 
 
-def _row(model: str, item: str, d: np.ndarray) -> dict[str, Any]:
-    b = -np.diff(np.concatenate([[0.0], d]))
-    return {"id": item, "model": model, "a": 1.0, "b": float(b[0]) if model == "rasch" else b.tolist()}
+def _fields(model: ItemModel, d: np.ndarray) -> dict[str, Any]:
+    """Return an item's fields of the parameter file."""
+    return model.to_fields(model.build(np.array([len(d) + 1]), [np.array([1.0, *d])]), 0)
+
+
+def _errors(model: str, covariance: np.ndarray) -> dict[str, Any]:
+    """Return the standard errors of an item's fields from the covariance of its parameters."""
+    size = len(covariance)
+    thresholds = -np.eye(size) + np.eye(size, k=-1)
+    location = thresholds.mean(axis=0, keepdims=True)
+    if model != "rsm":
+        spread = _roots(thresholds, covariance)
+        return {"b": spread[0] if model == "rasch" else spread}
+    return {"b": _roots(location, covariance)[0], "tau": _roots(thresholds - location, covariance)}
+
+
+def _roots(contrasts: np.ndarray, covariance: np.ndarray) -> list[float]:
+    variance = np.einsum("fp,pq,fq->f", contrasts, covariance, contrasts)
+    return [float(x) for x in np.sqrt(np.maximum(variance, 0.0))]
 
 
 def _result(
@@ -294,21 +334,22 @@ def _result(
     for j, item in enumerate(responses.items):
         flags = screening.flags[j]
         if item not in kept:
-            rows.append({"id": item, "model": model, "a": None, "b": None, "se": {}, "n": int(n[j]),
+            empty = dict.fromkeys(_fields(MODELS[model], np.zeros(max(int(responses.n_cat[j]) - 1, 1))))
+            rows.append({"id": item, "model": model, **empty, "se": {}, "n": int(n[j]),
                          "status": "left-out", "flags": flags})  # fmt: skip
             continue
         place, size = problem.place[kept[item]], int(problem.n_cat[kept[item]]) - 1
         part = covariance[place : place + size, place : place + size]
-        differences = -np.eye(size) + np.eye(size, k=-1)
-        spread = np.sqrt(np.diag(differences @ part @ differences.T))
         names = ["d"] if model == "rasch" else [f"d{k}" for k in range(1, size + 1)]
-        row = {key: held[item][key] for key in ("id", "model", "a", "b")}
+        row: dict[str, Any] = {
+            key: held[item][key] for key in ("id", "model", "a", "b", "tau", "set") if key in held[item]
+        }
         plain: dict[str, Any] = {"a": 1.0, **dict(zip(names, d[place : place + size].tolist(), strict=True))}
         plain["se"] = dict(zip(names, np.sqrt(np.diag(part)).tolist(), strict=True))
         row["slope_intercept"] = plain
-        row["se"] = {"b": float(spread[0]) if model == "rasch" else spread.tolist()}
+        row["se"] = _errors(model, part)
         rows.append({**row, "n": int(n[j]), "status": "calibrated", "flags": flags})
-    k = problem.size - 1
+    k = problem.n_parameters
     fit = {
         **found.parameters.fit,
         "estimator": "conditional",

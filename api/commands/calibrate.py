@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--estimator",
         default="marginal",
         choices=("marginal", "conditional"),
-        help="conditional: rasch and pcm without assuming a population",
+        help="conditional: rasch, pcm and rsm without assuming a population",
     )
     add("--reference", metavar="GROUP", help="group with mean 0 (default: alphabetically first)")
     add("--fixed", metavar="PARAMS.json", help="hold the items of this file; the population is freed")
@@ -128,8 +128,8 @@ def run(args: argparse.Namespace) -> None:
 
         if item_models or args.prior or groups or fixed or args.weights or args.latent != "normal":
             raise InputError(
-                "expected nothing but a model, rasch or pcm, with --estimator conditional, got models of "
-                "items, priors, groups, weights, fixed items or a latent shape; leave them out"
+                "expected nothing but a model (rasch, pcm or rsm) with --estimator conditional, got models "
+                "of items, priors, groups, weights, fixed items or a latent shape; leave them out"
             )
         result = calibrate_conditional(responses, model)
     else:

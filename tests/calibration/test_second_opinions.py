@@ -10,6 +10,7 @@ import pytest
 
 from api.command import main
 from calibration import calibrate
+from calibration.conditional import calibrate_conditional
 from calibration.crosscheck import cross_check
 from cat_engine.errors import InputError
 from item_bank.responses import Responses
@@ -79,3 +80,25 @@ def test_conditional_estimates_do_not_depend_on_who_came():
         return np.array([row["b"] for row in calibrate_conditional(Responses.from_dense(x)).parameters.items])
 
     assert np.abs(fit(-1.0) - b).max() < 0.2 and np.abs(fit(1.0) - b).max() < 0.2
+
+
+def test_rating_scales_of_several_lengths_are_estimated_conditionally():
+    """Items share tau with those of their number of categories; an item nobody fails is left out."""
+    rng = np.random.default_rng(2)
+    theta, cuts = rng.normal(0.0, 1.2, (3000, 1, 1)), np.array([-0.6, 0.6])
+    location = np.linspace(-1.0, 1.0, 6)[:, None]
+    steps = np.exp(np.cumsum(theta - location - cuts, axis=2))
+    below = 1.0 / (1.0 + steps.sum(axis=2, keepdims=True))
+    x = (rng.random((3000, 6, 1)) > np.cumsum(np.concatenate([below, steps * below], axis=2), axis=2)).sum(2)
+    x[:, 4:] = x[:, 4:] > 0  # two items scored right or wrong
+    x = np.column_stack([x, np.ones(3000, int)])
+    found = calibrate_conditional(x, "rsm")
+    *three, fifth, sixth, last = found.parameters.items
+    assert last["status"] == "left-out" and last["tau"] is None
+    assert fifth["tau"] == sixth["tau"] == [0.0]
+    tau = np.array([row["tau"] for row in three])
+    assert np.ptp(tau, axis=0) == pytest.approx(0.0, abs=1e-9)
+    assert tau[0] == pytest.approx(cuts, abs=4.0 * three[0]["se"]["tau"][0])
+    shift = np.mean([row["b"] for row in three]) - location[:4].mean()
+    for row, true in zip(three, location[:, 0], strict=False):
+        assert row["b"] - shift == pytest.approx(true, abs=4.0 * row["se"]["b"])

@@ -35,6 +35,20 @@ def test_partial_credit_items_equal_erm(reference: Path) -> None:
     assert ours.ravel() == pytest.approx(np.array(expected["beta"]), abs=5e-4)
 
 
+def test_rating_scale_items_equal_erm(reference: Path) -> None:
+    expected = json.loads((reference / "crosscheck" / "eRm_CML.json").read_text())
+    expected = expected["res"]["VerbalAggression_poly"]["RSM"]
+    found = calibrate_conditional(read_responses(reference / "data" / "VerbalAggression_poly.csv"), "rsm")
+    assert found.loglik == pytest.approx(expected["cond_loglik"], abs=1e-5)
+    assert found.parameters.fit["n_parameters"] == expected["npar"]
+    ours = np.array([[row["slope_intercept"][f"d{k}"] for k in (1, 2)] for row in found.parameters.items])
+    ours -= ours[:, :1].mean() * np.array([1.0, 2.0])  # eRm: the items' easinesses sum to 0
+    assert ours.ravel() == pytest.approx(np.array(expected["beta"]), abs=5e-4)
+    scale = {tuple(np.round(row["tau"], 9)) for row in found.parameters.items}
+    assert len(scale) == 1
+    assert all(len(row["se"]["tau"]) == 2 and row["se"]["b"] > 0.0 for row in found.parameters.items)
+
+
 def test_answers_that_are_missing_group_the_persons(reference: Path) -> None:
     responses = read_responses(reference / "data" / "LSAT7.csv")
     whole = calibrate_conditional(responses)
@@ -45,5 +59,5 @@ def test_answers_that_are_missing_group_the_persons(reference: Path) -> None:
         r["se"]["b"] for r in whole.parameters.items
     ]
     assert ratio[4] > 1.15 and (ratio[:4] < 1.15).all()
-    with pytest.raises(InputError, match="rasch or pcm"):
+    with pytest.raises(InputError, match="rasch, pcm or rsm"):
         calibrate_conditional(matrix, "2pl")
