@@ -26,6 +26,8 @@ __all__ = ["Server", "serve"]
 
 GRACE = 20
 """Seconds that requests in progress may take once the server stops."""
+SAME_SIGNAL = 1.0
+"""Seconds within which a second signal is the first one, told twice."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than proxies keep theirs (nginx: 60), or one sends an
 answer into a connection that is being closed."""
@@ -54,14 +56,21 @@ class Server(uvicorn.Server):
         self.drain = drain
         self.ready = ready
         self._draining = False
+        self._told_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; stop at once at the second signal."""
+        """Begin to drain; stop at once at a second signal.
+
+        A service manager often tells every process at once, and then the parent tells its workers: what comes
+        so soon is the same signal again.
+        """
         gate = self._gate()
+        if self._draining and time.monotonic() - self._told_at < SAME_SIGNAL:
+            return
         if self._draining or self.drain <= 0 or gate is None:
             super().handle_exit(sig, frame)
             return
-        self._draining = True
+        self._draining, self._told_at = True, time.monotonic()
         gate.draining = True
         asyncio.get_event_loop().call_later(self.drain, self._stop)
 

@@ -131,13 +131,18 @@ def revive_postgres(server: Any, patience: float = 300.0) -> None:
                 raise
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Server:
     """One server process on a port of its own."""
 
     def __init__(self, environment: dict[str, str], control: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._environment = environment
         self._control = control
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,109 @@
+"""Told to stop in mid-load, the server loses nothing, and new sittings go elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from api.settings import Settings
+from tests.chaos.storm import free_port, prepared, ready
+
+SECONDS = 3
+
+
+@pytest.fixture
+def serving(postgres_url: str, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, list[str]]]:
+    """A server of two workers in a process group of its own, its port, and codes to enter with."""
+    keys, port = tmp_path / "keys", free_port()
+    codes = asyncio.run(prepared(Settings(postgres_url, keys=keys), 20))
+    command = [sys.executable, "-c", "from api.command import main; raise SystemExit(main())", "serve"]
+    command += ["--database-url", postgres_url, "--keys", str(keys), "--port", str(port)]
+    command += ["--workers", "2", "--drain", str(SECONDS), "--log-level", "ERROR"]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        yield process, port, codes
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_a_server_that_is_told_to_stop_drains(
+    serving: tuple[subprocess.Popen[bytes], int, list[str]], postgres_url: str, everyone: bool
+) -> None:
+    """A service manager tells the parent alone, or, as systemd does by default, the workers as well."""
+    process, port, codes = serving
+    acknowledged: list[tuple[str, str]] = []
+    seen: dict[str, list[float]] = {"not ready": [], "refused": [], "answered": []}
+    told_at = 0.0
+
+    def after() -> float:
+        return time.monotonic() - told_at
+
+    async def sit(code: str) -> None:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            reply = await http.post("/api/v1/sittings", json={"code": code})
+            assert reply.status_code == 201
+            sitting, token = reply.json()["sitting"], reply.json()["token"]
+            while sitting["phase"] == "item":
+                handle = sitting["handle"]
+                reply = await http.post(
+                    "/api/v1/sittings/current/answers",
+                    headers={"Authorization": f"Bearer {token}", "Idempotency-Key": handle},
+                    json={"handle": handle, "response": {"RESPONSE": ["B"]}},
+                )
+                assert reply.status_code == 200
+                acknowledged.append((sitting["sitting"], handle))
+                sitting = reply.json()
+                if told_at:
+                    seen["answered"].append(after())
+                await asyncio.sleep(0.3)
+
+    async def look() -> None:
+        while True:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+                reply = await http.get("/ready")
+                if reply.status_code == 503:
+                    seen["not ready"].append(after())
+                reply = await http.post("/api/v1/sittings", json={"code": codes[-1]})
+                if reply.status_code == 503:
+                    assert (reply.json()["code"], reply.headers["retry-after"]) == ("draining", "2")
+                    seen["refused"].append(after())
+            await asyncio.sleep(0.1)
+
+    async def scenario() -> None:
+        nonlocal told_at
+        await ready(port)
+        people = [asyncio.create_task(sit(code)) for code in codes[:8]]
+        while len(acknowledged) < 16:
+            await asyncio.sleep(0.05)
+        told_at = time.monotonic()
+        if everyone:
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
+        looking = asyncio.create_task(look())
+        assert await asyncio.to_thread(process.wait, 60) == 0
+        await asyncio.gather(looking, *people, return_exceptions=True)
+
+    asyncio.run(scenario())
+    for what, moments in seen.items():
+        assert moments, what
+        assert max(moments) > SECONDS / 2, f"{what} only until {max(moments):.1f} s after the signal"
+    with psycopg.connect(postgres_url) as connection:
+        stored: set[Any] = set(
+            connection.execute("SELECT session_id, idempotency_key FROM event WHERE kind = 'answered'")
+        )
+    assert set(acknowledged) <= stored
