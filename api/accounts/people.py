@@ -32,15 +32,8 @@ LEFT_OUT = {
 """What is stored and not in an export, and why."""
 
 _TOLD = (
-    "position",
-    "language",
-    "response",
-    "extra_time_percent",
-    "need",
-    "taken_over",
-    "reason",
-    "by",
-    "why",
+    *("position", "language", "response", "extra_time_percent", "need", "taken_over"),
+    *("reason", "by", "why", "outcome"),
 )
 _SPANS = ("gap", "give_back", "given_back")
 """What an export tells of events; spans in seconds. The rest would tell of items, or is the program's own."""

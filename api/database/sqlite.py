@@ -175,6 +175,7 @@ class SQLite:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # what is erased is not in the file any more
             connection.execute("PRAGMA temp_store = MEMORY")  # what a savepoint may need again
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         except self._module.Error as error:

@@ -32,7 +32,7 @@ from api.sittings.rescoring import rescore
 from api.sittings.turn import EVENTS
 from api.webhooks.store import fan_out, register
 from item_bank.log import append
-from tests.api.sample import CODE, ORGANISATION, document, invited, right
+from tests.api.sample import CODE, ORGANISATION, document, invited, prepare, right
 
 Run = Callable[[Callable[[Runtime], Coroutine[Any, Any, Any]]], Any]
 
@@ -127,6 +127,35 @@ def test_nothing_that_names_or_tells_of_the_person_stays(run: Run, answers: bool
         assert (await runtime.read(everything) == after) is True
 
     run(scenario)
+
+
+def test_the_file_of_the_database_holds_it_no_more(sqlite_url: str, tmp_path: Path) -> None:
+    """Not even in what SQLite has freed: whoever reads the disk finds nothing."""
+    settings = Settings(sqlite_url, keys=tmp_path / "keys", connections=4, upkeep=0)
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+
+    async def scenario(then: Callable[[Runtime], Coroutine[Any, Any, Any]]) -> bytes:
+        runtime = Runtime.of(settings)
+        await runtime.database.open()
+        try:
+            await then(runtime)
+        finally:
+            await runtime.database.close()
+        return file.read_bytes()
+
+    async def before(runtime: Runtime) -> None:
+        await prepare(runtime)
+        await published(runtime)
+        await sat(runtime)
+
+    async def after(runtime: Runtime) -> None:
+        await runtime.write(erase, await number(runtime))
+
+    told = [name.encode() for name in ("Durand", "Léa", f'"need":"{NEED}"')]
+    stored = asyncio.run(scenario(before))
+    assert all(name in stored for name in told)
+    stored = asyncio.run(scenario(after))
+    assert [name for name in told if name in stored] == []
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(run: Run) -> None:

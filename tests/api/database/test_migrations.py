@@ -68,16 +68,25 @@ def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
         migrate(database_url)
 
 
-def test_the_second_migration_keeps_what_is_stored(tmp_path: Path) -> None:
-    """SQLite makes the table anew: rows, keys and partial indexes have to come through."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
+def at_revision(path: Path, revision: str, rows: dict[str, str]) -> str:
+    """Make a SQLite database of an older revision with `rows` in it; return its address."""
+    url = f"sqlite:///{path}"
     engine = engine_for(url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            connection.execute(text(f"INSERT INTO {table} VALUES {values}"))
+    engine.dispose()
+    return url
+
+
+def test_the_second_migration_keeps_what_is_stored(tmp_path: Path) -> None:
+    """SQLite makes the table anew: rows, keys and partial indexes have to come through."""
     rows = {
         "organisation": "('o', 'O', 1)",
         "person": "('p', 'o', NULL, NULL, NULL, NULL, 1, NULL)",
@@ -86,10 +95,8 @@ def test_the_second_migration_keeps_what_is_stored(tmp_path: Path) -> None:
         "session": "('s', 'o', 'i', 'p', 't', 'item', 1, 1, 5)",
         "event": "('s', 1, 'started', NULL, NULL, '{}', x'00')",
     }
-    with engine.begin() as connection:
-        for table, values in rows.items():
-            connection.execute(text(f"INSERT INTO {table} VALUES {values}"))
-    engine.dispose()
+    url = at_revision(tmp_path / "old.db", "0001", rows)
+    engine = engine_for(url)
     migrate(url)
     with engine.connect() as connection:
         stored = connection.execute(text("SELECT id, person_id, section_id, due_at FROM session")).all()
@@ -100,4 +107,28 @@ def test_the_second_migration_keeps_what_is_stored(tmp_path: Path) -> None:
     engine.dispose()
     assert [tuple(row) for row in stored] == [("s", "p", None, 5)]
     assert "due_at IS NOT NULL" in str(index)
+    assert broken == []
+
+
+def test_the_fifth_migration_keeps_results(tmp_path: Path) -> None:
+    rows = {
+        "organisation": "('o', 'O', 1)",
+        "person": "('p', 'o', NULL, NULL, NULL, NULL, 1, NULL)",
+        "test": "('t', 'T', 1, 'h', 0, x'00', 1)",
+        "session": "('s', 'o', NULL, 'p', 't', 'finished', 1, 1, NULL, NULL)",
+        "result": "('r', 'o', 's', 'p', 1, 1, 'valid', 5, 1, 5, '{}', 'j')",
+    }
+    url = at_revision(tmp_path / "old.db", "0004", rows)
+    migrate(url)
+    engine = engine_for(url)
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT id, session_id, document FROM result")).all()
+        indexes = connection.execute(
+            text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'result'")
+        ).scalars()
+        found = set(indexes)
+        broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+    engine.dispose()
+    assert [tuple(row) for row in stored] == [("r", "s", "{}")]
+    assert {"result_current_key", "result_withdrawn_idx", "result_person_id_idx"} <= found
     assert broken == []
