@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,10 @@ class Diary:
         (session, position) -> every (handle, content) that was shown there: it must be one.
     refused
         Replies with status 500 and above, by status and code.
+    heeded
+        What a browser could still do after another one had taken its sitting over: it must be nothing.
+    done
+        How often candidates did what is out of the ordinary.
     finished
         How many sittings were brought to their end.
     stuck
@@ -46,6 +51,8 @@ class Diary:
     shown: dict[tuple[str, int], set[tuple[str, str]]] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     without_retry_after: int = 0
+    heeded: list[str] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
     finished: int = 0
     stuck: list[str] = field(default_factory=list)
 
@@ -109,7 +116,7 @@ def _answer(token: str, handle: str, choice: str, key: str) -> bytes:
 
 
 async def candidate(port: int, code: str, diary: Diary, draw: random.Random) -> None:
-    """Sit a whole test through whatever happens; sometimes in two tabs, sometimes after a reload."""
+    """Sit a whole test through whatever happens, sometimes with two tabs, two browsers, reloads, pauses."""
     try:
         await _sit(port, code, diary, draw)
     except GivenUp as reason:
@@ -120,10 +127,28 @@ async def _sit(port: int, code: str, diary: Diary, draw: random.Random) -> None:
     token, sitting = await _entered(port, code, diary)
     while sitting["phase"] == "item":
         if draw.random() < 0.1:
+            diary.done["reload"] += 1
             reply = await _until_told(port, _current(token), diary)
             if reply.status == 200:
                 diary.saw(reply.json())
+        if draw.random() < 0.05:
+            diary.done["pause"] += 1
+            for address in ("interruption", "resumption"):
+                reply = await _until_told(port, _told(token, address), diary)
+                if reply.status == 200:
+                    diary.saw(reply.json())
+        if draw.random() < 0.05:
+            diary.done["other browser"] += 1
+            former, (token, sitting) = token, await _entered(port, code, diary)
+            if sitting["phase"] != "item":
+                break
+            late = _answer(former, sitting["handle"], draw.choice("ABCD"), f"late {draw.random()}")
+            for message in (late, _current(former)):
+                reply = await _until_told(port, message, diary)
+                if reply.status not in (401, 409):
+                    diary.heeded.append(f"{sitting['sitting']}: the former browser got {reply.status}")
         tabs = 2 if draw.random() < 0.1 else 1
+        diary.done["two tabs"] += tabs - 1
         sent = [(draw.choice("ABCD"), f"{sitting['handle']}-{n}-{draw.random()}") for n in range(tabs)]
         replies = await asyncio.gather(
             *(
@@ -145,6 +170,10 @@ async def _sit(port: int, code: str, diary: Diary, draw: random.Random) -> None:
             token, told = await _entered(port, code, diary)
         sitting = told
     diary.finished += 1
+
+
+def _told(token: str, address: str) -> bytes:
+    return request("POST", f"/api/v1/sittings/current/{address}", {"Authorization": f"Bearer {token}"})
 
 
 def _current(token: str) -> bytes:

@@ -18,7 +18,7 @@ __all__ = ["FaultProxy"]
 FAULTS = {
     "cut request": 0.02,  # half of it arrives
     "lost reply": 0.03,  # it is done and nobody hears of it
-    "cut reply": 0.02,  # half of it arrives
+    "cut reply": 0.02,  # its head arrives, and not all of its body
     "doubled": 0.05,  # it reaches both servers at once
     "late copy": 0.05,  # it arrives again after later ones
     "delayed": 0.05,  # later ones overtake it
@@ -105,7 +105,10 @@ class FaultProxy:
             reply = await self._forward(targets[0], message)
         if fault == "lost reply":
             return
-        writer.write(reply[: len(reply) // 2] if fault == "cut reply" else reply)
+        if fault == "cut reply":
+            body = reply.index(b"\r\n\r\n") + 4
+            reply = reply[: self._draw.randrange(body, len(reply))]
+        writer.write(reply)
         await writer.drain()
 
     async def _forward(self, target: int, message: bytes) -> bytes:

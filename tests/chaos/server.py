@@ -15,11 +15,11 @@ import uvicorn
 from api.app import create_app
 from api.database import postgres
 from api.settings import Settings
-from api.sittings import view
+from api.sittings import service, view
 
 __all__ = ["CONTROLS"]
 
-CONTROLS = ("sound", "weak", "redrawing")
+CONTROLS = ("sound", "weak", "redrawing", "unrevoked")
 
 
 def weak() -> None:
@@ -37,12 +37,19 @@ def redrawing() -> None:
     view.shown = shown
 
 
+def unrevoked() -> None:
+    """Let every browser act that ever had the sitting."""
+    service._authenticate = lambda runtime, sitting, token: None
+
+
 def main(port: int, control: str) -> None:
     """Serve until killed."""
     if control == "weak":
         weak()
     if control == "redrawing":
         redrawing()
+    if control == "unrevoked":
+        unrevoked()
     app = create_app(Settings.from_environment())
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="critical", backlog=512)
 

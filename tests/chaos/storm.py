@@ -55,6 +55,7 @@ CONTROLS = {
     "no synchronous commit": ("database",),
     "no unique keys": ("server",),
     "redrawing": ("server",),
+    "unrevoked": ("server",),
 }
 """Builds that are broken on purpose, and what has to be killed for it to show."""
 
@@ -74,12 +75,14 @@ class Report:
     doubled: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    heeded: list[str] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
     stuck: list[str] = field(default_factory=list)
 
     @property
     def bad(self) -> list[str]:
         """Everything that must not happen."""
-        return self.lost + self.doubled + self.different + self.broken + self.stuck
+        return self.lost + self.doubled + self.different + self.broken + self.heeded + self.stuck
 
     def told(self) -> str:
         """Return it for people."""
@@ -88,10 +91,11 @@ class Report:
                 f"{self.acknowledged} acknowledged answers in {self.finished} sittings, {self.seconds:.0f} s",
                 f"kills: {dict(self.kills)}",
                 f"faults: {dict(self.faults)}",
+                f"candidates: {dict(self.done)}",
                 f"refusals: {self.refused}, without Retry-After: {self.without_retry_after}",
                 f"lost {len(self.lost)}, doubled {len(self.doubled)}, "
                 f"different item {len(self.different)}, broken logs {len(self.broken)}, "
-                f"stuck {len(self.stuck)}",
+                f"former browsers heeded {len(self.heeded)}, stuck {len(self.stuck)}",
                 *self.bad[:10],
             ]
         )
@@ -212,7 +216,7 @@ async def storm(
     kills: int,
     seed: int,
     control: str = "sound",
-    victims: tuple[str, ...] = ("server", "server", "database"),
+    victims: tuple[str, ...] = ("server", "server", "database", "everything"),
 ) -> Report:
     """Run a storm until there are `answers` acknowledged answers and `kills` kills; report."""
     report, diary, draw = Report(), Diary(), random.Random(seed)
@@ -246,7 +250,7 @@ async def storm(
                 one.kill()
     report.seconds = time.monotonic() - started
     report.acknowledged, report.finished = len(diary.acknowledged), diary.finished
-    report.stuck = diary.stuck
+    report.stuck, report.heeded, report.done = diary.stuck, diary.heeded, diary.done
     report.refused, report.without_retry_after = diary.refused, diary.without_retry_after
     await _compared(url, diary, report)
     shutil.rmtree(folder, ignore_errors=True)
@@ -281,7 +285,10 @@ async def _until_enough(
             while len(diary.acknowledged) < before + between:
                 await asyncio.sleep(draw.uniform(0.02, 0.2))
             victim = draw.choice(victims)
-            if victim == "database":
+            if victim in ("database", "everything"):
+                if victim == "everything":  # `reviving` starts the servers again
+                    for one in servers:
+                        one.kill()
                 await asyncio.to_thread(kill_postgres, database)
                 await asyncio.sleep(draw.uniform(0.0, 0.3))
                 await asyncio.to_thread(revive_postgres, database)

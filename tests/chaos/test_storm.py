@@ -19,6 +19,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(mortal_postgres: Any) -> None:
     assert set(report.refused) <= {"503 unavailable", "503 busy"}, report.told()
     assert report.without_retry_after == 0
     assert len(report.faults) == 6
+    assert min(report.done[act] for act in ("reload", "pause", "other browser", "two tabs")) > 0
 
 
 def test_control_without_synchronous_commit_answers_are_lost(mortal_postgres: Any) -> None:
@@ -34,3 +35,8 @@ def test_control_without_unique_keys_answers_are_doubled(mortal_postgres: Any) -
 def test_control_an_item_drawn_anew_is_noticed(mortal_postgres: Any) -> None:
     report = asyncio.run(storm(mortal_postgres, 60, 0, 4, "redrawing"))
     assert report.different, report.told()
+
+
+def test_control_a_former_browser_that_is_still_heeded_is_noticed(mortal_postgres: Any) -> None:
+    report = asyncio.run(storm(mortal_postgres, 60, 0, 5, "unrevoked"))
+    assert report.heeded, report.told()
