@@ -92,11 +92,11 @@ def scale_drawing(
     bounds: tuple[int, int],
     cuts: tuple[int, ...],
     labels: tuple[str, ...],
-    reached: int,
+    reached: range,
     score: int,
     interval: tuple[int, int],
 ) -> ScaleDrawing:
-    """Return the drawing of `score` and `interval` among levels.
+    """Return the drawing of `score` and `interval` among levels, those of `reached` darker.
 
     The drawing shows the part of the scale that matters: the cuts and the interval, with room around, so
     that the ends of an almost empty scale do not squeeze what is to be seen.
@@ -122,7 +122,7 @@ def scale_drawing(
     )
 
 
-def _bands(edges: list[float], labels: tuple[str, ...], reached: int, font: float) -> tuple[Band, ...]:
+def _bands(edges: list[float], labels: tuple[str, ...], reached: range, font: float) -> tuple[Band, ...]:
     """Return the levels; labels that would touch stand in two rows, the outer ones at the drawing's ends."""
     last = len(labels) - 1
     widths = [edges[k + 1] - edges[k] for k in range(len(labels))]
@@ -133,5 +133,5 @@ def _bands(edges: list[float], labels: tuple[str, ...], reached: int, font: floa
         if crowded and k in (0, last):
             anchor, at = ("start", edges[0]) if k == 0 else ("end", edges[-1])
         row = k % 2 if crowded else 0
-        bands.append(Band(edges[k], round(widths[k], 1), label, k == reached, anchor, round(at, 1), row))
+        bands.append(Band(edges[k], round(widths[k], 1), label, k in reached, anchor, round(at, 1), row))
     return tuple(bands)

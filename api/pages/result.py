@@ -5,7 +5,7 @@ Nothing is computed here that the signed claims do not hold; an interval is what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.moments import from_iso
@@ -13,7 +13,7 @@ from api.pages.drawing import scale_drawing
 from api.pages.language import Messages
 from api.sittings.view import ResultView
 
-__all__ = ["result_context"]
+__all__ = ["possible_levels", "result_context"]
 
 NINE_IN_TEN = 1.645
 """Standard errors on either side of a score that hold 90 % of a normal distribution."""
@@ -26,8 +26,10 @@ def result_context(result: ResultView, t: Messages) -> dict[str, Any]:
     claims = result.document
     score, level, levels = claims["score"], claims["level"], claims["levels"]
     interval = _interval(score, score)
-    reached = [one["code"] for one in levels].index(level["code"])
     decided = claims["decision"] is not None
+    k = [one["code"] for one in levels].index(level["code"])
+    probabilities = [one["probability"] for one in levels]
+    reached = range(k, k + 1) if decided else possible_levels(probabilities, claims["confidence"])
     drawings = [
         scale_drawing(
             width,
@@ -46,6 +48,7 @@ def result_context(result: ResultView, t: Messages) -> dict[str, Any]:
         "demonstration": claims["demonstration"],
         "test": _in(claims["test"]["title"], t),
         "level": _in(level["label"], t),
+        "between": (_in(levels[reached[0]]["label"], t), _in(levels[reached[-1]]["label"], t)),
         "decided": decided,
         "sure": next(word for least, word in _SURE if level["probability"] >= least),
         "chances": chances,
@@ -73,10 +76,30 @@ def result_context(result: ResultView, t: Messages) -> dict[str, Any]:
     }
 
 
+def possible_levels(probabilities: Sequence[float], confidence: float) -> range:
+    """Return the levels that an undecided result lies between: the fewest side by side, two at least, with
+    the likeliest among them, that hold `confidence` together.
+    """
+    first = max(range(len(probabilities)), key=probabilities.__getitem__)
+    last = first
+    while (first == last or sum(probabilities[first : last + 1]) < confidence) and (
+        last - first + 1 < len(probabilities)
+    ):
+        below = probabilities[first - 1] if first else -1.0
+        above = probabilities[last + 1] if last + 1 < len(probabilities) else -1.0
+        if above > below:
+            last += 1
+        else:
+            first -= 1
+    return range(first, last + 1)
+
+
 def _who(person: Mapping[str, str | None]) -> str:
     """Return what the organisation told of the person: the name, and how it numbers them."""
     name = " ".join(part for part in (person["given_name"], person["family_name"]) if part)
     number = " ".join(part for part in (person["identifier_type"], person["identifier"]) if part)
+    if not person["identifier"]:
+        return name
     return ", ".join(part for part in (name, number) if part)
 
 

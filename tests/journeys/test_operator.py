@@ -83,7 +83,7 @@ def test_the_operators_guide(empty_url: str, tmp_path: Path) -> None:
     first, *blocks = commands("operator.md")
     assert "ACQUIS_DATABASE_URL" in first
     serving = next(n for n, block in enumerate(blocks) if block.startswith("acquis serve"))
-    before, (look, neutralise, prove) = blocks[:serving], blocks[serving + 1 :]
+    before, (look, neutralise, contest, ask, prove) = blocks[:serving], blocks[serving + 1 :]
     run("\n".join([variables, *before]), tmp_path)
     hr = json.loads((tmp_path / "hr.json").read_text())
     invited = json.loads((tmp_path / "invited.json").read_text())
@@ -123,9 +123,20 @@ def test_the_operators_guide(empty_url: str, tmp_path: Path) -> None:
             (tmp_path / "result.json").write_bytes(file.content)
             assert file.json()["result"]["version"] == 2
             (tmp_path / "keys.json").write_bytes(http.get("/.well-known/jwks.json").content)
-        again("acquis verify result.json --jwks keys.json", tmp_path)
+            (tmp_path / "status.json").write_bytes(http.get("/verify/status.json").content)
+            told = file.json()["result"]["id"]
+            text = contest.replace("RESULT=01KB4ZJ6Q1E8V3M5R7T9W2X4YA", f"RESULT={told}")
+            assert text != contest
+            assert f"result {told} is kept" in again(f"{variables}\n{text}", tmp_path)
+            verify = "acquis verify result.json --jwks keys.json --status status.json"
+            assert "neither superseded nor revoked" in again(verify, tmp_path)
+            said = again(f"{variables}\n{ask}", tmp_path)
+            assert "would be erased" in said
+            assert "Zoé" in (tmp_path / "0042.json").read_text()
+            assert {one["status"] for one in results(http, hr)} >= {"erased"}
         said = again(f"{variables}\n{prove}", tmp_path)
         assert said.count(" holds: ") == PEOPLE
+        assert said.count("the person was erased") == 1
     finally:
         server.terminate()
         server.wait(30)

@@ -171,11 +171,14 @@ def test_an_old_browser_sends_the_button_that_was_pressed(chromium: Chromium, de
         chromium.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
 
 
-def test_a_result_is_one_sheet_of_paper(chromium: Chromium, desk: Desk) -> None:
+@pytest.mark.usefixtures("axe")
+def test_an_undecided_result_says_so_on_one_sheet_of_paper(chromium: Chromium, desk: Desk) -> None:
     begin(chromium, desk.invitation)
-    while chromium.path != "/resultat":
-        chromium.one(".option [value=B]").click()
+    for chosen in "CBCBBCC":
+        chromium.one(f".option [value={chosen}]").click()
         with chromium.next_page():
             chromium.one(SUBMIT).click()
+    assert "Le test ne tranche pas" in chromium.text
+    check(chromium, "an undecided result")
     assert "Léa Durand, matricule M-" in chromium.text
     assert chromium.sheets() == 1
