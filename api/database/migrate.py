@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 
 from api.database.connect import sqlite_path
 from api.database.sqlite import driver
@@ -20,8 +21,8 @@ def engine_for(url: str) -> Engine:
     """Return a SQLAlchemy engine for `url`, with the SQLite library and the psycopg that the server uses."""
     if url.startswith("sqlite:"):
         engine = create_engine(f"sqlite:///{sqlite_path(url)}", module=driver())
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        event.listen(engine, "connect", _by_hand)
+        event.listen(engine, "begin", _begin)
         return engine
     scheme, _, rest = url.partition("://")
     if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
@@ -34,10 +35,20 @@ def engine_for(url: str) -> Engine:
     return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(f"postgresql://{rest}"))
 
 
-def migrate(url: str) -> None:
-    """Apply the migrations that the database at `url` lacks.
+def _by_hand(connection: Any, _: Any) -> None:
+    """Leave transactions to SQLAlchemy: Python's driver begins none before a table is made or changed."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
 
-    Servers that start together take turns (an advisory lock on PostgreSQL).
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate(url: str) -> None:
+    """Apply the migrations that the database at `url` lacks, all of them or none.
+
+    Servers that start together take turns (an advisory lock on PostgreSQL, a transaction on SQLite).
 
     Raises
     ------
