@@ -72,7 +72,8 @@ def category_maps(
         wrong = "start above 0" if codes[0] else "have a gap"
         raise InputError(
             f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "
-            f"got {shown} (they {wrong}); recode them, or ask for it with --recode"
+            f"got {shown} (they {wrong}); leave the cell of a missing response empty, recode "
+            "the others, or ask for it with --recode"
         )
     if known is not None:
         return maps, _known_categories(items, [list(range(n)) for n in n_cat], known, where)

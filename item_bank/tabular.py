@@ -299,6 +299,11 @@ def damaged_parquet(path: Path, error: Exception) -> InputError:
 def checked_names(path: Path, names: Sequence[str]) -> list[str]:
     """Return the names of columns without surrounding blanks, or say that one lacks or comes twice."""
     names = [name.strip() for name in names]
+    if names and names[0].lower().startswith("sep="):
+        raise InputError(
+            f"expected a header on the first line of {path}, got '{names[0]}', which only a spreadsheet "
+            "reads; delete that line"
+        )
     repeated = next((name for k, name in enumerate(names) if name and name in names[:k]), None)
     if repeated is not None:
         where = ", ".join(str(k + 1) for k, name in enumerate(names) if name == repeated)

@@ -314,9 +314,15 @@ def areas(
         )
     common = [item for item in shared if item in anchors]
     unit = all(rows[0][item]["model"] in WITHOUT_FIXED_SLOPE for item in common)
-    a, b = coefficients(
-        Anchors([rows[1][item] for item in common], [rows[0][item] for item in common]), method, unit=unit
-    )
+    try:
+        a, b = coefficients(
+            Anchors([rows[1][item] for item in common], [rows[0][item] for item in common]), method, unit=unit
+        )
+    except InputError:
+        raise InputError(
+            "expected anchors of different difficulty for raju, which links the groups by the mean and spread of "
+            f"their thresholds, got {', '.join(common[:4]) or 'none'}; name other anchors, or use lr or wald"
+        ) from None
     population = sides[1].parameters.population[0]
     population = Population("focal", (a * population.mean[0] + b,), ((a * a * population.cov[0][0],),))
     nodes = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)

@@ -304,6 +304,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "ITEM=MODEL" in capsys.readouterr().err
 
 
+def test_areas_want_anchors_of_different_difficulty() -> None:
+    rows = [{"id": f"i{k}", "model": "rasch", "a": 1.0, "b": 0.3 * k} for k in range(4)]
+    with pytest.raises(
+        InputError, match=r"different difficulty for raju.*got i0; name other anchors, or use lr"
+    ):
+        detect(draw(rows, 400), ["a", "b"] * 200, "raju", anchors=["i0"])
+
+
 def test_areas_want_scores_that_rise_with_theta() -> None:
     rows = [
         {"id": f"n{k}", "model": "nrm", "alpha": [-0.9, 0.1, 0.8], "delta": [0.1 * k, 0.2, -0.2 - 0.1 * k]}

@@ -105,6 +105,7 @@ def test_gzip_and_parquet_are_told_by_content(file, tmp_path):
         ("A,B,A\n0,1,1\n1,0,0\n", "name of its own, got 'A' for columns 1, 3"),
         ("0,1,1\n1,0,0\n", "first line looks like data"),
         (",A,B\n1,0,1\n2,1,0\n", "none for column 1"),
+        ("sep=;\nA;B\n0;1\n", "got 'sep=', which only a spreadsheet reads; delete that line"),
         ("person\nann\nbob\n", "the column 'person' alone"),
         ("person,A\nann,0\nann,1\n", "'ann' again in line 3"),
         ("person,A\nann,0\n,1\n", "empty cell in line 3"),
