@@ -33,6 +33,7 @@ Reason = Annotated[
     ),
 ]
 Moment = Annotated[str, Field(json_schema_extra=MOMENT)]
+Person = Annotated[Name, Field(description="Null where another test player runs the session.")] | None
 Phase = Literal["item", "interrupted", "awaiting_decision", "finished"]
 
 
@@ -70,7 +71,7 @@ class SupervisedOut(Out):
     """A sitting as its supervisor sees it."""
 
     sitting: Name
-    person: Name
+    person: Person
     phase: Phase
     seq: Annotated[int, Field(ge=1, description="Number of its latest event.")]
     position: Annotated[int, Field(ge=0, description="Of the latest item served; 1 for the first.")]
@@ -85,7 +86,7 @@ class OpenOut(Out):
     """A sitting that is not over; one that is `overdue` waits for its supervisor."""
 
     sitting: Name
-    person: Name
+    person: Person
     test: Name
     phase: Phase
     started_at: Moment
