@@ -29,7 +29,7 @@ check: .venv/.test ## ruff, mypy, import-linter
 chaos: .venv/.test ## kills, cut requests, power loss at every write: the long form
 	$(BIN)/python -m tests.chaos
 
-load: .venv/.test ## answers a second with PostgreSQL, server and generator (wrk) on this machine
+load: .venv/.test ## offer more and more answers a second (wrk); look up every acknowledged one (10 minutes)
 	$(BIN)/python -m benchmarks.load
 
 bench: .venv/.bench ## speed, side by side with peers on the same data in the same run
