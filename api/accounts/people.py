@@ -53,7 +53,11 @@ _FIND = Query(
     select(*_COLUMNS)
     .where(
         _person.c.organisation_id == bindparam("organisation"),
-        or_(_person.c.identifier == bindparam("name"), _person.c.id == bindparam("name")),
+        or_(
+            _person.c.identifier == bindparam("name"),
+            _person.c.id == bindparam("name"),
+            _person.c.id.in_(select(_result.c.person_id).where(_result.c.id == bindparam("name"))),
+        ),
     )
     .order_by(_person.c.id)
 )
@@ -182,7 +186,7 @@ class Erasure:
 
 
 def find(organisation: str, name: str) -> Plan[list[Known]]:
-    """Plan: the people whom an organisation calls `name`, or whose identifier here it is."""
+    """Plan: the people whom an organisation calls `name`; or whose number, or whose result, that is here."""
     (rows,) = yield [_FIND(organisation=organisation, name=name)]
     return Commit([Known(*row) for row in rows])
 

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "person",
             metavar="IDENTIFIER",
             nargs=nargs,
-            help="what the organisation calls the person, or the person's identifier here",
+            help="what the organisation calls the person; or a person's number or a result's identifier here",
         )
         made.add_argument("--organisation", required=True, metavar="CODE", help="who invited the person")
         add_database(made)
