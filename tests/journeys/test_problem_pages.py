@@ -20,7 +20,8 @@ from tests.journeys.chromium import Chromium
 from tests.journeys.server import in_process
 from tests.journeys.test_accessible import check
 
-CODES = sorted({*TEXTS, "internal"})
+CODES = sorted({text: code for code, text in TEXTS.items()}.values())
+"""One for each page that there is."""
 
 
 @pytest.fixture(scope="module")
