@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import fields
+
+from api.settings import Settings
+
+_NUMBERS = {
+    "connections": "connections to PostgreSQL, a worker",
+    "waiting": "requests that may wait for the database, a worker",
+    "in_flight": "requests a worker takes on at once",
+    "sittings": "sittings a worker keeps in memory",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +39,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default 8000)")
     parser.add_argument("--workers", type=int, default=1, help="processes, with PostgreSQL (default 1)")
-    parser.add_argument(
-        "--connections", type=int, default=8, help="connections to PostgreSQL, a worker (default 8)"
-    )
-    parser.add_argument(
-        "--waiting", type=int, default=256, help="requests that may wait for the database (default 256)"
-    )
-    parser.add_argument(
-        "--in-flight", type=int, default=128, help="requests a worker takes on at once (default 128)"
-    )
+    usual = {field.name: field.default for field in fields(Settings)}
+    for name, meaning in _NUMBERS.items():
+        variable = f"ACQUIS_{name.upper()}"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=int,
+            default=os.environ.get(variable, str(usual[name])),
+            help=f"{meaning} ({variable}, default {usual[name]})",
+        )
     parser.add_argument(
         "--upkeep",
         type=int,
@@ -63,7 +73,6 @@ def run(args: argparse.Namespace) -> int | None:
 
     from api.database.migrate import migrate
     from api.serving import serve
-    from api.settings import Settings
     from cat_engine.errors import InputError
 
     if not args.database_url:
@@ -79,6 +88,7 @@ def run(args: argparse.Namespace) -> int | None:
         connections=args.connections,
         waiting=args.waiting,
         in_flight=args.in_flight,
+        sittings=args.sittings,
         upkeep=args.upkeep,
         webhooks_inside=args.webhooks_inside,
     )

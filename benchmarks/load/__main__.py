@@ -51,16 +51,23 @@ def ladder(exam: Exam, server: Server, workers: int, asked: float, seconds: floa
 
 
 def growth(exam: Exam, most: float, seconds: float) -> str:
-    """One worker, two, three, and limits of what a worker takes on at once; return where the time goes."""
+    """One worker, two, three; limits of what a worker takes on; then nobody remembered.
+
+    Returns where the time of one worker goes.
+    """
     for workers in WORKERS:
         with exam.served(workers) as server:
             exam.warm(server, STEP * most)
             exam.answers("workers", server, workers, STEP * most, seconds)
     for limit in LIMITS:
-        with exam.served(2, limit) as server:
+        with exam.served(2, in_flight=limit) as server:
             exam.warm(server, 2 * most)
             exam.answers(f"limit {limit}", server, 2, 2 * most, seconds)
+    with exam.served(2, sittings=1) as server:
+        exam.answers("nobody remembered", server, 2, ASKED[exam.database], seconds)
     with exam.served(1, profile=True) as server:
+        exam.warm(server, most / 2)
+        server.shares()
         exam.answers("looking where the time goes", server, 1, most / 2, seconds)
         return server.shares()
 

@@ -106,11 +106,10 @@ class Exam:
         return self.url.partition(":")[0]
 
     def served(
-        self, workers: int, in_flight: int = 0, profile: bool = False
+        self, workers: int, profile: bool = False, **changed: int
     ) -> contextlib.AbstractContextManager[Server]:
-        """Run a server; `in_flight` other than the default."""
-        settings = replace(self.settings, in_flight=in_flight or self.settings.in_flight)
-        return served(settings, self.folder, workers, self.pid, profile)
+        """Run a server, with settings other than the default."""
+        return served(replace(self.settings, **changed), self.folder, workers, self.pid, profile)
 
     def begin(self, server: Server, workers: int, people: int) -> None:
         """Let people begin as fast as 32 connections can, and some of them answer."""

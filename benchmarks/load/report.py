@@ -134,7 +134,7 @@ def page(report: Report, command: str) -> str:
         spread=SPREAD,
         verdict="\n".join(f"- {line}" for line in report.verdict().splitlines()),
         late=max(row.late_ms for row in report.rows if row.name == "cohort"),
-        growth=_table(report.of("postgresql", "workers", "limit")),
+        growth=_table(report.of("postgresql", "workers", "limit", "nobody")),
         shares=report.shares,
         **{database: _table(report.of(database, *day)) for database in NAMES},
     )

@@ -113,7 +113,7 @@ def served(
     address = f"http://127.0.0.1:{port}"
     shares = folder / "shares"
     look = f"from benchmarks.load.profile import begin; begin('{shares}'); " if profile else ""
-    options = f"serve --port {port} --workers {workers} --drain 0 --in-flight {settings.in_flight}"
+    options = f"serve --port {port} --workers {workers} --drain 0"
     with (folder / "server.log").open("ab") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", look + _PROGRAM, *options.split()],

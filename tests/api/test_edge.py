@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
+from api.commands import serve
 from api.edge import Gate, urgency
 from api.settings import Settings
 from api.sittings.replay import replay
@@ -118,6 +120,16 @@ def test_those_who_are_refused_together_do_not_come_back_together(
     assert 'acquis_requests_refused_total{reason="answer"} 7.0' in metrics
     assert 'acquis_requests_total{method="GET",route="other",status="503"} 7.0' in metrics
     assert len([entry for entry in caplog.records if entry.message == "requests are refused"]) == 1
+
+
+def test_the_limits_of_a_worker_are_options_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACQUIS_IN_FLIGHT", "7")
+    monkeypatch.setenv("ACQUIS_SITTINGS", "70")
+    parser = argparse.ArgumentParser()
+    serve.configure(parser)
+    args = parser.parse_args(["--in-flight", "3"])
+    assert (args.in_flight, args.sittings) == (3, 70)
+    assert (args.connections, args.waiting) == (8, 256)
 
 
 @pytest.mark.parametrize(
