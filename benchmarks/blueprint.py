@@ -1,15 +1,18 @@
-"""A blueprint of 60 constraints: whether every test meets all of them, and what that costs."""
+"""Shadow tests: whether every test meets 60 constraints, and what these and harder designs cost."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.engine import GRID, LENGTH, bank, sixty
+from benchmarks.cat_peers import people
+from benchmarks.engine import GRID, LENGTH, bank, prepare, sixty
 from benchmarks.harness import Report
 from calibration.study import Plan, study, summarise
+from cat_engine.counting import counts, follow
 from cat_engine.design import Design
 from cat_engine.selection.shadow import GAP, Shadow
 from cat_engine.selection.solver import Solution
@@ -33,11 +36,16 @@ class _Watched(Shadow):
         self.lacks: list[float] = []
 
     def assemble(
-        self, values: np.ndarray, usable: np.ndarray, held: np.ndarray, gap: float = GAP
+        self,
+        values: np.ndarray,
+        usable: np.ndarray,
+        held: np.ndarray,
+        gap: float = GAP,
+        last: Sequence[int] = (),
     ) -> Solution:
-        begun = time.process_time()
-        found = super().assemble(values, usable, held, gap)
-        self.seconds.append(time.process_time() - begun)
+        begun = time.thread_time()
+        found = super().assemble(values, usable, held, gap, last)
+        self.seconds.append(time.thread_time() - begun)
         best = self._exact.assemble(values, usable, held, 0.0)
         assert found.chosen is not None
         assert best.chosen is not None
@@ -85,6 +93,45 @@ def run(report: Report) -> None:
         f"(allowed: {GAP:.1%})",
         flush=True,
     )
+
+    _harder()
+
+
+def _harder() -> None:
+    """Sittings whose shadow tests are hard to find: items held back, sums that bind on a small bank."""
+    bounds, columns = sixty(1_000)
+    small = bank(120)[0]
+    rng = np.random.default_rng(2)
+    attributes = {
+        "domain": [f"D{i % 5}" for i in range(120)],
+        "seconds": [round(float(x), 3) for x in rng.lognormal(4.0, 0.3, 120)],
+        "words": rng.integers(20, 120, 120).tolist(),
+    }
+    words = {"attribute": "words", "min": 2_090, "max": 2_110}
+    domains = [{"attribute": "domain", "value": f"D{k}", "min": 5, "max": 7} for k in range(5)]
+    seconds = {"attribute": "seconds", "max": 1_450}
+    held = {"method": "eligibility", "rate": 0.2}
+    theta = people(WATCHED)
+    print("\nSittings by shadow tests")
+    for name, test in (
+        ("1,000 items, 60 constraints", prepare(bank(1_000)[0], columns, constraint=bounds)),
+        ("the same with eligibility", prepare(bank(1_000)[0], columns, constraint=bounds, exposure=held)),
+        ("120 items, a sum that binds", prepare(small, attributes, constraint=[*domains, words])),
+        ("120 items, two sums that bind", prepare(small, attributes, constraint=[*domains, words, seconds])),
+    ):
+        snapshot = (
+            follow(test, people(2 * WATCHED)[WATCHED:], 2, test.no_exposure())[1] if counts(test) else None
+        )
+        simulate(test, theta[:1], 1, snapshot=snapshot)
+        begun = time.process_time()
+        done = simulate(test, theta, 1, snapshot=snapshot)
+        spent = time.process_time() - begun
+        print(
+            f"  {name:<32}{len(theta) / spent:6.1f} a processor second, "
+            f"{1e3 * spent / done.length.sum():6.2f} ms an item; "
+            f"a shadow test may lack {done.lack.max():.2%} of the best at most",
+            flush=True,
+        )
 
 
 def _kept(se: float, free: float) -> float:

@@ -129,8 +129,8 @@ class Direct:
     """Calls a kernel without looking at its arguments' types each time.
 
     numba looks up the type of every argument at every call, named tuples member by member: for what one
-    step of a sitting is given that takes twice as long as the kernel. Here the types of the first call hold for
-    all later ones, which is for the caller to see to: they are not checked again.
+    step of a sitting is given that takes twice as long as the kernel. Here the types of the first call hold
+    for all later ones, which is for the caller to see to: they are not checked again.
     """
 
     __slots__ = ("_compiled", "_kernel")

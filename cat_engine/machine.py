@@ -40,12 +40,15 @@ class Choice:
         The item to serve and its criterion in millionths, where the sitting goes on.
     assembled
         The shadow tests, where shadow tests are used.
+    lacks
+        What each shadow test may lack of the best one, as a share of its value.
     """
 
     verdict: np.ndarray
     items: np.ndarray
     worth: np.ndarray
     assembled: tuple[tuple[int, ...], ...] | None = None
+    lacks: np.ndarray | None = None
 
 
 class _Kernels:
@@ -146,6 +149,7 @@ class Machine:
         draw: np.ndarray,
         masks: np.ndarray | None = None,
         served: Sequence[Sequence[int]] = (),
+        last: Sequence[Sequence[int]] = (),
         told: bool = True,
     ) -> Choice:
         """Decide for every active seat whether its sitting is over and, if not, which item comes next.
@@ -162,6 +166,8 @@ class Machine:
             Shape ``(A, n)``, uint8: the items open to each sitting (`open_sets`); None: all. Overwritten.
         served
             What each seat was served, for shadow tests.
+        last
+            The shadow test that the last item of each was taken from; empty where it is not known.
         told
             Whether `worth` is wanted where the choice could do without it.
         """
@@ -203,7 +209,7 @@ class Machine:
         if self.shadow is not None:
             values = self._values(selector, seats, active, aims, draw)
             choice = Choice(verdict, items, worth)
-            return self._by_shadow(seats, active, values, draw, masks, rows, over, served, choice)
+            return self._by_shadow(seats, active, values, draw, masks, rows, over, served, last, choice)
         several = len(self.blueprint) > 1
         common = (masks, rows, tree.group, fits, several)
         if isinstance(selector, Ranked) and self.rule.ordered:
@@ -270,12 +276,14 @@ class Machine:
         rows: np.ndarray,
         over: np.ndarray,
         served: Sequence[Sequence[int]],
+        last: Sequence[Sequence[int]],
         choice: Choice,
     ) -> Choice:
         """Choose from a whole test assembled for each seat; `served` holds what each was served."""
         assert self.shadow is not None
         tree = self.blueprint.tree
         assembled: list[tuple[int, ...]] = []
+        lacks = np.zeros(len(active))
         fits = np.ones((1, len(self.blueprint)), dtype=np.uint8)
         strength = self._strength(int(seats.tally[active[0], SERVED]))
         for a, s in enumerate(active):
@@ -290,14 +298,15 @@ class Machine:
             row = values[a] - min(0, int(values[a].min()) - 1)
             if over[a] != GO_ON:  # only to be completed: as few items as can be
                 gap, row = 0.0, values[a] - _DEARER
-            solution = self.shadow.assemble(row, masks[rows[a]], held, gap)
+            before = last[a] if last else ()
+            solution = self.shadow.assemble(row, masks[rows[a]], held, gap, before)
             if solution.chosen is None and masks is not seats.usable:
-                solution = self.shadow.assemble(row, seats.usable[s], held, gap)
+                solution = self.shadow.assemble(row, seats.usable[s], held, gap, before)
             if solution.chosen is None:
                 choice.verdict[a] = EXHAUSTED
                 continue
-            inside = solution.chosen.copy()
-            assembled[a] = tuple(int(i) for i in np.flatnonzero(inside))
+            inside, lacks[a] = solution.chosen.copy(), solution.lack
+            assembled[a] = tuple(np.flatnonzero(inside).tolist())
             inside[held] = False
             if not inside.any():  # what was served is a whole test, and no item more fits
                 choice.verdict[a] = EXHAUSTED
@@ -320,7 +329,7 @@ class Machine:
                 choice.items[a : a + 1],
                 choice.worth[a : a + 1],
             )
-        return Choice(choice.verdict, choice.items, choice.worth, tuple(assembled))
+        return Choice(choice.verdict, choice.items, choice.worth, tuple(assembled), lacks)
 
     def _strength(self, position: int) -> float:
         return float(self.strengths[min(position, len(self.strengths) - 1)])

@@ -209,17 +209,23 @@ def next_item(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None
     if snapshot is not None and machine.rule.masks:
         masks = _open(test, state, snapshot)
     start_at = test.design.start.theta if state.first.theta is None else state.first.theta
-    choice = machine.step(
-        state.seat, _ONE, np.array([start_at], dtype=np.float64), draw, masks, (state.items,)
-    )
+    places = np.array([start_at], dtype=np.float64)
+    choice = machine.step(state.seat, _ONE, places, draw, masks, (state.items,), (state.assembled,))
     if choice.verdict[0] != GO_ON:
         return Stop(REASONS[int(choice.verdict[0])])
-    assembled = None if choice.assembled is None else choice.assembled[0]
-    return Serve(int(choice.items[0]), int(choice.worth[0]), assembled)
+    item, worth = int(choice.items[0]), int(choice.worth[0])
+    if choice.assembled is None or choice.lacks is None:
+        return Serve(item, worth)
+    return Serve(item, worth, choice.assembled[0], float(choice.lacks[0]))
 
 
-def served(test: AdaptiveTest, state: State, item: int) -> State:
+def served(test: AdaptiveTest, state: State, item: int, assembled: Sequence[int] | None = None) -> State:
     """Return the state once `item` is stored as the one the person is shown.
+
+    Parameters
+    ----------
+    assembled
+        The shadow test that it was taken from, where there was one: the next is found sooner.
 
     Raises
     ------
@@ -245,7 +251,13 @@ def served(test: AdaptiveTest, state: State, item: int) -> State:
     )
     test.machine.serve(seat, _ONE, np.array([item], dtype=np.int64))
     return State(
-        state.seed, state.first, (*state.items, int(item)), (*state.categories, PENDING), seat, state.usable
+        state.seed,
+        state.first,
+        (*state.items, int(item)),
+        (*state.categories, PENDING),
+        seat,
+        state.usable,
+        tuple(assembled or ()),
     )
 
 
@@ -288,7 +300,13 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
     elif category == NOT_REACHED:
         seat = _uncounted(test, seat, item)
     return State(
-        state.seed, state.first, state.items, (*state.categories[:-1], int(category)), seat, state.usable
+        state.seed,
+        state.first,
+        state.items,
+        (*state.categories[:-1], int(category)),
+        seat,
+        state.usable,
+        state.assembled,
     )
 
 

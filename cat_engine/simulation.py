@@ -52,6 +52,9 @@ class Sittings:
         Shape ``(N,)``: the running estimate at the end.
     reason
         Shape ``(N,)``: why each ended (keys of :data:`cat_engine.stopping.REASONS`).
+    lack
+        Shape ``(N,)``: the most that a shadow test may have lacked of the best one, as a share of its value;
+        0 without shadow tests.
     """
 
     items: np.ndarray
@@ -60,6 +63,7 @@ class Sittings:
     theta: np.ndarray
     se: np.ndarray
     reason: np.ndarray
+    lack: np.ndarray
 
     @classmethod
     def empty(cls, n: int, length: int) -> Sittings:
@@ -71,6 +75,7 @@ class Sittings:
             np.empty(n),
             np.empty(n),
             np.zeros(n, dtype=np.int64),
+            np.zeros(n),
         )
 
     def __len__(self) -> int:
@@ -85,6 +90,7 @@ class Sittings:
             self.theta[begin:end],
             self.se[begin:end],
             self.reason[begin:end],
+            self.lack[begin:end],
         )
 
 
@@ -201,8 +207,13 @@ def simulate(
 
 
 def _chunk(test: AdaptiveTest, sets: int) -> int:
-    """How many people sit at a time: what holds an entry for each item stays below a megabyte."""
+    """How many people sit at a time: what holds an entry for each item stays below a megabyte.
+
+    One where shadow tests are assembled: a solver goes on from its last solution, the same person's.
+    """
     machine = test.machine
+    if machine.shadow is not None:
+        return 1
     width = sets
     for *_, selector in machine.spans(1 + machine.blueprint.requirements.length[1]):
         if not (machine.tabled(selector) or (isinstance(selector, Exact) and machine.rule.ordered)):
@@ -262,6 +273,7 @@ def _sit(
     firsts = np.full(n, test.design.start.theta)
     people = _people(test, theta, seed, persons, responses, truth)
     served: list[list[int]] = [[] for _ in range(n)] if machine.shadow is not None else []
+    last: list[tuple[int, ...]] = [() for _ in served]
     out.reason[:] = GO_ON
     for begin, end, selector in machine.spans(out.items.shape[1] + 1):
         if machine.tabled(selector):
@@ -299,8 +311,20 @@ def _sit(
             masks = None
             if len(opened):
                 masks = opened[np.searchsorted(test.bounds, seats.now[active, THETA], side="right"), active]
-            before = [served[s] for s in active] if served else ()
-            choice = machine.step(seats, active, firsts[: len(active)], draw, masks, before, told=False)
+            choice = machine.step(
+                seats,
+                active,
+                firsts[: len(active)],
+                draw,
+                masks,
+                [served[s] for s in active] if served else (),
+                [last[s] for s in active] if served else (),
+                told=False,
+            )
+            if choice.assembled is not None and choice.lacks is not None:
+                out.lack[active] = np.maximum(out.lack[active], choice.lacks)
+                for a, s in enumerate(active):
+                    last[s] = choice.assembled[a]
             going = choice.verdict == GO_ON
             over = active[~going]
             out.reason[over] = choice.verdict[~going]

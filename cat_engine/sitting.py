@@ -75,6 +75,8 @@ class State:
         What the engine keeps: never changed in place.
     usable
         Shape ``(n,)``, uint8: the items that this person may be served at all.
+    assembled
+        The shadow test that the last item was taken from: the next one is at least as good. Empty: not known.
     """
 
     seed: bytes
@@ -83,6 +85,7 @@ class State:
     categories: tuple[int, ...]
     seat: Seats
     usable: np.ndarray
+    assembled: tuple[int, ...] = ()
 
     @property
     def theta(self) -> float:
@@ -117,11 +120,15 @@ class Serve:
         The criterion's value of record (millionths).
     assembled
         The shadow test that it was taken from, where one was assembled: an event of the record.
+    lack
+        What the best shadow test could be worth more at most, as a share of its value: above the solver's gap
+        only where the limit of nodes was reached.
     """
 
     item: int
     criterion: int
     assembled: tuple[int, ...] | None = None
+    lack: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

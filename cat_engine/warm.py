@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.sparse import csc_array
 
 from cat_engine import session
 from cat_engine.answers import Answers
@@ -15,6 +16,7 @@ from cat_engine.information import best, information, observed_information
 from cat_engine.pool import Block, ItemPool
 from cat_engine.record import score_of_record
 from cat_engine.scoring import Prior, level_probabilities, plausible_values, score
+from cat_engine.selection.solver import Program
 from cat_engine.simulation import simulate
 
 __all__ = ["smallest_pool", "warm"]
@@ -46,6 +48,9 @@ def warm() -> Iterator[str]:
     yield "the score of record"
     for code in ("2pl", "gpcm"):
         _sit(smallest_pool(MODELS[code], 4))
+    Program(csc_array([[2.0, 2.0, 2.0]]), np.zeros(1), np.full(1, 3.0)).solve(
+        np.array([3, 2, 1]), np.zeros(3), np.ones(3), 10
+    )
     yield "the sitting"
 
 

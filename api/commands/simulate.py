@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     reason = shadow_tests(plan.test)
     if reason:
         print(
-            f"this design needs shadow tests ({reason}): from one to tens of milliseconds a choice, not "
+            f"this design needs shadow tests ({reason}): from one to some milliseconds a choice, not "
             "microseconds; nested or disjoint counts of items would do without them",
             file=sys.stderr,
         )
@@ -114,7 +114,10 @@ def _said(summary: dict[str, Any], out: str) -> str:
     ]
     if summary["shadow_tests"]:
         cost = 1_000.0 * summary["seconds"] / (summary["n"] * max(summary["mean_length"], 1.0))
-        lines.append(f"shadow tests, for {summary['shadow_tests']}: {cost:.2f} ms an item")
+        lines.append(
+            f"shadow tests, for {summary['shadow_tests']}: {cost:.2f} ms an item, at most "
+            f"{summary['shadow_lack']:.2%} below the best"
+        )
     level = summary["classification"]
     if level:
         lines.append(

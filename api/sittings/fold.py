@@ -171,8 +171,9 @@ def _served(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} serves out of turn")
     if data["handle"] in sitting.handles:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} uses a handle twice")
+    adaptive, item = test.adaptive_for(sitting.need), _index(test, data["item"])
     return {
-        "state": engine.served(test.adaptive_for(sitting.need), sitting.state, _index(test, data["item"])),
+        "state": engine.served(adaptive, sitting.state, item, data.get("assembled")),
         "pending": Pending(data["position"], data["item"], data["handle"], event.at),
         "position": data["position"],
         "handles": MappingProxyType({**sitting.handles, data["handle"]: data["position"]}),

@@ -79,6 +79,7 @@ class Part:
             along(lambda s: s.theta, each),
             along(lambda s: s.se, each),
             along(lambda s: s.reason, each),
+            along(lambda s: s.lack, each),
         )
         return cls(
             sittings,

@@ -81,6 +81,7 @@ def summarise(study: Study) -> dict[str, Any]:
         "constraints": checks,
         "constraints_violated": sum(check["violated"] for check in checks),
         "shadow_tests": shadow_tests(test),
+        "shadow_lack": None if test.machine.shadow is None else float(sittings.lack.max()),
         "seconds": study.seconds,
         "sittings_per_second": plan.n / study.seconds,
     }

@@ -12,7 +12,8 @@ van der Linden, W. J. (2005). Linear models for optimal test design. Springer.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -68,7 +69,12 @@ class Shadow:
         return program
 
     def assemble(
-        self, values: np.ndarray, usable: np.ndarray, held: np.ndarray, gap: float = GAP
+        self,
+        values: np.ndarray,
+        usable: np.ndarray,
+        held: np.ndarray,
+        gap: float = GAP,
+        last: Sequence[int] = (),
     ) -> Solution:
         """Return a whole test of greatest value.
 
@@ -82,6 +88,9 @@ class Shadow:
             Positions of the items that are in the test already.
         gap
             The share of the value that is not worth looking for.
+        last
+            Positions of a whole test known already, such as the one before the last answer; where it still is
+            one, nothing worse is returned.
         """
         n, columns = self.requirements.n, self._rows.matrix.shape[1]
         least, most = np.zeros(columns), np.ones(columns)
@@ -89,13 +98,24 @@ class Shadow:
         least[held] = most[held] = 1.0
         worth = np.zeros(columns)
         worth[:n] = np.where(values == LOWEST, 0, values)
-        solution = self._program.solve(worth, least, most, self._nodes, gap)
+        known = self._columns_of(last) if len(last) else None
+        solution = self._program.solve(worth, least, most, self._nodes, gap, known)
         if solution.chosen is None and not solution.proven:  # lost among branches: afresh, and with room
             self._local.program = None
             solution = self._program.solve(worth, least, most, _MORE * self._nodes, gap)
         if solution.chosen is None:
             return solution
-        return Solution(solution.chosen[:n], solution.nodes, solution.proven)
+        return replace(solution, chosen=solution.chosen[:n])
+
+    def _columns_of(self, items: Sequence[int]) -> np.ndarray:
+        """The variables of a whole test: its items, and its stimuli where these are variables."""
+        n = self.requirements.n
+        chosen = np.zeros(self._rows.matrix.shape[1], dtype=bool)
+        chosen[list(items)] = True
+        if len(chosen) > n:
+            stimuli = self.requirements.stimulus[list(items)]
+            chosen[n + stimuli[stimuli >= 0]] = True
+        return chosen
 
     def holds(self, items: np.ndarray) -> bool:
         """Whether a whole test of these items satisfies every requirement (sums in millionths)."""

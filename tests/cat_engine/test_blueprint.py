@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from cat_engine.design import Design
 from cat_engine.errors import InputError
 from cat_engine.pool import ItemPool
+from cat_engine.selection.shadow import GAP
 from cat_engine.session import AdaptiveTest, First, Serve, State, Stop, answered, next_item, served, start
+from cat_engine.simulation import simulate
 
 N = 60
 DOMAIN = [f"D{i % 3}" for i in range(N)]
@@ -161,6 +163,33 @@ def test_overlapping_bounds_and_sums_hold_by_shadow_tests(answers: list[int]) ->
     assert next_item(test, state) == Stop("length")
     assert test.machine.shadow.holds(np.array(state.items))
     assert 400 <= sum(words[i] for i in state.items) <= 700
+
+
+def test_a_sitting_by_shadow_tests_is_the_same_live_simulated_and_alone() -> None:
+    """Each shadow test starts from the one before: from the same person's, whoever sits beside."""
+    answers = np.random.default_rng(3).integers(0, 2, (4, N)).astype(np.int8)
+    test = prepare(CROSSED, {"words": [20 + 7 * i % 80 for i in range(N)]})
+    done = simulate(test, np.zeros(4), 1, responses=answers)
+    assert 0.0 < done.lack.max() <= GAP
+    for p in range(4):
+        alone = simulate(test, np.zeros(1), 1, number=p, responses=answers[p : p + 1])
+        state, lacks = start(test, b""), [0.0]
+        while isinstance(step := next_item(test, state), Serve):
+            state = served(test, state, step.item, step.assembled)
+            state = answered(test, state, step.item, int(answers[p, step.item]))
+            lacks.append(step.lack)
+        assert list(state.items) == alone.items[0].tolist() == done.items[p].tolist()
+        assert max(lacks) == alone.lack[0] == done.lack[p]
+
+
+def test_at_the_limit_of_nodes_a_sitting_says_what_it_may_lack() -> None:
+    words = {"words": [20 + 37 * i % 83 for i in range(N)]}
+    narrow = [*CROSSED[:-1], bound("words", None, 600, 620)]
+    lacks = {}
+    for nodes in (1, 200):
+        test = prepare(narrow, words, blueprint={"nodes": nodes})
+        lacks[nodes] = simulate(test, np.linspace(-1.0, 1.0, 5), 1).lack.max()
+    assert lacks[200] <= GAP < lacks[1] < 1.0
 
 
 def test_a_shadow_test_costs_no_more_information_than_a_worse_rule_would() -> None:

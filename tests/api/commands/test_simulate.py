@@ -98,6 +98,8 @@ def test_a_design_that_needs_shadow_tests_says_so_and_why(
     said = capsys.readouterr()
     assert "needs shadow tests (a bound on the sum of words)" in said.err
     assert "shadow tests, for a bound on the sum of words: " in said.out
+    assert "% below the best" in said.out
+    assert 0.0 < json.loads(Path("out/summary.json").read_text(encoding="utf-8"))["shadow_lack"] < 0.1
     assert "tests fantômes" in Path("out/report.html").read_text(encoding="utf-8")
 
 
