@@ -62,10 +62,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(migrate, settings.database_url)
         runtime = Runtime.of(settings)
-        await runtime.database.open()
+        await runtime.database.open()  # no other server uses a file of SQLite's that is migrated
         try:
+            await asyncio.to_thread(migrate, settings.database_url)
             await runtime.write(keys.record, runtime.signing.jwk)
             await runtime.read(make_ready, runtime.tests)
             app.state.runtime = runtime

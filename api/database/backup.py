@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,7 @@ def back_up(url: str, file: Path) -> None:
     """
     if file.exists():
         raise InputError(f"expected the name of a new file, got {file}, which exists; choose another name")
-    part = file.with_name(file.name + ".part")
-    part.unlink(missing_ok=True)
-    try:
+    with _whole(file) as part:
         if url.startswith("sqlite:"):
             path = sqlite_path(url)
             if not path.is_file():
@@ -45,15 +44,10 @@ def back_up(url: str, file: Path) -> None:
             _copied(path, part)
         else:
             _postgres(url, "pg_dump", "--format=custom", f"--file={part}")
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.rename(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def restore(url: str, file: Path) -> None:
-    """Make a new database at `url` of the copy in `file`.
+    """Make a new database at `url` of the copy in `file`, which is there whole or not at all.
 
     Raises
     ------
@@ -68,7 +62,8 @@ def restore(url: str, file: Path) -> None:
                 raise InputError(
                     f"expected the address of a new file, got {path}, which exists; move it away"
                 )
-            _copied(file, path)
+            with _whole(path) as part:
+                _copied(file, part)
             return
         if not url.startswith("sqlite:") and begins.startswith(_POSTGRES):
             _refuse_unless_empty(url)
@@ -77,6 +72,34 @@ def restore(url: str, file: Path) -> None:
             _postgres(url, "pg_restore", *options, str(file))
             return
     raise InputError(f"expected a copy that 'acquis backup' made of such a database, got {file}")
+
+
+@contextlib.contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """Give the name of a file to write, which becomes `file` once it is on the disk."""
+    part = file.with_name(file.name + ".part")
+    _gone(part)  # of one who was stopped in the middle
+    try:
+        yield part
+        _synced(part)
+        part.rename(file)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            _synced(file.parent)
+    finally:
+        _gone(part)
+
+
+def _gone(part: Path) -> None:
+    for what in ("", "-journal", "-wal", "-shm"):
+        part.with_name(part.name + what).unlink(missing_ok=True)
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _copied(source: Path, target: Path) -> None:

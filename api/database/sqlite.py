@@ -315,7 +315,7 @@ def _lock_file(path: Path) -> int | None:
     except OSError:
         os.close(lock)
         raise InputError(
-            f"another server is using {path}; SQLite takes one server process: stop the other one, "
-            "or use PostgreSQL"
+            f"expected {path} for this process alone (SQLite takes one that writes), got it used by another "
+            "server; stop that server, do this, and start it again; or use PostgreSQL"
         ) from None
     return lock

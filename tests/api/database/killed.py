@@ -1,0 +1,71 @@
+"""Run a command of ours again and again, killed (SIGKILL) a few statements later each time.
+
+Run as ``python -m tests.api.database.killed FOLDER EVERY COMMAND ...``; ``{}`` in the command stands for
+the number of the try. It forks, because starting Python anew would take longer than what is tested. The last
+line that it prints is the number of the try that came through.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from api.command import main
+from api.database.migrate import migrate
+from api.database.sqlite import driver
+
+__all__ = ["tries"]
+
+
+def tries(folder: str, every: int, command: list[str]) -> int:
+    """Fork and kill until a child comes through; return how many did not."""
+    n = 0
+    while True:
+        child = os.fork()
+        if not child:
+            os.chdir(folder)
+            _mortal(1 + n * every)
+            os._exit(_run([word.replace("{}", str(n)) for word in command]))
+        status = os.waitpid(child, 0)[1]
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0, f"try {n} of {command} ended with {status}"
+            return n
+        n += 1
+
+
+def _run(command: list[str]) -> int:
+    if command[0] == "migrate":
+        migrate(command[1])
+        return 0
+    return main(command)
+
+
+def _mortal(statements: int) -> None:
+    """Die at the so many-th statement, or page copied, of SQLite's."""
+    module: Any = driver()
+    connect = module.connect
+    left = statements
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Mortal(module.Connection):  # type: ignore[misc]
+        def backup(self, target: Any, **options: Any) -> None:
+            super().backup(target, pages=5, progress=count)
+
+    def mortal(*place: Any, **options: Any) -> Any:
+        connection = connect(*place, **options, factory=Mortal)
+        connection.set_trace_callback(count)
+        return connection
+
+    module.connect = mortal
+
+
+if __name__ == "__main__":
+    print(tries(str(Path(sys.argv[1])), int(sys.argv[2]), sys.argv[3:]))
