@@ -19,7 +19,7 @@ from calibration.em.latent import Normal, shaped
 from calibration.em.likelihood import Likelihood
 from calibration.em.priors import Priors
 from calibration.em.start import starting_values
-from calibration.em.structure import Restrictions, Structure
+from calibration.em.structure import Restrictions, Structure, scale_of
 from calibration.em.unused import may_be_unused, without_unused
 from calibration.reporting import result_of
 from calibration.result import Calibration
@@ -138,6 +138,8 @@ def calibrate(
     with _opened(responses, recode, groups, weights, scheduler) as data:
         models = _models(data, model, item_models or {})
         _check_categories(data, models)
+        sets = _sets_of(fixed) | dict(sets or {})
+        _check_sets(data, models, sets)
         screening = screen(data, models, data.links)
         if not len(screening.keep):
             raise InputError(
@@ -146,11 +148,9 @@ def calibrate(
             )
         kept = data.select(screening.keep)
         kept_models = [models[j] for j in screening.keep]
-        held, fixed_items = _held(kept, kept_models, fixed, hold or {})
+        held, fixed_items = _held(kept, kept_models, fixed, hold or {}, sets)
         names = kept.group_names(reference)
-        limits = Restrictions(
-            held, equal, _differing(kept, kept_models, names, invariance, differ), sets or {}
-        )
+        limits = Restrictions(held, equal, _differing(kept, kept_models, names, invariance, differ), sets)
         normals = _latents(names, kept_models, invariance, moments, fixed is not None)
         latents = [shaped(normal, latent) for normal in normals]
 
@@ -246,11 +246,36 @@ def _check_categories(responses: Data, models: Sequence[ItemModel]) -> None:
             )
 
 
+def _sets_of(fixed: ParameterSet | None) -> dict[str, str]:
+    """Return the rating-scale sets that the fixed items' file names."""
+    return {str(row["id"]): str(row["set"]) for row in (fixed.items if fixed else ()) if row.get("set")}
+
+
+def _check_sets(responses: Data, models: Sequence[ItemModel], sets: Mapping[str, str]) -> None:
+    """Refuse sets of items that cannot share a rating scale."""
+    sizes: dict[str, tuple[str, int]] = {}
+    for item, size, model in zip(responses.items, responses.n_cat, models, strict=True):
+        if item not in sets:
+            continue
+        if model.linear is None:
+            raise InputError(
+                f"expected rating-scale sets of items of the model rsm, got item '{item}' of the model "
+                f"'{model.code}'; leave its set empty, or give it the model rsm"
+            )
+        other, known = sizes.setdefault(sets[item], (item, int(size)))
+        if known != size:
+            raise InputError(
+                f"expected one number of categories in the set '{sets[item]}', got {known} in item '{other}' "
+                f"and {size} in item '{item}'; put them in sets of their own"
+            )
+
+
 def _held(
     responses: Chosen,
     models: Sequence[ItemModel],
     fixed: ParameterSet | None,
     hold: Mapping[tuple[str, str], float],
+    sets: Mapping[str, str],
 ) -> tuple[dict[tuple[str, str], float], set[str]]:
     held = dict(hold)
     known = dict(zip(responses.items, models, strict=True))
@@ -265,6 +290,7 @@ def _held(
                 "choose one"
             )
     fixed_items: set[str] = set()
+    scales: dict[str, dict[str, float]] = {}
     if fixed is None:
         return held, fixed_items
     for row in fixed.items:
@@ -292,12 +318,19 @@ def _held(
             basis = np.hstack([linear.own, linear.common])
             solved = np.linalg.lstsq(basis, working - linear.offset, rcond=None)[0]
             labels = (*linear.own_names, *linear.common_names)
-            held |= {(item, name): float(x) for name, x in zip(labels, solved, strict=True)}
+            values = {name: float(x) for name, x in zip(labels, solved, strict=True)}
+            held |= {(item, name): x for name, x in values.items()}
+            shared = {name: values[name] for name in linear.common_names}
+            scales.setdefault(scale_of(item, model, n_cat, sets), shared)
         fixed_items.add(item)
     if not fixed_items:
         raise InputError(
             "expected fixed parameters of some item of the responses, got none of them; check the item ids"
         )
+    for item, model, size in zip(responses.items, models, responses.n_cat, strict=True):
+        if item not in fixed_items and model.linear is not None:  # new items of a scale that is known
+            shared = scales.get(scale_of(item, model, int(size), sets), {})
+            held |= {(item, name): x for name, x in shared.items()}
     return held, fixed_items
 
 

@@ -12,7 +12,7 @@ from calibration.em.covariance import covariance_of
 from calibration.em.estimate import Estimate
 from calibration.em.latent import LEAST_SD, Histogram, Normal
 from calibration.em.likelihood import Likelihood, Point
-from calibration.em.structure import Structure
+from calibration.em.structure import Structure, scale_of
 from calibration.result import Calibration
 from calibration.screening import Screening
 from calibration.sentences import Sentence
@@ -83,7 +83,7 @@ def result_of(
             if item in responses.recoded:
                 row["codes"] = responses.recoded[item]
             if models[j].linear is not None:
-                row["set"] = structure.restrictions.sets.get(item, f"{models[j].code}{responses.n_cat[j]}")
+                row["set"] = scale_of(item, models[j], int(responses.n_cat[j]), structure.restrictions.sets)
             row |= {"n": int(n[j]), "status": _status(flags), "flags": flags}
             rows.append(row)
         by_group[group] = rows

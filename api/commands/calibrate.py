@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from api.commands.inputs import about, add_report, domains_of
+from api.commands.inputs import about, add_report, domains_of, sets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="'a=lognormal(0,0.5)', 'c[ITEM]=beta(5,17)', ...; 'none' drops the defaults of 3pl and 4pl",
     )
+    add("--sets", metavar="FILE:COLUMN", help="rsm: each item's rating scale (columns item and COLUMN)")
     add("--groups", metavar="FILE:COLUMN", help="each person's group")
     add(
         "--invariance",
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
 
     model, item_models = _models(args.model)
     fixed = read_parameters(args.fixed) if args.fixed else None
+    sets = sets_of(args.sets)
 
     def marginal(responses: Responses | str, groups: list[str] | str | None) -> Calibration:
         return calibrate(
@@ -107,6 +109,7 @@ def run(args: argparse.Namespace) -> None:
             reference=args.reference,
             invariance=args.invariance,
             fixed=fixed,
+            sets=sets,
             weights=args.weights,
             latent=args.latent,
             quadrature=args.quadrature,
@@ -126,10 +129,10 @@ def run(args: argparse.Namespace) -> None:
     if args.estimator == "conditional":
         from calibration.conditional import calibrate_conditional
 
-        if item_models or args.prior or groups or fixed or args.weights or args.latent != "normal":
+        if item_models or args.prior or groups or fixed or sets or args.weights or args.latent != "normal":
             raise InputError(
                 "expected nothing but a model (rasch, pcm or rsm) with --estimator conditional, got models "
-                "of items, priors, groups, weights, fixed items or a latent shape; leave them out"
+                "of items, priors, groups, sets, weights, fixed items or a latent shape; leave them out"
             )
         result = calibrate_conditional(responses, model)
     else:

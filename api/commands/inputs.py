@@ -24,6 +24,7 @@ __all__ = [
     "add_to_report",
     "domains_of",
     "responses_for",
+    "sets_of",
     "write_json",
 ]
 
@@ -103,12 +104,24 @@ def about(args: Namespace, files: Sequence[str]) -> dict[str, str]:
 
 def domains_of(path: str | None) -> dict[str, str] | None:
     """Return each item's domain from an item attribute file."""
-    if path is None:
-        return None
+    return None if path is None else _by_item(path, "domain")
+
+
+def sets_of(spec: str | None) -> dict[str, str]:
+    """Return each item's rating-scale set from a column of an item attribute file, ``FILE:COLUMN``."""
+    if spec is None:
+        return {}
+    path, _, column = spec.rpartition(":")
+    if not path or not column:
+        raise InputError(f"expected sets as FILE:COLUMN, got '{spec}'; for example items.csv:scale")
+    return {item: label for item, label in _by_item(path, column).items() if label}
+
+
+def _by_item(path: str, column: str) -> dict[str, str]:
     from item_bank.tabular import read_table
 
     table = read_table(path)
-    return dict(zip(table.texts("item"), table.texts("domain"), strict=True))
+    return dict(zip(table.texts("item"), table.texts(column), strict=True))
 
 
 def add_to_report(folder: str, kind: str, content: Mapping[str, Any], language: str) -> Path:

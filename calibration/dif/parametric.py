@@ -320,7 +320,7 @@ def areas(
         )
     except InputError:
         raise InputError(
-            "expected anchors of different difficulty for raju, which links the groups by the mean and spread of "
+            "expected anchors of different difficulty for raju, which links the groups by mean and spread of "
             f"their thresholds, got {', '.join(common[:4]) or 'none'}; name other anchors, or use lr or wald"
         ) from None
     population = sides[1].parameters.population[0]

@@ -15,7 +15,7 @@ import numpy as np
 from cat_engine.errors import InputError
 from cat_engine.family import ItemModel
 
-__all__ = ["Block", "Restrictions", "Structure"]
+__all__ = ["Block", "Restrictions", "Structure", "scale_of"]
 
 Key = Hashable
 
@@ -44,6 +44,11 @@ class Restrictions:
     differs: Callable[[str, str], bool] = lambda item, name: False
     sets: Mapping[str, str] = field(default_factory=dict)
     tied: Mapping[tuple[str, str, str | None], str] = field(default_factory=dict)
+
+
+def scale_of(item: str, model: ItemModel, n_cat: int, sets: Mapping[str, str]) -> str:
+    """Return the rating-scale set of an item: all items of its model and number of categories unless told."""
+    return sets.get(item, f"{model.code}{n_cat}")
 
 
 @dataclass(eq=False)
@@ -231,7 +236,7 @@ class Structure:
                 continue
             maps.append(column)
             keys.append(self._key(i, g, name, shared=False))
-        label = limits.sets.get(item, f"{model.code}{size}")
+        label = scale_of(item, model, size, limits.sets)
         for column, name in zip(linear.common.T, linear.common_names, strict=True):
             held = limits.held.get((item, name))
             if held is not None:
