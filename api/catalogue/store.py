@@ -27,8 +27,8 @@ __all__ = [
     "latest",
     "load",
     "newest",
+    "newest_versions",
     "offered_for",
-    "past_shelf_life",
     "publish",
     "published",
     "with_test",
@@ -159,18 +159,21 @@ def published() -> Plan[list[dict[str, Any]]]:
     return Commit([dict(zip(names, row, strict=True)) | {"demonstration": bool(row[4])} for row in rows])
 
 
-def past_shelf_life(today: date) -> Plan[dict[str, list[str]]]:
-    """Plan: the items of the newest version of every test whose shelf life has ended, by the test's id.
+def newest_versions(today: date) -> Plan[dict[str, dict[str, list[str]]]]:
+    """Plan: of the newest version of every test, by its id, what an invitation can ask of it.
 
-    A published test never changes: one that is published anew is without them.
+    ``needs`` that its design offers it for, and ``expired``: its items whose shelf life has ended. A published
+    test never changes; one that is published anew is without these.
     """
     (rows,) = yield [_ALL_NEWEST()]
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for (id,) in rows:
         ((_, _, stored),) = (yield [_TEST(id=id)])[0]
-        items = from_bytes(unpack(bytes(stored)))["items"]
-        found[id] = [item["id"] for item in items if item["expires"] and item["expires"] < today.isoformat()]
-    return Commit({id: items for id, items in found.items() if items})
+        document = from_bytes(unpack(bytes(stored)))
+        expired = [i["id"] for i in document["items"] if i["expires"] and i["expires"] < today.isoformat()]
+        needs = Design.from_mapping(document["design"]).accommodation.needs
+        found[id] = {"needs": list(needs), "expired": expired}
+    return Commit(found)
 
 
 def insert_counts(test: str, number: int, snapshot: Snapshot, now: int) -> Call:

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--need",
         metavar="TEXT",
-        help="of one person: one of the accommodation.needs of the test's design, whose items suit it",
+        help="of one person: a need that the test is offered for ('acquis test list' names them)",
     )
     parser.add_argument("--days", type=int, default=30, help="how long invitations are valid (default 30)")
     parser.add_argument(

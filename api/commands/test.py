@@ -145,13 +145,15 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from api.catalogue.store import past_shelf_life
+    from api.catalogue.store import newest_versions
 
-    expired = planned(args, past_shelf_life, _today(), writing=False)
-    rows = [row | {"expired": expired.get(row["id"], [])} for row in _tests(args)]
+    newest = planned(args, newest_versions, _today(), writing=False)
+    rows = [row | newest.get(row["id"], {"needs": [], "expired": []}) for row in _tests(args)]
     lines = []
     for row in rows:
         lines.append(_line(row))
+        if row["needs"]:
+            lines.append(f"  offered for needs: {', '.join(row['needs'])} (acquis invite --need)")
         if row["expired"]:
             lines.append(
                 f"  {len(row['expired'])} of its items are past their shelf life ({row['expired'][0]}, ...): "

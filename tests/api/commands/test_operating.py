@@ -201,6 +201,7 @@ def test_a_list_of_people_is_invited_whole_or_not_at_all(desk: Path, capsys: Any
 def test_people_are_invited_for_a_need_that_the_design_offers(desk: Path, capsys: Any) -> None:
     Path("design.toml").write_text(DESIGN + '[accommodation]\nneeds = ["no-visual"]\nmax = 5\n')
     said(capsys, *PUBLISH)
+    assert [row["needs"] for row in said(capsys, "test", "list")] == [["no-visual"]]
     said(capsys, "client", "add", "--organisation", "CHU", "--name", "SIRH", "--role", "hr")
     invite = ("invite", "NURSES", "--organisation", "CHU")
     Path("people.csv").write_text("identifier;need\n1;no-visual\n2;\n")
