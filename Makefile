@@ -4,10 +4,11 @@ BIN := .venv/bin
 PORT ?= 8000
 SECONDS_OF_FUZZING ?= 120
 REPLICATES ?= 100
+EXAMPLES ?= 100
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check chaos load bench error-rates recovery lock screenshots fuzz clean
+.PHONY: help demo setup test check chaos schema load bench error-rates recovery lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,6 +29,9 @@ check: .venv/.test ## ruff, mypy, import-linter
 
 chaos: .venv/.test ## kills, cut requests, power loss at every write: the long form
 	$(BIN)/python -m tests.chaos
+
+schema: .venv/.test ## the OpenAPI document of a running server, tried by schemathesis in every role: the long form (EXAMPLES=100)
+	$(BIN)/python -m tests.api.stranger --examples $(EXAMPLES)
 
 load: .venv/.test ## offer more and more answers a second (wrk); look up every acknowledged one (10 minutes)
 	$(BIN)/python -m benchmarks.load
