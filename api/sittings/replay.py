@@ -4,7 +4,8 @@ What is checked, in this order: the hash chain; that each row's columns say what
 every item served is the one that the engine chooses, given the exposure counts that the sitting saw; that
 every response earns its category; that the sitting ended for its reason; that the score is the same to
 the last bit of its integers of record; that the result's claims follow from the log, carry its head hash
-and are signed by a key of this deployment.
+and are signed by a key of this deployment; that they are kept for the person of the sitting, the newest as
+the current one.
 
 Where a solver assembled a shadow test, the assembled set is part of the log. The replay asks that a whole
 test can be made of that set alone, and that the engine, given no other items, chooses what was served.
@@ -20,7 +21,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, or_, select
 
 from api.catalogue.live import LiveTest
 from api.catalogue.store import Tests, with_test
@@ -57,12 +58,35 @@ _ROWS = Query(
     .order_by(tables.event.c.seq)
 )
 _RESULTS = Query(
-    select(tables.result.c.id, tables.result.c.version, tables.result.c.document, tables.result.c.jws)
+    select(
+        tables.result.c.id,
+        tables.result.c.version,
+        tables.result.c.document,
+        tables.result.c.jws,
+        tables.result.c.current,
+        tables.result.c.organisation_id,
+        tables.result.c.person_id,
+    )
     .where(tables.result.c.session_id == bindparam("session_id"))
     .order_by(tables.result.c.version)
 )
+_SESSION = Query(
+    select(
+        tables.session.c.status,
+        tables.session.c.test_id,
+        tables.session.c.organisation_id,
+        tables.session.c.person_id,
+    ).where(tables.session.c.id == bindparam("session_id"))
+)
 _FINISHED = Query(
-    select(tables.session.c.id).where(tables.session.c.status == FINISHED).order_by(tables.session.c.id)
+    select(tables.session.c.id)
+    .where(
+        or_(
+            tables.session.c.status == FINISHED,
+            exists().where(tables.result.c.session_id == tables.session.c.id),
+        )
+    )
+    .order_by(tables.session.c.id)
 )
 _NEUTRALISATION = Query(
     select(tables.neutralisation.c.test_code, tables.neutralisation.c.item).where(
@@ -104,7 +128,7 @@ class Replay:
 
 
 def finished_sittings() -> Plan[list[str]]:
-    """Plan: the ids of all finished sittings."""
+    """Plan: the ids of all finished sittings, and of any other that has a result."""
     (rows,) = yield [_FINISHED()]
     return Commit([row[0] for row in rows])
 
@@ -117,7 +141,8 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
     InputError
         When there is no such sitting.
     """
-    rows, results = yield [_ROWS(session_id=session), _RESULTS(session_id=session)]
+    queries = (_ROWS, _RESULTS, _SESSION)
+    rows, results, about = yield [query(session_id=session) for query in queries]
     if not rows:
         raise InputError(f"expected the identifier of a stored sitting, got '{session}', which is none")
     found = Replay(session, results=len(results))
@@ -139,6 +164,7 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
         keys = (yield from key_set()).value
         section = "section" in events[0].data  # of another test player, which makes its own result
         _check_results(test, ended, results, keys, section, found)
+        _check_rows(events, about[0], results, found)
     return Commit(found)
 
 
@@ -262,6 +288,20 @@ def _compare_outcome(test: LiveTest, sitting: Sitting, reason: str, event: Event
             )
 
 
+def _check_rows(
+    events: Sequence[Event], about: tuple[Any, ...], results: Sequence[Any], found: Replay
+) -> None:
+    """Compare what stands beside the log, for lists, with the log and the results with one another."""
+    status, test, organisation, person = about
+    over = found.finished or found.erased
+    if test != events[0].data["test"] or over != (status == FINISHED):
+        found.differences.append("the row of the sitting does not say what its log says")
+    if any(row[5:] != (organisation, person) for row in results):
+        found.differences.append("a result is kept for another person or organisation than its sitting")
+    if [row[4] for row in results] != [0] * (len(results) - 1) + [1] * bool(results):
+        found.differences.append("the newest version of the result is not the current one")
+
+
 def _check_results(
     test: LiveTest, ended: list[Sitting], results: Sequence[Any], keys: Any, section: bool, found: Replay
 ) -> None:
@@ -273,7 +313,7 @@ def _check_results(
         )
         return
     former: str | None = None
-    for (id, version, document, jws), sitting in zip(results, ended, strict=False):
+    for (id, version, document, jws, _, _, person), sitting in zip(results, ended, strict=False):
         supersedes, former = former, id
         if found.erased != (document is None):
             found.differences.append(
@@ -282,6 +322,8 @@ def _check_results(
         if document is None:
             continue
         stored = json.loads(document)
+        if stored["person"]["id"] != person:
+            found.differences.append(f"result version {version} is signed for another person")
         again = claims(
             stored["id"],
             version,

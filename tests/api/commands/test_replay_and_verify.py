@@ -116,6 +116,10 @@ def test_all_finished_sittings_are_replayed(sitting: Any, settings: Settings, ca
         ("UPDATE result SET document = replace(document, 'Durand', 'Dupont')", "not the one that was signed"),
         ("UPDATE result SET jws = ''", "not a compact JWS"),
         ("DELETE FROM result", "has no result"),
+        ("DELETE FROM event WHERE kind = 'finished'", "0 outcomes, stored are 1 results"),
+        ("UPDATE result SET current = 0", "not the current one"),
+        ("UPDATE session SET status = 'item'", "the row of the sitting"),
+        ("UPDATE session SET person_id = NULL", "another person or organisation"),
     ],
 )
 def test_tampering_with_the_database_is_told(
