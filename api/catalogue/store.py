@@ -162,8 +162,8 @@ def published() -> Plan[list[dict[str, Any]]]:
 def newest_versions(today: date) -> Plan[dict[str, dict[str, list[str]]]]:
     """Plan: of the newest version of every test, by its id, what an invitation can ask of it.
 
-    ``needs`` that its design offers it for, and ``expired``: its items whose shelf life has ended. A published
-    test never changes; one that is published anew is without these.
+    ``needs`` that its design offers it for, and ``expired``: its items whose shelf life has ended. A test
+    never changes; one that is published anew is without these.
     """
     (rows,) = yield [_ALL_NEWEST()]
     found: dict[str, dict[str, list[str]]] = {}
