@@ -101,13 +101,14 @@ def main() -> int:
         print(machine, flush=True)
         for database in (args.only,) if args.only else tuple(ASKED):
             if database == "sqlite":
-                exam = Exam(f"sqlite:///{folder}/load.db", folder / "sqlite")
+                exam = Exam(f"sqlite:///{folder}/load.db", folder / "sqlite", PEOPLE[database])
                 day(exam, 1, args.seconds / 2)
             else:
                 with psycopg.connect(postgres.get_uri(), autocommit=True) as admin:
                     admin.execute("CREATE DATABASE load")
                 url = with_database(postgres.get_uri(), "load")
-                exam = Exam(url, folder / "postgresql", postgres.get_pid())
+                invited = PEOPLE[database] + round(RUSH * args.seconds / 6)
+                exam = Exam(url, folder / "postgresql", invited, postgres.get_pid())
                 most = day(exam, 2, args.seconds)
                 shares = growth(exam, most, max(4.0, args.seconds / 8))
                 print(f"Of one worker's processor time: {shares}", flush=True)

@@ -51,7 +51,7 @@ def seconds(row: Row, good: float) -> Any:
     upper = (
         alt.Chart(data(rates))
         .mark_area(interpolate="step-after", opacity=0.85)
-        .encode(x=x, y=alt.Y("y:Q", title="replies a second", stack="zero"), color=_COLOUR)
+        .encode(x=x, y=alt.Y("y:Q", title="replies a second", stack="zero"), color=_COLOUR, order="kind:N")
     )
     times = [{"x": at, "y": p99} for at, (_, _, p99) in enumerate(row.second) if p99 == p99]
     return _two(upper, times, x, good)

@@ -83,11 +83,13 @@ class Exam:
         Of an empty database.
     folder
         For keys, logs and what the generator reads and writes.
+    invited
+        How many are invited.
     pid
         Process of the database server, where there is one.
     """
 
-    def __init__(self, url: str, folder: Path, pid: int | None = None) -> None:
+    def __init__(self, url: str, folder: Path, invited: int, pid: int | None = None) -> None:
         self.url = url
         self.folder = folder
         self.pid = pid
@@ -99,6 +101,7 @@ class Exam:
         folder.mkdir()
         migrate(url)
         asyncio.run(published(self.settings))
+        self._invited = [Candidate(code) for code in asyncio.run(codes(self.settings, invited))]
 
     @property
     def database(self) -> str:
@@ -113,9 +116,8 @@ class Exam:
 
     def begin(self, server: Server, workers: int, people: int) -> None:
         """Let people begin as fast as 32 connections can, and some of them answer."""
-        invited = [Candidate(code) for code in asyncio.run(codes(self.settings, people))]
         told = Offer("starts", 0, 0, 32, people)
-        self._row("starts, as fast as they go", server, workers, told, invited)
+        self._row("starts, as fast as they go", server, workers, told, self._come(people))
         some = [one._replace(most=1 + n % (LENGTH - 1)) for n, one in enumerate(self.started[:SPREAD])]
         told = Offer("answers", 0, 0, 32, SPREAD)
         self._row("answers, as fast as they go", server, workers, told, some)
@@ -134,12 +136,16 @@ class Exam:
 
     def rush(self, server: Server, workers: int, starts: float, rate: float, seconds: float) -> None:
         """Offer `starts` starts a second while others answer."""
-        invited = [Candidate(code) for code in asyncio.run(codes(self.settings, round(starts * seconds)))]
-        told = Offer("starts", starts, seconds, CONNECTIONS, len(invited))
-        rush = begin(server.address, self.folder / "rush", told, invited)
+        people = self._come(round(starts * seconds))
+        told = Offer("starts", starts, seconds, CONNECTIONS, len(people))
+        rush = begin(server.address, self.folder / "rush", told, people)
         self.answers("rush: answers", server, workers, rate, seconds)
         outcome = ended(rush, self.folder / "rush")
         self._keep("rush: starts", workers, told, outcome, (0.0, 0.0, 0.0))
+
+    def _come(self, people: int) -> list[Candidate]:
+        come, self._invited = self._invited[:people], self._invited[people:]
+        return come
 
     def _row(self, name: str, server: Server, workers: int, told: Offer, candidates: list[Candidate]) -> Row:
         before = server.used()

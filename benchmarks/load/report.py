@@ -76,24 +76,28 @@ class Report:
                 f"accepted, p99 {row.p99_ms:.0f} ms."
             )
         for row in self.of(database, "overload"):
-            best = max(self.of(database, "ladder"), key=lambda one: one.accepted)
-            cost, share = refusal_cost(row, best)
+            most = max(one.accepted for one in self.of(database, "ladder"))
+            alone = min(one.cpu_ms[0] for one in self.of(database, "answers", "ladder"))
+            cost, share = refusals(row, alone)
             yield (
-                f"At most {best.accepted:,.0f} a second are carried. Of {row.offered:,.0f} offered "
-                f"{row.accepted:,.0f} are accepted, with p99 {row.p99_ms:.0f} ms, and {row.refused:,.0f} "
-                f"refused; a refusal costs the server {cost:.2f} ms, together {share:.0%} of its time."
+                f"{NAMES[database]} carries at most {most:,.0f} a second. Of {row.offered:,.0f} offered "
+                f"{row.accepted:,.0f} are accepted, p99 {row.p99_ms:.0f} ms, and {row.refused:,.0f} refused; "
+                f"a refusal costs the server {cost:.2f} ms, together {share:.0%} of its time."
             )
 
 
-def refusal_cost(overload: Row, best: Row) -> tuple[float, float]:
-    """Return milliseconds of the server's processor time for a refusal, and the share of all refusals.
+def refusals(row: Row, alone: float) -> tuple[float, float]:
+    """Return the server's processor milliseconds for a refusal, and the share of all of them.
 
-    An answer is taken to cost what it costs where hardly any is refused.
+    Parameters
+    ----------
+    alone
+        The server's milliseconds for an answer where none is refused.
     """
-    if not overload.refused:
+    if not row.refused:
         return math.nan, 0.0
-    more = max(0.0, overload.cpu_ms[0] - best.cpu_ms[0])
-    return more * overload.accepted / overload.refused, more / overload.cpu_ms[0]
+    more = max(0.0, row.cpu_ms[0] - alone)
+    return more * row.accepted / row.refused, more / row.cpu_ms[0]
 
 
 def _workers(row: Row) -> str:
