@@ -113,10 +113,12 @@ def test_nothing_that_names_or_tells_of_the_person_stays(run: Run, answers: bool
         await runtime.write(fan_out)
         before = await runtime.read(everything)
         assert all(name in before for name in NAMES[:-1])
+        signature = json.loads((await service.result(runtime, entry.token)).credential)["jws"]
+        assert signature in before  # which holds all of it in base 64
         person = await number(runtime)
         told: Erasure = await runtime.write(erase, person, answers)
         after = await runtime.read(everything)
-        assert [name for name in NAMES if name in after] == []
+        assert [name for name in (*NAMES, signature) if name in after] == []
         sitting = entry.view.sitting
         assert (told.invitations, len(told.results)) == (2, 1)
         assert (tuple(told.cut), told.deleted) == (((), (sitting,)) if answers else ((sitting,), ()))
@@ -345,6 +347,49 @@ def test_a_sitting_in_progress_is_over_and_its_browser_is_out(run: Run) -> None:
         assert page.results == []
 
     run(scenario)
+
+
+def test_whoever_could_read_the_result_can_no_more(run: Run) -> None:
+    """A finished sitting opens for reading with a secret that is not in the log."""
+
+    async def scenario(runtime: Runtime) -> None:
+        await published(runtime)
+        invitation = await invited(runtime, "SUITED", need=NEED)
+        entry = await service.enter(runtime, invitation.code)
+        view = entry.view
+        while view.phase == "item":
+            view = await answered(runtime, entry, view)
+        reader = await service.enter(runtime, invitation.code)
+        assert (await service.result(runtime, reader.token)).status == "valid"
+        await runtime.write(erase, await number(runtime))
+        for token in (reader.token, entry.token):
+            for ask in (service.result, service.current):
+                with pytest.raises(Problem) as refused:
+                    await ask(runtime, token)
+                assert refused.value.code == "unauthenticated"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("kind", PERSONAL)
+def test_each_kind_of_event_loses_what_is_personal_alone(kind: str) -> None:
+    data = dict.fromkeys(PERSONAL[kind], "secret") | {"position": 3, "given_back": 1}
+    event = Log("S").append(kind, 1, data)
+    left = impersonal(event)
+    assert left is not None
+    assert json.loads(left) == json.loads(event.body) | {"data": {"position": 3, "given_back": 1}}
+
+
+def test_what_people_write_and_browsers_show_is_personal() -> None:
+    """A field of these names anywhere in the service's events is cut out, wherever it is said."""
+    told = {name for names in PERSONAL.values() for name in names}
+    assert told == {"by", "device", "extra_time_percent", "need", "reason", "salt", "time", "why"}
+    assert {kind for kind, names in PERSONAL.items() if "salt" in names} == {
+        *("item_set_aside", "decided", "finished", "contested", "reviewed")
+    }
+    assert "reason" in PERSONAL["decided"]
+    assert "reason" in PERSONAL["item_set_aside"]
+    assert "why" in PERSONAL["finished"]
 
 
 def test_hr_sees_a_tombstone_after_its_cursor(run: Run) -> None:
