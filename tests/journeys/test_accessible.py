@@ -111,6 +111,25 @@ def test_text_twice_as_large_is_not_cut_off(chromium: Chromium, gallery: str) ->
         assert chromium.too_wide() == 0, kind
 
 
+def test_text_spaced_out_is_not_cut_off(chromium: Chromium, gallery: str) -> None:
+    """A reader who has set the spacing of WCAG 1.4.12."""
+    for kind in ("match", "order", "gaps", "hotspot"):
+        chromium.open(f"{gallery}/kind/{kind}?faults=1")
+        chromium.size(WIDTH_320)
+        chromium.script(
+            "for (const one of document.querySelectorAll('body, body *')) {"
+            " one.style.letterSpacing = '.12em'; one.style.wordSpacing = '.16em';"
+            " one.style.lineHeight = Math.max(1.5, parseFloat(one.style.lineHeight) || 0); }"
+            "for (const one of document.querySelectorAll('p')) one.style.marginBottom = '2em';"
+        )
+        assert chromium.too_wide() == 0, kind
+        cut = chromium.script(
+            "return [...document.querySelectorAll('main button, main .option, main .rank, main legend')]"
+            ".filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
+        )
+        assert cut == [], kind
+
+
 @pytest.mark.parametrize("kind", ["single", "text_entry"])
 def test_what_can_be_touched_is_large_enough(chromium: Chromium, gallery: str, kind: str) -> None:
     """44 CSS pixels, more than WCAG 2.2 AA asks (24)."""

@@ -43,6 +43,13 @@
     }
   }
 
+  async function visit(address) {
+    if (trying) return;
+    trying = true;
+    await persist(address, {});
+    location.assign(address);
+  }
+
   // A form goes by fetch: when the network fails the page stays, and with it what was chosen. Whatever the
   // server says to it, the browser then hears by the ordinary way; an answer sent twice counts once.
   for (const form of document.querySelectorAll("form[data-then]")) {
@@ -87,12 +94,9 @@
   if (again) {
     const button = again.querySelector("form button");
     say("again");
-    pause(again.dataset.retry * (1 + Math.random())).then(async () => {
-      if (trying) return;
-      if (button) return button.click();
-      trying = true;
-      await persist(location.href, {});
-      location.reload();
+    pause(again.dataset.retry * (1 + Math.random())).then(() => {
+      if (!button) visit(location.pathname + location.search);
+      else if (!trying) button.click();
     });
   }
 
@@ -111,7 +115,7 @@
       if (minutes >= 1) setTimeout(tick, rest % 60000 + 50);
       else if (before && [...new FormData(form)].some(([name, value]) => name.startsWith("a.") && value)) {
         form.querySelector(".primary").click();
-      } else pause(12).then(() => location.assign("/question"));
+      } else pause(12).then(() => visit("/question"));
       before = minutes;
     };
     tick();
