@@ -21,7 +21,7 @@ from tests.api.stranger.tool import Run, as_role, run
 EXAMPLES = 2
 LESS = {
     "results-read": ("--include-tag", "Results"),
-    "invitations-write": ("--include-tag", "Invitations"),
+    "invitations-write": ("--include-tag", "Tests", "--include-tag", "Invitations"),
     "webhooks-write": ("--include-tag", "Webhooks"),
     "sittings-supervise": ("--include-tag", "Supervision"),
     "sections-run": ("--include-tag", "1EdTech CAT 1.0"),
