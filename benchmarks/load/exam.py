@@ -27,6 +27,10 @@ AGAIN = 3.2
 """Seconds until a candidate's turn comes round: whoever is refused comes back no earlier than asked to."""
 
 
+Spent = tuple[float, float, float]
+NOTHING: Spent = (0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the report. Times in milliseconds, from when a request should have been sent to its reply.
@@ -56,8 +60,12 @@ class Row:
     p99_ms: float
     max_ms: float
     late_ms: float
-    cpu_ms: tuple[float, float, float]
+    cpu_ms: Spent
     second: tuple[tuple[int, int, float], ...]
+
+
+def _answers(rate: float, seconds: float) -> Offer:
+    return Offer("answers", rate, seconds, CONNECTIONS, round(AGAIN * rate))
 
 
 def _at(values: np.ndarray, percent: float) -> float:
@@ -124,24 +132,26 @@ class Exam:
 
     def warm(self, server: Server, rate: float) -> None:
         """Let those who will take turns answer once, so that new workers know them."""
-        people = [Candidate(token, handle, 1) for token, handle in self._open.items()][: round(AGAIN * rate)]
+        people = [one._replace(most=1) for one in self._sitting()[: round(AGAIN * rate)]]
         told = Offer("answers", 0, 0, 32, len(people))
         self._note(offer(server.address, self.folder / "generator", told, people))
 
     def answers(self, name: str, server: Server, workers: int, rate: float, seconds: float) -> Row:
         """Offer `rate` answers a second."""
-        people = [Candidate(token, handle) for token, handle in self._open.items()]
-        told = Offer("answers", rate, seconds, CONNECTIONS, round(AGAIN * rate))
-        return self._row(name, server, workers, told, people)
+        return self._row(name, server, workers, _answers(rate, seconds), self._sitting())
 
     def rush(self, server: Server, workers: int, starts: float, rate: float, seconds: float) -> None:
-        """Offer `starts` starts a second while others answer."""
+        """Offer `starts` starts a second while others answer; processor time belongs to neither alone."""
         people = self._come(round(starts * seconds))
-        told = Offer("starts", starts, seconds, CONNECTIONS, len(people))
-        rush = begin(server.address, self.folder / "rush", told, people)
-        self.answers("rush: answers", server, workers, rate, seconds)
-        outcome = ended(rush, self.folder / "rush")
-        self._keep("rush: starts", workers, told, outcome, (0.0, 0.0, 0.0))
+        told = Offer("starts", starts, seconds, CONNECTIONS, len(people)), _answers(rate, seconds)
+        folders = self.folder / "rush", self.folder / "generator"
+        rush = begin(server.address, folders[0], told[0], people)
+        others = begin(server.address, folders[1], told[1], self._sitting())
+        self._keep("rush: starts", workers, told[0], ended(rush, folders[0]))
+        self._keep("rush: answers", workers, told[1], ended(others, folders[1]))
+
+    def _sitting(self) -> list[Candidate]:
+        return [Candidate(token, handle) for token, handle in self._open.items()]
 
     def _come(self, people: int) -> list[Candidate]:
         come, self._invited = self._invited[:people], self._invited[people:]
@@ -154,9 +164,7 @@ class Exam:
         n = max(1, len(outcome.accepted))
         return self._keep(name, workers, told, outcome, (spent[0] / n, spent[1] / n, spent[2] / n))
 
-    def _keep(
-        self, name: str, workers: int, told: Offer, outcome: Outcome, cpu: tuple[float, float, float]
-    ) -> Row:
+    def _keep(self, name: str, workers: int, told: Offer, outcome: Outcome, cpu: Spent = NOTHING) -> Row:
         self._note(outcome)
         seconds = told.seconds or float(outcome.accepted.max() - outcome.accepted.min()) / SECOND
         end = seconds * SECOND if told.rate else np.inf
