@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from api.database.lease import give_up, hold
 from api.ids import new_id
 from api.problems import Problem
-from api.sittings.log import BrokenLog
 from api.sittings.overdue import overdue, settle
 from api.sittings.rescoring import rescore
+from api.sittings.sweep import each
 from api.sittings.timing import SECOND
 from api.webhooks.sender import deliver
 
@@ -35,15 +35,7 @@ log = logging.getLogger("acquis.upkeep")
 async def end_overdue(runtime: Runtime) -> int:
     """End the sittings whose time is up; return how many were looked at."""
     sessions = await runtime.read(overdue, runtime.skew)
-    done = 0
-    for session in sessions:
-        try:
-            runtime.sittings.keep(await runtime.write(settle, runtime, session))
-        except BrokenLog:  # it does not hold up the others
-            log.exception("a sitting was not ended", extra={"fields": {"sitting": session}})
-        else:
-            done += 1
-    return done
+    return await each(runtime, settle, [(session, session) for session in sessions])
 
 
 DUTIES: dict[str, Callable[[Runtime], Awaitable[int]]] = {

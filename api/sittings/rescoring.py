@@ -8,7 +8,6 @@ sitting in progress is looked at once it is over. Sittings that begin later are 
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from api.database.clock import now_us
 from api.database.plans import Call, Commit, Plan, Query
 from api.results.issue import issue
 from api.sittings.fold import FINISHED, Sitting
-from api.sittings.log import BrokenLog
+from api.sittings.sweep import each
 from api.sittings.timing import SECOND
 from api.sittings.turn import outcome, turn
 from cat_engine import session as engine
@@ -76,8 +75,6 @@ _STATUS = Query(
 )
 _MARK = Query(insert(_rescored))
 
-log = logging.getLogger("acquis.rescoring")
-
 Work = tuple[str, str, str]
 """A neutralisation, its item, and a sitting to look at."""
 
@@ -89,15 +86,7 @@ async def rescore(runtime: Runtime) -> int:
     work = await runtime.read(waiting, _MOST)
     if not work:
         await runtime.write(_finish)
-    done = 0
-    for one in work:
-        try:
-            runtime.sittings.keep(await runtime.write(renew, runtime, one))
-        except BrokenLog:  # it does not hold up the others
-            log.exception("a sitting was not rescored", extra={"fields": {"sitting": one[2]}})
-        else:
-            done += 1
-    return done
+    return await each(runtime, renew, [(one[2], one) for one in work])
 
 
 def _open() -> Plan[bool]:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from sqlalchemy import bindparam, delete
 
 from api.accounts.clients import Client
+from api.database import tables
+from api.database.plans import Commit, Plan, Query
 from api.runtime import Runtime
 from api.sittings import service, supervision
 from api.sittings.fold import Sitting
@@ -22,6 +25,7 @@ Run = Callable[[Callable[[Runtime], Coroutine[Any, Any, Any]]], Any]
 
 CODE = "TIMED"
 TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120}
+_LOSE = Query(delete(tables.event).where(tables.event.c.session_id == bindparam("session")))
 PROCTOR = Client("proctor", ORGANISATION, frozenset({"sittings:supervise"}))
 
 
@@ -200,5 +204,25 @@ def test_a_test_published_without_the_rule_keeps_its_sittings_open(run: Run) -> 
         assert await after(runtime, 100 * MONTH) == 0
         assert "abandon" not in state(runtime, entry).clock.rules.data()
         await holds(runtime, entry)
+
+    run(scenario)
+
+
+def test_a_sitting_that_cannot_be_ended_holds_nobody_up(run: Run) -> None:
+    """Its log is gone: that is found out at once, every time, and is not the others' misfortune."""
+
+    def lose(session: str) -> Plan[None]:
+        yield []
+        return Commit(None, [_LOSE(session=session)])
+
+    async def scenario(runtime: Runtime) -> None:
+        await prepare(runtime, "SHORT", time={**TIMES, "limit_s": 90})
+        lost, whole = [
+            await service.enter(runtime, (await invited(runtime, "SHORT", f"M-{n}")).code) for n in range(2)
+        ]
+        await runtime.write(lose, lost.view.sitting)
+        runtime.sittings.forget(lost.view.sitting)
+        assert await after(runtime, 200) == 1
+        assert state(runtime, whole).phase == "finished"
 
     run(scenario)
