@@ -227,6 +227,8 @@ def _purified(
             anchors = kept
             rows = test(anchors)
             rounds += 1
+        else:
+            note = f"the items found still change after {rounds} rounds"
     for row, (statistic, p) in zip(rows, first, strict=True):
         row["unpurified_statistic"], row["unpurified_p"] = statistic, p
     left_out = [item for item in items if item not in anchors]
