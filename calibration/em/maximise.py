@@ -299,7 +299,10 @@ class _Damped:
         self._whole = self._solved(0.0)
 
     def _solved(self, damping: float) -> tuple[np.ndarray, float]:
-        matrix = self._matrix + damping * np.eye(len(self._matrix))
+        matrix = self._matrix
+        if damping > 0.0:
+            matrix = matrix.copy()
+            matrix[np.diag_indices_from(matrix)] += damping
         step = highest(matrix, self._gradient, self._low, self._high)
         return self._scale * step, float(self._gradient @ step - 0.5 * (step @ matrix @ step))
 
