@@ -17,6 +17,7 @@ __all__ = ["FaultProxy"]
 
 FAULTS = {
     "cut request": 0.02,  # half of it arrives
+    "hung up": 0.02,  # all of it arrives, and nobody waits for the reply
     "lost reply": 0.03,  # it is done and nobody hears of it
     "cut reply": 0.02,  # its head arrives, and not all of its body
     "doubled": 0.05,  # it reaches both servers at once
@@ -84,9 +85,9 @@ class FaultProxy:
         message = await read_message(reader)
         fault = self._fault()
         targets = self._draw.sample(self.targets, len(self.targets))
-        if fault == "cut request":
+        if fault in ("cut request", "hung up"):
             async with connected(targets[0]) as (_, to_server):
-                to_server.write(message[: len(message) // 2])
+                to_server.write(message[: len(message) // 2] if fault == "cut request" else message)
                 await to_server.drain()
             return
         if fault == "delayed":

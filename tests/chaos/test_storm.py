@@ -18,7 +18,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(mortal_postgres: Any) -> None:
     assert report.kills.total() == 3
     assert set(report.refused) <= {"503 unavailable", "503 busy"}, report.told()
     assert report.without_retry_after == 0
-    assert len(report.faults) == 6
+    assert len(report.faults) == 7
     assert min(report.done[act] for act in ("reload", "pause", "other browser", "two tabs")) > 0
 
 
