@@ -14,12 +14,15 @@ import numpy as np
 
 from cat_engine.compile import Direct
 from cat_engine.grid import Grid
-from cat_engine.kernels import belief, choose, look, pick
+from cat_engine.kernels import belief, choose, expected, look, pick
+from cat_engine.kernels.choose import Ranked
 from cat_engine.kernels.ending import EXHAUSTED, GO_ON, Ending
 from cat_engine.kernels.seats import SERVED, STIMULUS, THETA, Seats, serve
 from cat_engine.selection.blueprint import Blueprint
-from cat_engine.selection.criteria import Exact, Material, Ranked, Selector
+from cat_engine.selection.criteria import Exact, Selector
+from cat_engine.selection.expected import Expected
 from cat_engine.selection.exposure import Rule
+from cat_engine.selection.material import Material
 from cat_engine.selection.shadow import GAP, Shadow
 
 __all__ = ["Choice", "Machine"]
@@ -227,7 +230,10 @@ class Machine:
         elif isinstance(selector, Exact) and self.rule.code == pick.BEST:
             self._by_bounds(selector, seats, active, aims, draw, told, common, verdict, items, worth)
         else:
-            values = self._values(selector, seats, active, aims, draw)
+            if isinstance(selector, Expected) and self.rule.code == pick.BEST:
+                values = self._in_doubt(selector, seats, active, aims, common)
+            else:
+                values = self._values(selector, seats, active, aims, draw)
             strength = self._strength(position)
             self._kernels.by_value(
                 self.rule.code,
@@ -265,6 +271,23 @@ class Machine:
             values = np.empty((len(active), seats.usable.shape[1]), dtype=np.int64)
             selector.values(seats, active, aims, draw, values)
             self._kernels.by_value(pick.BEST, 0, 0.0, draw, values, *common, verdict, items, worth)
+
+    def _in_doubt(
+        self,
+        selector: Expected,
+        seats: Seats,
+        active: np.ndarray,
+        aims: np.ndarray,
+        common: tuple[Any, ...],
+    ) -> np.ndarray:
+        """Return the values of the items that may be the best, `LOWEST` for the others."""
+        upper, evaluate = selector.bound(seats, active, aims)
+        values = np.full(upper.shape, pick.LOWEST, dtype=np.int64)
+        wanted = np.empty(upper.shape, dtype=np.uint8)
+        for _ in range(2):  # the item of the greatest bound, then all whose bounds reach its value
+            expected.in_doubt(upper, values, *common, wanted)
+            evaluate(wanted, values)
+        return values
 
     def _by_shadow(
         self,

@@ -14,8 +14,9 @@ from cat_engine.kernels.seats import Seats
 from cat_engine.machine import Machine
 from cat_engine.pool import ItemPool
 from cat_engine.selection.blueprint import Blueprint
-from cat_engine.selection.criteria import CRITERIA, Material, Selector, comfortable, judge
+from cat_engine.selection.criteria import CRITERIA, Selector, comfortable, judge
 from cat_engine.selection.exposure import RULES, Rule
+from cat_engine.selection.material import Material
 from cat_engine.selection.requirements import read, suitable
 from cat_engine.selection.shadow import Shadow, conflict, refuse
 from cat_engine.stopping import ending, points

@@ -16,11 +16,12 @@ import numpy as np
 
 from cat_engine.errors import InputError
 from cat_engine.kernels import batch
+from cat_engine.kernels.choose import Ranked
 from cat_engine.kernels.ending import GO_ON
 from cat_engine.kernels.pick import mix
 from cat_engine.kernels.seats import SE, THETA, bar
 from cat_engine.kernels.sitting import People, react, sit_by_rank
-from cat_engine.selection.criteria import Exact, Ranked
+from cat_engine.selection.criteria import Exact
 from cat_engine.selection.exposure import Snapshot
 from cat_engine.session import MISSING, AdaptiveTest
 from cat_engine.threads import over_chunks

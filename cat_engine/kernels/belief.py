@@ -226,8 +226,8 @@ def slope_at(method, belief, nodes, prior, q):
 
 
 @jit
-def maximum(method, belief, weights, nodes, prior):
-    """Return the estimate that maximises and its standard error; the end of the grid if there is none."""
+def summit(method, belief, weights, nodes, prior):
+    """Return the node at or before the estimate that maximises, which lies before the next one."""
     size = nodes.size
     top = 0
     most = -1.0
@@ -244,6 +244,14 @@ def maximum(method, belief, weights, nodes, prior):
         top += 1
     while top > 0 and slope_at(method, belief, nodes, prior, top) <= 0.0:
         top -= 1
+    return top
+
+
+@jit
+def maximum(method, belief, weights, nodes, prior):
+    """Return the estimate that maximises and its standard error; the end of the grid if there is none."""
+    size = nodes.size
+    top = summit(method, belief, weights, nodes, prior)
     first = min(max(top - 2, 0), size - 6)
     offset = np.float64(top - first)
     row = np.empty(6)

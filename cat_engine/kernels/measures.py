@@ -12,12 +12,10 @@ import numpy as np
 from cat_engine.arithmetic import TINY, exp, log
 from cat_engine.compile import jit
 from cat_engine.family import chances as family_chances
-from cat_engine.family import curvature as family_curvature
 from cat_engine.family import information as family_information
 from cat_engine.family import logp as family_logp
 from cat_engine.family import score as family_score
 from cat_engine.information import to_micro
-from cat_engine.kernels.belief import maximum
 from cat_engine.kernels.pick import mix
 from cat_engine.kernels.seats import SE, THETA
 
@@ -253,95 +251,6 @@ def information_exact(items, index, whole, thetas, buffer, out):
         else:
             for r in range(index.size):
                 row[index[r]] = to_micro(buffer[r])
-
-
-@jit(nogil=True)
-def means_after(over, nodes, probability, out):
-    """Write ``out[a, k, i]``, the posterior's mean after answer k to item i."""
-    sums = np.empty((2, out.shape[2]))
-    for a in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            moments(over.weight[a], nodes, 0.0, over.low[a], over.high[a], probability, k, sums)
-            for i in range(out.shape[2]):
-                out[a, k, i] = sums[1, i] / max(sums[0, i], TINY)
-
-
-@jit(nogil=True)
-def maxima_after(method, n_cat, evidence, seats, active, weights, nodes, prior, out):
-    """Write ``out[a, k, i]``, the estimate that maximises after answer k to item i."""
-    after = np.empty(seats.belief.shape[1:])
-    for a in range(active.size):
-        s = active[a]
-        for i in range(n_cat.size):
-            for k in range(n_cat[i]):
-                for q in range(nodes.size):
-                    after[0, q] = seats.belief[s, 0, q] * evidence[i, k, 0, q]
-                for f in range(1, after.shape[0]):
-                    for q in range(nodes.size):
-                        after[f, q] = seats.belief[s, f, q] + evidence[i, k, f, q]
-                out[a, k, i], _ = maximum(method, after, weights, nodes, prior)
-
-
-@jit(nogil=True)
-def expected_exact(items, index, observed, at, after, out):
-    """Information of an item at the estimate that each of its answers would lead to.
-
-    Maximum expected information (van der Linden, 1998): ``sum_k P_k(est) I(theta_k)``, with the observed
-    information of answer k or the expected information. `at` holds the chances, `after` the estimates.
-    """
-    width = at.shape[1]
-    lp = np.empty(width)
-    slope = np.empty(width)
-    for a in range(out.shape[0]):
-        for r in range(index.size):
-            i = index[r]
-            total = 0.0
-            for k in range(items.n_cat[r]):
-                if observed:
-                    family_logp(items, r, after[a, k, i], lp)
-                    family_curvature(items, r, after[a, k, i], lp, slope)
-                    total -= at[a, k, i] * slope[k]
-                else:
-                    total += at[a, k, i] * information_at(items, r, after[a, k, i], lp, slope)
-            out[a, i] = to_micro(total)
-
-
-@jit(nogil=True)
-def expected_tabled(low, high, table, n_cat, at, after, out):
-    """`expected_exact` from a table ``(K or 1, n, G)``: the cubic through the four nearest nodes."""
-    size = table.shape[2]
-    for a in range(out.shape[0]):
-        for i in range(n_cat.size):
-            total = 0.0
-            for k in range(n_cat[i]):
-                place = (after[a, k, i] - low) / (high - low) * (size - 1)
-                place = min(max(place, 0.0), size - 1.0)
-                first = min(max(np.int64(place) - 1, 0), size - 4)
-                t = place - first
-                u = t - 1.0
-                v = t - 2.0
-                w = t - 3.0
-                row = min(k, table.shape[0] - 1)
-                total += at[a, k, i] * (
-                    u * v * w / -6.0 * table[row, i, first]
-                    + t * v * w / 2.0 * table[row, i, first + 1]
-                    + t * u * w / -2.0 * table[row, i, first + 2]
-                    + t * u * v / 6.0 * table[row, i, first + 3]
-                )
-            out[a, i] = to_micro(total)
-
-
-@jit
-def observed_of(items, index, nodes, out):
-    """Write ``out[k, i, g]``, the observed information of answer k at each node, for one table."""
-    lp = np.empty(out.shape[0])
-    bend = np.empty(out.shape[0])
-    for r in range(index.size):
-        for g in range(nodes.size):
-            family_logp(items, r, nodes[g], lp)
-            family_curvature(items, r, nodes[g], lp, bend)
-            for k in range(items.n_cat[r]):
-                out[k, index[r], g] = -bend[k]
 
 
 @jit(nogil=True)

@@ -11,22 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cat_engine.compile import Direct
 from cat_engine.errors import InputError
-from cat_engine.grid import Grid, GridTables
+from cat_engine.grid import Grid
 from cat_engine.kernels import measures
-from cat_engine.kernels.belief import EAP
 from cat_engine.kernels.choose import Bounded, Ranked, choose_by_bounds
 from cat_engine.kernels.seats import SERVED, Seats
-from cat_engine.pool import ItemPool
-
-if TYPE_CHECKING:
-    from cat_engine.design import Select
+from cat_engine.selection.expected import Expected
+from cat_engine.selection.material import Judge, Material, rank
 
 __all__ = [
     "CRITERIA",
@@ -34,13 +30,9 @@ __all__ = [
     "WHERE",
     "Composition",
     "Exact",
-    "Judge",
-    "Material",
-    "Ranked",
     "Selector",
     "comfortable",
     "judge",
-    "rank",
 ]
 
 WHERE = {
@@ -53,8 +45,6 @@ WHERE = {
 """Where on the scale items are judged."""
 
 _SPREAD = {"likelihood": measures.LIKELIHOOD, "posterior": measures.POSTERIOR, "normal": measures.NORMAL}
-_FINE = 4
-_DEPTH = 4096
 _DEPTH_BOUNDED = 512
 _ROOM = 2_000_000
 
@@ -103,116 +93,6 @@ CRITERIA = {
 """Every criterion by the name that designs use."""
 
 
-Judge = Callable[[Seats, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
-"""``(seats, active, thetas, keys, out)``: writes the value of every item for every active seat."""
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """What measures are made from; tables with the item last are built when a measure asks for them.
-
-    Attributes
-    ----------
-    pool, grid, tables
-        The items; the nodes with the prior; log-probabilities and information.
-    rule
-        Shape ``(Q,)``: quadrature weights without the prior.
-    method, prior, evidence
-        How theta is estimated (:mod:`cat_engine.kernels.belief`).
-    cuts
-        Cut scores.
-    length
-        Greatest length of the test.
-    options
-        The design's section ``[select]``.
-    """
-
-    pool: ItemPool
-    grid: Grid
-    tables: GridTables
-    rule: np.ndarray
-    method: int
-    prior: np.ndarray
-    evidence: np.ndarray
-    cuts: np.ndarray
-    length: int
-    options: Select
-
-    @cached_property
-    def probability(self) -> np.ndarray:
-        """Shape ``(K, Q, n)``."""
-        return np.ascontiguousarray(self.evidence[:, :, 0, :].transpose(1, 2, 0))
-
-    @cached_property
-    def logp(self) -> np.ndarray:
-        """Shape ``(K, Q, n)``; 0 where an item has fewer categories."""
-        table = self.tables.logp.transpose(1, 2, 0)
-        return np.ascontiguousarray(np.where(np.isneginf(table), 0.0, table))
-
-    @cached_property
-    def info(self) -> np.ndarray:
-        """Shape ``(Q, n)``."""
-        return np.ascontiguousarray(self.tables.info.T)
-
-    @cached_property
-    def score(self) -> np.ndarray:
-        """Shape ``(Q, n)``: expected score."""
-        total = np.zeros(self.info.shape)
-        for k in range(1, len(self.probability)):
-            total = total + k * self.probability[k]
-        return total
-
-    @cached_property
-    def minus_entropy(self) -> np.ndarray:
-        """Shape ``(Q, n)``: ``sum_k P log P``."""
-        total = np.zeros(self.info.shape)
-        for k in range(len(self.probability)):
-            total = total + self.probability[k] * self.logp[k]
-        return total
-
-    @cached_property
-    def fine(self) -> np.ndarray:
-        """Nodes four times as dense as the grid."""
-        low, high = float(self.grid.nodes[0]), float(self.grid.nodes[-1])
-        return Grid.uniform(low, high, _FINE * (len(self.grid) - 1) + 1).nodes
-
-    @cached_property
-    def information_table(self) -> np.ndarray:
-        """Shape ``(G, n)``: information at the fine nodes, in millionths."""
-        table = np.empty((len(self.fine), len(self.pool)), dtype=np.int64)
-        self.information(self.fine, table)
-        return table
-
-    @cached_property
-    def ranked_information(self) -> Ranked:
-        """Information at the fine nodes, ranked."""
-        return rank(self.fine, self.information_table)
-
-    def information(self, thetas: np.ndarray, out: np.ndarray) -> None:
-        """Write the information of every item at each theta, in millionths, shape ``(len(thetas), n)``."""
-        whole = len(self.pool.blocks) == 1
-        for block in self.pool.blocks:
-            buffer = np.empty(len(block.index))
-            measures.information_exact(block.table, block.index, whole, thetas, buffer, out)
-
-    def chances(self, thetas: np.ndarray) -> np.ndarray:
-        """Return the probability of each category at each theta, shape ``(len(thetas), K, n)``."""
-        out = np.zeros((len(thetas), self.evidence.shape[1], len(self.pool)))
-        if self.options.evaluate == "exact":
-            for block in self.pool.blocks:
-                measures.chances_exact(block.table, block.index, thetas, out)
-        else:
-            measures.chances_tabled(self.logp, self.grid.nodes, thetas, out)
-        return out
-
-    def peaks(self) -> np.ndarray:
-        """Return the theta at which each item tells most."""
-        out = np.empty(len(self.pool))
-        for block in self.pool.blocks:
-            measures.peaks(block.table, block.index, -8.0, 8.0, 161, out)
-        return out
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Exact:
     """A point criterion evaluated at theta itself, and bounds that spare most evaluations.
@@ -230,14 +110,7 @@ class Exact:
     values: Judge
 
 
-Selector = Judge | Ranked | Exact
-
-
-def rank(nodes: np.ndarray, table: np.ndarray, row: np.ndarray | None = None) -> Ranked:
-    """Rank a table whose rows belong to `nodes`, or are shared by them as `row` says."""
-    row = np.arange(len(nodes), dtype=np.int64) if row is None else row
-    order = np.argsort(-table, axis=1, kind="stable")[:, :_DEPTH].astype(np.int32)
-    return Ranked(float(nodes[0]), float(nodes[-1]), row, table, order)
+Selector = Judge | Ranked | Exact | Expected
 
 
 def judge(material: Material, name: str) -> Selector:
@@ -390,52 +263,6 @@ def _discrimination(material: Material, where: str) -> Judge:
     )
 
 
-def _expected_information(material: Material, where: str) -> Judge:
-    grid, n_cat = material.grid, material.tables.n_cat
-    observed = material.options.information == "observed"
-    weigh = _over(material, "posterior")
-    exact = material.options.evaluate == "exact"
-    table = np.empty((0, 0, 0)) if exact else _information_after(material, observed)
-    low, high = float(material.fine[0]), float(material.fine[-1])
-
-    def values(
-        seats: Seats, active: np.ndarray, thetas: np.ndarray, keys: np.ndarray, out: np.ndarray
-    ) -> None:
-        at = material.chances(thetas)
-        after = np.empty_like(at)
-        if material.method == EAP:
-            measures.means_after(weigh(seats, active), grid.nodes, material.probability, after)
-        else:
-            measures.maxima_after(
-                material.method,
-                n_cat,
-                material.evidence,
-                seats,
-                active,
-                grid.weights,
-                grid.nodes,
-                material.prior,
-                after,
-            )
-        if not exact:
-            measures.expected_tabled(low, high, table, n_cat, at, after, out)
-            return
-        for block in material.pool.blocks:
-            measures.expected_exact(block.table, block.index, observed, at, after, out)
-
-    return values
-
-
-def _information_after(material: Material, observed: bool) -> np.ndarray:
-    """Tabulate the information of each answer, shape ``(K, n, G)``, or the expected one, ``(1, n, G)``."""
-    if not observed:
-        return np.ascontiguousarray(1e-6 * material.information_table.T[None])
-    out = np.zeros((material.evidence.shape[1], len(material.pool), len(material.fine)))
-    for block in material.pool.blocks:
-        measures.observed_of(block.table, block.index, material.fine, out)
-    return out
-
-
 def _difficulties(material: Material, name: str) -> np.ndarray:
     places = []
     for row in material.pool.rows():
@@ -498,7 +325,7 @@ MEASURES: dict[str, Callable[[Material, str], Selector]] = {
     "divergence": _divergence,
     "entropy": _entropy,
     "discrimination": _discrimination,
-    "expected-information": _expected_information,
+    "expected-information": lambda material, where: Expected(material, _over(material, "posterior")),
     "difficulty": lambda material, where: _near(_difficulties(material, "urry")),
     "peak": lambda material, where: _near(material.peaks()),
     "stratum": _strata,

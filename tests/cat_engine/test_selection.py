@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cat_engine.kernels.pick import LOWEST, greatest, mix, proportional, randome
 from cat_engine.pool import ItemPool
 from cat_engine.selection.chance import chance
 from cat_engine.selection.criteria import CRITERIA, MEASURES, WHERE
+from cat_engine.selection.expected import Expected
 from cat_engine.selection.exposure import RULES, Snapshot
 from cat_engine.session import (
     OMITTED,
@@ -24,6 +26,7 @@ from cat_engine.session import (
     served,
     start,
 )
+from cat_engine.simulation import simulate
 
 
 def mixed(n: int = 48) -> ItemPool:
@@ -121,6 +124,31 @@ def test_exact_choices_spare_evaluations_without_changing_one() -> None:
     values[seats.usable == 0] = LOWEST
     assert np.array_equal(values.argmax(axis=1), items)
     assert np.abs(values.max(axis=1) - worth).max() <= 1
+
+
+@pytest.mark.parametrize("information", ["expected", "observed"])
+@pytest.mark.parametrize("evaluate", ["exact", "table"])
+@pytest.mark.parametrize("method", ["eap", "map", "ml", "wle"])
+def test_expected_information_is_evaluated_where_in_doubt_and_no_choice_changes(
+    method: str, evaluate: str, information: str
+) -> None:
+    pool, theta = mixed(120), np.linspace(-2.5, 2.5, 15)
+    select = {"criterion": "mei", "evaluate": evaluate, "information": information}
+    domains = [{"attribute": "domain", "value": "D1", "min": 2, "max": 3}]
+    content = {"schema": "acquis/design/1", "stop": {"max": 10}, "score": {"method": method}}
+    design = Design.from_mapping(content | {"select": select, "constraint": domains})
+    test = AdaptiveTest.prepare(pool, design, {"domain": [f"D{i % 4}" for i in range(120)]})
+    selector = test.machine.selector
+    assert isinstance(selector, Expected)
+    every = replace(test, machine=replace(test.machine, selector=lambda *given: selector(*given)))
+    bounded, whole = simulate(test, theta, 1), simulate(every, theta, 1)
+    assert (bounded.items == whole.items).all()
+    seats, active, aims = test.machine.seats(1), np.zeros(1, dtype=np.int64), np.zeros(1)
+    upper, evaluated = selector.bound(seats, active, aims)
+    values = np.empty((1, 120), dtype=np.int64)
+    evaluated(np.ones((1, 120), dtype=np.uint8), values)
+    assert (values <= upper).all()
+    assert (upper >= values.max()).mean() < 0.4
 
 
 def test_criterion_values_do_what_their_definitions_say() -> None:
