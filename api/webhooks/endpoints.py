@@ -86,8 +86,8 @@ async def register_webhook(body: WebhookIn, request: Request, client: Registrar)
     """Each change of a result is sent as `POST`, signed by `webhook-signature`.
 
     The identifier is the same at every attempt: do not take in again what was taken in before. Reply with a
-    status from 200 to 299 within ten seconds. The body holds `type` (`result.issued`,
-    `result.superseded`), `timestamp` and `data`: the result as it stands in `/api/v1/results`.
+    status from 200 to 299 within ten seconds. The body holds `type` (`result.issued`, `result.superseded`,
+    `result.revoked`, `result.erased`), `timestamp` and `data`: the result as it stands in `/api/v1/results`.
     """
     runtime = _runtime(request)
     try:
