@@ -89,7 +89,6 @@ Picture = Annotated[
     str, Path(max_length=64, description="As in the picture's `address`.", examples=["picture-1"])
 ]
 
-_TOKEN = {"header.Authorization": "Bearer {$response.body#/token}"}
 _ANSWER = {
     "answer": link(
         "answer",
@@ -133,18 +132,17 @@ async def read_invitation(code: Code, runtime: Here) -> Response:
     responses=problems("code_unknown", "code_expired", "test_closed", "too_large")
     | _leads_to(
         {
-            "read": link("read_sitting", "Read it again.", _TOKEN),
+            "read": link("read_sitting", "Read it again, with the `token` of this reply."),
             "answer": link(
                 "answer",
-                "Answer the first item.",
-                _TOKEN,
-                {
+                "Answer the first item, with the `token` of this reply.",
+                body={
                     "handle": "$response.body#/sitting/handle",
                     "response": {},
                     "expected_seq": "$response.body#/sitting/seq",
                 },
             ),
-            "interrupt": link("interrupt", "Pause.", _TOKEN),
+            "interrupt": link("interrupt", "Pause, with the `token` of this reply."),
             "supervise": link(
                 "read_supervised", "For its supervisor.", {"path.id": "$response.body#/sitting/sitting"}
             ),

@@ -41,6 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[
     """A run in each role, two at a time; they share a server and no organisation."""
     with Place.open(tmp_path_factory.mktemp("stranger")) as place, ThreadPoolExecutor(2) as several:
         yield {role: several.submit(as_role, place, role, EXAMPLES, *LESS.get(role, ())) for role in ROLES}
+        several.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -31,7 +31,7 @@ class Walk:
     Attributes
     ----------
     client_shows
-        What a program's requests show; a candidate's show what a link said, and then the same again.
+        What a program's requests show; a candidate's show the token that entering has given.
     followed
         Every link that was followed: operation, status, name.
     """
@@ -50,14 +50,20 @@ class Walk:
         """Call what the link `name` of a reply leads to."""
         link = self._described(step.operation)[2]["responses"][str(step.status)]["links"][name]
         self.followed.add((step.operation, step.status, name))
-        given: dict[str, dict[str, str]] = {"path": {}, "header": {}, "query": {}}
+        given: dict[str, dict[str, str]] = {"path": {}, "query": {}}
         for target, expression in link.get("parameters", {}).items():
             where, _, parameter = target.partition(".")
             given[where][parameter] = str(said(expression, step))
         body = said(link["requestBody"], step) if "requestBody" in link else None
         security = self._described(link["operationId"])[2].get("security", [])
-        before = step.authorization if {"sitting": []} in security else self.client_shows
-        return self._call(link["operationId"], given["path"], before | given["header"], body, given["query"])
+        shows = self._candidate_shows(step) if {"sitting": []} in security else self.client_shows
+        return self._call(link["operationId"], given["path"], shows, body, given["query"])
+
+    @staticmethod
+    def _candidate_shows(step: Step) -> dict[str, str]:
+        if step.operation == "enter":
+            return {"Authorization": f"Bearer {step.content['token']}"}
+        return step.authorization
 
     def links(self) -> set[tuple[str, int, str]]:
         """Every link that the document has."""
@@ -96,16 +102,14 @@ class Walk:
 
 
 def said(expression: Any, step: Step) -> Any:
-    """Evaluate an expression, a text with expressions in braces, or what holds some."""
+    """Evaluate an expression, or what holds some."""
     if isinstance(expression, dict):
         return {name: said(value, step) for name, value in expression.items()}
     if isinstance(expression, list):
         return [said(value, step) for value in expression]
     if not isinstance(expression, str):
         return expression
-    if _EXPRESSION.fullmatch(expression):
-        return _value(expression, step)
-    return re.sub(r"\{(\$[^}]+)\}", lambda found: str(_value(found[1], step)), expression)
+    return _value(expression, step) if _EXPRESSION.fullmatch(expression) else expression
 
 
 def _value(expression: str, step: Step) -> Any:

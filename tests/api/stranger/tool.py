@@ -93,15 +93,8 @@ def _reached(report: Path) -> dict[str, set[int]]:
 
 
 def as_role(place: Place, role: str, examples: int, *words: str) -> Run:
-    """Run as somebody with a role: the address, the token, nothing else.
-
-    Who may do everything in a house of its own gives the tool the token as the scheme ``accessToken``: so
-    it can follow an invitation to the sitting, where the candidate's secret takes its place.
-    """
+    """Run as somebody with a role: the address, the token, nothing else."""
     token = place.token(role)
-    if role == "everything":
-        config = f'[auth.openapi.accessToken]\nbearer = "{token}"\n'
-        return run(place, role, examples, *words, config=config)
     shown = ["-H", f"Authorization: Bearer {token}"] if token else []
     return run(place, role, examples, *shown, *words)
 
