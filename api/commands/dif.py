@@ -61,6 +61,8 @@ def _say(found: Dif, out: str) -> None:
     if notes["kind"] == "purified":
         end = f"after {notes['rounds']} rounds" if notes["converged"] else f"not settled: {notes['note']}"
         print(f"purification: {len(notes['not_anchors'])} items are no anchors, {end}")
+    if "caution" in found.about:
+        print(f"caution: {found.about['caution']}")
     for row in found.rows:
         if row["flagged"]:
             favoured = found.focal if row["favours"] == "focal" else found.reference

@@ -42,6 +42,9 @@ METHODS = ("mh", "logistic", "lr", "wald", "raju")
 MOST_ROUNDS = 20
 """Rounds of purification."""
 
+GAPS = 0.9
+"""Share of answers given below which the link that raju needs may go astray."""
+
 Row = dict[str, Any]
 
 
@@ -58,7 +61,7 @@ class Dif:
         ``p_adjusted`` (Benjamini-Hochberg), ``class`` (A, B, C), ``flagged`` (B or C and adjusted p below
         the level), ``favours``, ``unpurified_statistic``, ``unpurified_p``, ``note``, and the method's own.
     about
-        Matching, purification, impact.
+        Matching, purification, impact, and a caution where the method is on weak ground.
     """
 
     method: str
@@ -167,6 +170,11 @@ def detect(
         test = _modelled(pair, method, model, item_models, given, about)
     rows, notes = _purified(test, pair.responses.items, given, purify, level)
     about["purification"] = notes
+    if method == "raju" and pair.responses.density < GAPS:
+        about["caution"] = (
+            "many items were not met: where a group hardly tells a difficulty, the link between the groups "
+            "goes astray, and raju finds fair items; lr and wald keep their level"
+        )
     p = adjusted(np.array([row["p"] for row in rows], dtype=np.float64))
     met = pair.responses.dense() != MISSING
     finished = []

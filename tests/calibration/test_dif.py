@@ -312,6 +312,19 @@ def test_areas_want_anchors_of_different_difficulty() -> None:
         detect(draw(rows, 400), ["a", "b"] * 200, "raju", anchors=["i0"])
 
 
+def test_areas_are_on_weak_ground_where_many_items_were_not_met() -> None:
+    rows = [{"id": f"i{k}", "model": "2pl", "a": 1.0, "b": 0.4 * k - 0.8} for k in range(5)]
+    whole = draw(rows, 800)
+    part = whole.dense().copy()
+    part[np.random.default_rng(1).random(part.shape) < 0.3] = -1
+    groups = ["a", "b"] * 400
+    assert "caution" not in detect(whole, groups, "raju").about
+    assert (
+        "lr and wald keep their level" in detect(Responses.from_dense(part), groups, "raju").about["caution"]
+    )
+    assert "caution" not in detect(Responses.from_dense(part), groups, "wald").about
+
+
 def test_areas_want_scores_that_rise_with_theta() -> None:
     rows = [
         {"id": f"n{k}", "model": "nrm", "alpha": [-0.9, 0.1, 0.8], "delta": [0.1 * k, 0.2, -0.2 - 0.1 * k]}
