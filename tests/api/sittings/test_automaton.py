@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,14 +24,19 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy import bindparam, select
 
 from api.accounts.clients import Client
+from api.accounts.people import erase
 from api.catalogue import store
 from api.catalogue.neutralisation import neutralise
+from api.database import tables
+from api.database.plans import Commit, Plan, Query
 from api.problems import Problem
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings import fold, service, supervision
+from api.sittings.contest import contest, review
 from api.sittings.replay import replay
 from api.sittings.rescoring import rescore
 from api.sittings.view import View
@@ -86,6 +92,26 @@ def published(sqlite_template: Path, tmp_path: Path) -> Path:
     return path
 
 
+LAST = (
+    "contested",
+    "neutralised",
+    *(f"{end}{when}" for end in ("erased", "abandoned") for when in ("", " in a pause", " while it waits")),
+)
+"""What happens to a sitting in the end."""
+
+_RESULT = Query(
+    select(tables.result.c.id).where(
+        tables.result.c.session_id == bindparam("session_id"), tables.result.c.current == 1
+    )
+)
+
+
+def result_of(session: str) -> Plan[str]:
+    """Plan: the current result of a sitting."""
+    (rows,) = yield [_RESULT(session_id=session)]
+    return Commit(rows[0][0])
+
+
 def machine(published: Path) -> type[RuleBasedStateMachine]:
     """The state machine over copies of a database with published tests."""
     keys, tests = published.parent / "keys", store.Tests()
@@ -131,6 +157,7 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
             try:
                 if hasattr(self, "view"):
                     session = self.view.sitting
+                    self.from_outside(session)
                     self.runtime.sittings.forget(session)
                     found = self.do(self.runtime.database.read(replay, self.runtime.tests, session))
                     assert found.holds, found.differences
@@ -138,6 +165,26 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
                 self.do(self.runtime.database.close())
                 self.loop.close()
                 shutil.rmtree(self.folder)
+
+        def from_outside(self, session: str) -> None:
+            """What is done about a sitting without its candidate's browser: the last thing that happens."""
+            seen = self.do(supervision.read(self.runtime, SUPERVISOR, session))
+            if self.last == "contested" and seen.phase == "finished":
+                result = self.do(self.runtime.read(result_of, session))
+                self.do(self.runtime.write(contest, result, "Al", "the third question"))
+                self.do(self.runtime.write(review, result, "Bo", "it is right", revoke=False))
+            elif self.last == "neutralised" and self.sent:
+                self.supervisor_ends()
+                self.neutralised(lambda items: items[0])
+            elif self.last.startswith(("erased", "abandoned")):
+                if self.last.endswith("in a pause"):
+                    self.pause()
+                elif self.last.endswith("while it waits"):
+                    self.cut_off_for_long()
+                if self.last.startswith("abandoned"):
+                    self.nobody_comes_back()
+                else:
+                    self.do(self.runtime.write(erase, seen.person))
 
         def saw(self, view: View) -> None:
             """What was shown at a position stays the same; positions and events only grow."""
@@ -149,8 +196,9 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
                 self.position, self.handle = view.position, view.handle
             self.view = view
 
-        @initialize(timed=st.booleans())
-        def start(self, timed: bool) -> None:
+        @initialize(timed=st.booleans(), last=st.sampled_from(LAST))
+        def start(self, timed: bool, last: str) -> None:
+            self.last = last
             self.code = self.do(invited(self.runtime, "TIMED" if timed else CODE)).code
             entry = self.do(service.enter(self.runtime, self.code))
             self.token, self.view = entry.token, entry.view
@@ -312,6 +360,9 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: self.view.phase == "finished" and self.sent)
         @rule(data=st.data())
         def an_item_is_neutralised(self, data: st.DataObject) -> None:
+            self.neutralised(lambda items: data.draw(st.sampled_from(items)))
+
+        def neutralised(self, choose: Callable[[Any], int]) -> None:
             session = self.view.sitting
             self.runtime.sittings.forget(session)
             self.do(service.enter(self.runtime, self.code))
@@ -319,7 +370,7 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
             assert sitting is not None
             test = self.runtime.tests.get(sitting.test)
             assert test is not None
-            item = test.items[data.draw(st.sampled_from(sitting.state.items))].id
+            item = test.items[choose(sitting.state.items)].id
             event = append((), "neutralised", "Bo", "2026", item=item, why="a flaw", requested_by="Al")[-1]
             self.refused(self.runtime.write(neutralise, test.code, (event,)))
             self.do(rescore(self.runtime))
