@@ -1,4 +1,4 @@
-"""What calibration costs as data grow: ``python -m benchmarks.cost [--out DIR]``.
+"""What calibration costs as data grow: ``python -m benchmarks.cost [--curves NAME ...] [--out DIR]``.
 
 Three curves of processor seconds and peak memory, each point in a process of its own, after a first fit that
 compiles: persons (40 answers each to 1,000 items), items (20,000 persons answer all), and free parameters
@@ -79,11 +79,11 @@ def plot_cost(points: list[Point]) -> Any:
     rows = []
     for key, title in (("cpu", "Processor seconds"), ("peak", "Peak memory (GB)")):
         panels = []
-        for curve, label in TITLES.items():
+        for curve in dict.fromkeys(p["curve"] for p in points):
             part = [{"size": p["size"], "value": p[key]} for p in points if p["curve"] == curve]
             at = alt.Axis(format="~s", values=[p["size"] for p in part])
             base = alt.Chart(data(part)).encode(
-                x=alt.X("size:Q", scale=alt.Scale(type="log", nice=False), title=label, axis=at),
+                x=alt.X("size:Q", scale=alt.Scale(type="log", nice=False), title=TITLES[curve], axis=at),
                 y=alt.Y("value:Q", scale=alt.Scale(type="log"), title=title, axis=alt.Axis(format="~g")),
             )
             line = base.mark_line(color=BLUE) + base.mark_point(color=BLUE, filled=True, size=40)
@@ -96,15 +96,16 @@ def main(words: list[str] | None = None) -> int:
     """Measure every point, print the table, draw."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     parser.add_argument("--out", metavar="DIR", help="draw calibration-cost.svg into this folder")
+    parser.add_argument("--curves", nargs="+", choices=list(CURVES), default=list(CURVES), help="which ones")
     parser.add_argument("--one", nargs=2, metavar=("CURVE", "SIZE"), help=argparse.SUPPRESS)
     args = parser.parse_args(words)
     if args.one:
         print(json.dumps(measure(args.one[0], int(args.one[1]))))
         return 0
     points = []
-    for curve, sizes in CURVES.items():
+    for curve in args.curves:
         print(f"\n{TITLES[curve]}\n{'size':>10}{'responses':>14}{'CPU s':>9}{'wall s':>9}{'GB':>7}")
-        for size in sizes:
+        for size in CURVES[curve]:
             point = measured(curve, size)
             points.append(point)
             figures = f"{point['cpu']:>9.2f}{point['seconds']:>9.2f}{point['peak']:>7.2f}"
