@@ -209,7 +209,8 @@ def shadow(report: Report) -> None:
             times.append(time.perf_counter() - begun)
             if not isinstance(chosen, Serve):
                 break
-            state = answered(test, served(test, state, chosen.item), chosen.item, int(answers.random() < 0.6))
+            state = served(test, state, chosen.item, chosen.assembled)
+            state = answered(test, state, chosen.item, int(answers.random() < 0.6))
     table = report.table("Shadow-test step, 1,000 items x 60 constraints", 2e-3)
     table.row("Acquis, median", float(np.median(times)))
     table.row("Acquis, 90th percentile", float(np.quantile(times, 0.9)))

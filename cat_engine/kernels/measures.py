@@ -222,7 +222,8 @@ def mutual(over, probability, minus_entropy, n_cat, out):
             expectation(w, over.low[a], over.high[a], probability[k], scratch[0])
             for i in range(n_cat.size):
                 mass = max(scratch[0, i], TINY)
-                scratch[1, i] -= mass * log(mass) if k < n_cat[i] else 0.0
+                term = mass * log(mass)  # under no condition, so that items run side by side
+                scratch[1, i] -= term if k < n_cat[i] else 0.0
         micro_all(scratch[1], out[a])
 
 

@@ -84,8 +84,14 @@ def shares(values, p, out):
     top = greatest(values)
     total = 0.0
     scale = 1.0 / np.float64(max(values[top], 1))
+    if p == 0.0 or p == 1.0:
+        for i in range(values.size):
+            out[i] = power(values[i] * scale, p) if values[i] > 0 else 0.0
+    else:
+        for i in range(values.size):
+            share = exp(p * log(values[i] * scale))  # under no condition, so that items run side by side
+            out[i] = share if values[i] > 0 else 0.0
     for i in range(values.size):
-        out[i] = power(values[i] * scale, p) if values[i] > 0 else 0.0
         total += out[i]
     return total
 
