@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_leave  # SQLite says ON CONFLICT the same way
 
 from api.catalogue import demonstration
 from api.catalogue.store import latest, offered_for
@@ -63,7 +64,13 @@ _PERSON = Query(
     )
 )
 _ORGANISATION = Query(select(tables.organisation.c.id).where(tables.organisation.c.id == bindparam("id")))
-_INSERT_PERSON = Query(insert(tables.person))
+_INSERT_PERSON = Query(
+    insert_or_leave(tables.person).on_conflict_do_nothing(
+        index_elements=["organisation_id", "identifier_type", "identifier"]
+    )
+)
+"""Leaves a person whom someone else has invited meanwhile: a refusal would stand in PostgreSQL's own log,
+identifier and all. The invitation then names nobody; that is refused instead, and the plan finds the person."""
 _INSERT = Query(insert(tables.invitation))
 
 

@@ -13,16 +13,19 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, update
 
+from api.accounts.invitations import invite
 from api.app import create_app
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
+from api.ids import new_code, new_id
 from api.observe import configure_logging
+from api.results.claims import Person
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings import service
 from tests.api.browser import browser
 from tests.api.desk import answer, bearer, call, enter, runtime_of
-from tests.api.sample import CODE, prepare
+from tests.api.sample import CODE, ORGANISATION, prepare
 
 NAMES = ("Durand-Sentinel", "Zoé-Sentinel", "10101010101-SENTINEL")
 KEY = "key-Sentinel"
@@ -134,3 +137,29 @@ def test_logs_and_metrics_hold_no_name_code_secret_or_answer(settings: Settings,
     assert found == []
     assert "RESPONSE" not in "".join(texts.values())
     assert '"category"' not in "".join(texts.values())
+
+
+def test_several_invitations_of_a_new_person_at_once_are_one_person_and_leave_no_trace(
+    settings: Settings, run: Any
+) -> None:
+    async def scenario(runtime: Runtime) -> set[str]:
+        people = set()
+        for n in range(10):
+            invitations = (
+                runtime.write(
+                    invite, ORGANISATION, Person(new_id(), f"{NAMES[2]}-{n}", "rpps"), CODE, new_code()
+                )
+                for _ in range(4)
+            )
+            at_once = {one.person_id for one in await asyncio.gather(*invitations)}
+            assert len(at_once) == 1
+            people |= at_once
+        return people
+
+    theirs = server_log(settings.database_url)
+    begun = theirs.stat().st_size if theirs else 0
+    assert len(run(scenario)) == 10
+    if theirs is not None:
+        logged = theirs.read_text(encoding="utf-8", errors="replace")[begun:]
+        assert "ERROR" in logged
+        assert NAMES[2] not in logged
