@@ -7,8 +7,9 @@
   address, the replies are made beforehand, and the log gets a line a second.
 - *Draining.* Once the server is told to stop, it says that it is not ready, so that a balancer goes
   elsewhere, and begins no sitting; those in progress are served until it stops.
-- A limit on the size of bodies, metrics, one log line a request, and problem documents for whatever the
-  application lets through.
+- *Bodies.* A request counts once its body is there, so that those who send slowly, or never the rest, keep
+  nobody out; a body has a largest size and a longest time.
+- Metrics, one log line a request, and problem documents for whatever the application lets through.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.bodies import has_body, whole
 from api.observe import Metrics
 from api.pages.reception import problem_page, wants_page
 from api.problems import Problem
@@ -33,7 +35,6 @@ __all__ = ["Edge", "Gate", "problem_headers", "urgency"]
 
 log = logging.getLogger("acquis.request")
 
-MAX_BODY = 1_048_576
 _ALWAYS = ("/health", "/ready", "/metrics")
 _SHARES: Mapping[str, float] = {"answer": 1.0, "enter": 0.8, "report": 0.5}
 _BUSY = ("busy", (1, 2, 3))
@@ -109,6 +110,17 @@ class Edge:
             await self.app(scope, receive, send)
             return
         reason = self.gate.refusal(method, path)
+        if reason is None and has_body(scope):
+            try:
+                body = await whole(scope, receive)
+            except Problem as problem:
+                self._count(scope, method, problem.status, 0.0)
+                await _told(scope, receive, send, problem)
+                return
+            if body is None:
+                return
+            receive = body
+            reason = self.gate.refusal(method, path)  # others may have come while the body did
         if reason is None:
             await self._admitted(scope, receive, send, method)
         else:
@@ -127,7 +139,7 @@ class Edge:
 
         self.gate.in_flight += 1
         try:
-            await self.app(scope, _limited(scope, receive), reply)
+            await self.app(scope, receive, reply)
         except Problem as problem:
             if begun:
                 raise
@@ -167,29 +179,13 @@ class Edge:
             log.info("request", extra={"fields": fields})
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Count a body's bytes as they come, whatever its length says."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise Problem("too_large", f"Send at most {MAX_BODY} bytes.")
-    seen = 0
-
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
-            raise Problem("too_large", f"Send at most {MAX_BODY} bytes.")
-        return message
-
-    return counted
-
-
 def problem_headers(problem: Problem) -> dict[str, str]:
     """Return the headers that go with a problem document."""
     headers = {"content-type": "application/problem+json", "cache-control": "no-store"}
     if problem.retry_after is not None:
         headers["retry-after"] = str(problem.retry_after)
+    if problem.code == "slow_body":
+        headers["connection"] = "close"
     if problem.code == "unauthenticated":
         headers["www-authenticate"] = "Bearer"
     if problem.code == "invalid_client":

@@ -16,6 +16,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid_cursor": (400, "The cursor was not made by this feed."),
     "not_found": (404, "There is nothing at this address."),
     "method_not_allowed": (405, "This address does not answer to this method."),
+    "slow_body": (408, "The body of the request did not come in time."),
     "too_large": (413, "The request is larger than this address accepts."),
     "unsupported_media_type": (415, "This address does not read this media type."),
     "unauthenticated": (401, "Credentials are missing or no longer valid."),

@@ -11,8 +11,9 @@ import json
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.bodies import brought
 from api.sittings import service
 from api.sittings.endpoints import router, token_from
 from api.sittings.schemas import AnswerIn, sitting_out
@@ -42,7 +43,7 @@ class QuickAnswers:
             return
         answer, key = _understood(request, body)
         if answer is None:
-            await self.app(scope, _again(body, receive), send)
+            await self.app(scope, brought(body, receive), send)
             return
         scope["route"] = _ROUTE  # metrics tell requests by their route
         runtime = scope["app"].state.runtime
@@ -74,17 +75,3 @@ def _understood(request: Request, body: bytes) -> tuple[AnswerIn | None, str]:
         return AnswerIn.model_validate_json(body), key
     except ValidationError:
         return None, key
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a channel that brings `body` once more."""
-    read = False
-
-    async def again() -> Message:
-        nonlocal read
-        if read:
-            return await receive()
-        read = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again

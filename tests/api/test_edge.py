@@ -10,7 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from httpx import Response
+from starlette.requests import Request
 
+from api import bodies
 from api.app import create_app
 from api.commands import serve
 from api.edge import Gate, urgency
@@ -28,6 +31,12 @@ def client(sqlite_url: str, tmp_path: Path) -> Iterator[Browser]:
     """A worker that takes on ten requests at once."""
     settings = Settings(sqlite_url, keys=tmp_path / "keys", in_flight=LIMIT, upkeep=0)
     app = create_app(settings)
+
+    async def held(request: Request) -> dict[str, str]:
+        await request.app.state.released.wait()
+        return {}
+
+    app.add_api_route("/held", held)
     with browser(app, settings.base_url) as client:
         client.portal.call(prepare, app.state.runtime)
         yield client
@@ -35,23 +44,20 @@ def client(sqlite_url: str, tmp_path: Path) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def in_flight(client: Browser, count: int) -> Iterator[None]:
-    """`count` candidates whose answers are on their way, and get no further while this lasts."""
+    """`count` requests that the service is busy with while this lasts."""
     gate: Gate = client.app.state.gate
-    arrived = asyncio.Event()
-
-    async def slow() -> AsyncIterator[bytes]:
-        yield b"{"
-        await arrived.wait()
 
     async def begin() -> list[asyncio.Task[object]]:
-        address = "/api/v1/sittings/current/answers"
-        tasks = [asyncio.create_task(client.http.post(address, content=slow())) for _ in range(count)]
+        client.app.state.released = asyncio.Event()
+        gate.limit = 2 * count  # whatever these are, they are let in
+        tasks = [asyncio.create_task(client.http.get("/held")) for _ in range(count)]
         while gate.in_flight < count:
             await asyncio.sleep(0)
+        gate.limit = LIMIT
         return tasks  # type: ignore[return-value]
 
     async def end() -> None:
-        arrived.set()
+        client.app.state.released.set()
         await asyncio.gather(*tasks)
 
     tasks = client.portal.call(begin)
@@ -105,6 +111,63 @@ def test_an_answer_that_was_refused_changed_nothing_and_is_sent_again(client: Br
     runtime = runtime_of(client)
     found = call(client, runtime.database.read, replay, runtime.tests, sitting["sitting"])
     assert found.holds, found.differences
+
+
+@contextlib.contextmanager
+def half_sent(client: Browser, count: int) -> Iterator[list[asyncio.Task[Response]]]:
+    """`count` answers of which the first byte has come; the rest comes when this ends."""
+    rest = asyncio.Event()
+    begun = 0
+
+    async def slow() -> AsyncIterator[bytes]:
+        nonlocal begun
+        yield b"{"
+        begun += 1
+        await rest.wait()
+
+    async def begin() -> list[asyncio.Task[Response]]:
+        address = "/api/v1/sittings/current/answers"
+        tasks = [asyncio.create_task(client.http.post(address, content=slow())) for _ in range(count)]
+        while begun < count:
+            await asyncio.sleep(0)
+        return tasks
+
+    async def end() -> None:
+        rest.set()
+        await asyncio.gather(*tasks)
+
+    tasks = client.portal.call(begin)
+    try:
+        yield tasks
+    finally:
+        client.portal.call(end)
+
+
+def test_who_sends_slowly_keeps_nobody_out(client: Browser) -> None:
+    headers, sitting = enter(client, invite(client))
+    reader = bearer(client, "results:read")
+    with half_sent(client, 3 * LIMIT) as slow:
+        assert client.app.state.gate.in_flight == 0
+        assert answer(client, headers, sitting).status_code == 200
+        assert client.get("/api/v1/results", headers=reader).status_code == 200
+        with in_flight(client, LIMIT):
+            pass
+    told = [task.result().status_code for task in slow]  # whole at last, all at once
+    assert told == [401] * LIMIT + [503] * 2 * LIMIT
+
+
+def test_who_sends_no_more_is_not_waited_for(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SECONDS", 0.05)
+
+    async def told() -> list[Response]:
+        return await asyncio.gather(*slow)
+
+    with half_sent(client, 2) as slow:
+        replies = client.portal.call(told)
+    for reply in replies:
+        assert (reply.status_code, reply.json()["code"]) == (408, "slow_body")
+        assert reply.headers["connection"] == "close"
+    assert 'status="408"' in client.get("/metrics").text
 
 
 def test_those_who_are_refused_together_do_not_come_back_together(
