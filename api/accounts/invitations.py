@@ -70,7 +70,7 @@ _INSERT_PERSON = Query(
     )
 )
 """Leaves a person whom someone else has invited meanwhile: a refusal would stand in PostgreSQL's own log,
-identifier and all. The invitation then names nobody; that is refused instead, and the plan finds the person."""
+identifier and all. The invitation then names nobody; that is refused instead, and the plan begins anew."""
 _INSERT = Query(insert(tables.invitation))
 
 

@@ -123,14 +123,13 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
     (time,) = yield [NOW()]
     now = time[0][0] + runtime.skew
     new = Turn(runtime, test, None, now, new_id())
-    new.person = False
     started: dict[str, Any] = {
         "test": test.id,
         "content": test.content_hash,
         "seed": secrets.token_hex(16),
         "language": "",
         "device": "",
-        "time": Rules().data(),
+        "time": Rules(abandon=test.rules.abandon).data(),
         "section": section,
     }
     if first_theta is not None:
@@ -147,7 +146,7 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
         status=new.sitting.phase,
         started_at=now,
         changed_at=now,
-        due_at=None,
+        due_at=new.due(),
     )
     body = {"sessionIdentifier": new.sitting.id, **(yield from _next(runtime, test, new.sitting))}
     return Commit(Told(new.sitting, body), [row, *new.writes()])
@@ -159,11 +158,9 @@ def _session(runtime: Runtime, client: Client, section: str, id: str) -> Generat
     if not rows or rows[0][0] != section:
         raise _unknown("session")
     try:
-        now_turn = yield from turn(runtime, id)
+        return (yield from turn(runtime, id))
     except Problem as problem:
         raise _unknown("session") from problem
-    now_turn.person = False
-    return now_turn
 
 
 def submit(

@@ -91,6 +91,8 @@ class Sitting:
     """Digest of the exposure counts that the sitting sees."""
     need: str | None = field(default=None, repr=False)
     """What the person needs, for whom items that suit it are chosen: nothing but choosing looks at it."""
+    section: str | None = None
+    """Of another test player, which makes its own result: the sitting is of no person of ours."""
     erased: bool = False
     """Whether the person was erased: nothing more can happen, and what was personal is not known."""
 
@@ -162,6 +164,7 @@ def _started(test: LiveTest, event: Event) -> Sitting:
         device=data.get("device", ""),
         exposure=data.get("exposure"),
         need=need,
+        section=data.get("section"),
     )
 
 

@@ -45,6 +45,7 @@ _OPEN = Query(
     .where(
         tables.session.c.organisation_id == bindparam("organisation_id"),
         tables.session.c.status != FINISHED,
+        tables.session.c.person_id.is_not(None),
         tables.session.c.id > bindparam("after"),
     )
     .order_by(tables.session.c.id)
@@ -90,7 +91,7 @@ def _said(client: Client, **why: str) -> dict[str, str]:
 
 def _owned(runtime: Runtime, client: Client, session: str) -> Generator[Any, Any, tuple[Turn, str]]:
     (rows,) = yield [_OWNER(session_id=session)]
-    if not rows or rows[0][0] != client.organisation:
+    if not rows or rows[0][0] != client.organisation or rows[0][1] is None:
         raise Problem("not_found", "There is no such sitting.")
     now_turn = yield from turn(runtime, session)
     return now_turn, rows[0][1]

@@ -80,11 +80,6 @@ class Turn:
     ----------
     unread
         What the database has to confirm, where nothing was read: the latest event and the clock.
-
-    Attributes
-    ----------
-    person
-        Whether the sitting is of a person of ours, for whom a result is issued at its end.
     """
 
     def __init__(
@@ -106,7 +101,6 @@ class Turn:
         )
         self.events: list[Event] = []
         self._ended: list[Call] = []
-        self.person = True
 
     @property
     def sitting(self) -> Sitting:
@@ -143,10 +137,10 @@ class Turn:
         self.add("item_served", data)
 
     def finish(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:
-        """End the sitting, count what it used and issue its result."""
+        """End the sitting, count what it used and, for a person of ours, issue the result."""
         self.add("finished", {"reason": reason, **outcome(self.test, self.sitting, reason), **told})
         self._ended = yield from used(self.runtime.tests, self.test, self.sitting, self.now)
-        if self.person:
+        if self.sitting.section is None:
             self._ended += yield from issue(self.runtime, self.test, self.sitting)
 
     def close(self, reason: str, **told: str) -> Generator[Sequence[Call], list[Rows], None]:

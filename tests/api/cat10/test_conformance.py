@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 
+from api.accounts.clients import Client
+from api.cat10 import service
+from api.cat10.wire import Scored
+from api.problems import Problem
 from api.runtime import Runtime
 from api.settings import Settings
+from api.sittings import supervision
 from api.sittings.replay import finished_sittings, replay
+from api.sittings.timing import SECOND
+from api.upkeep import end_overdue
 from tests.api.browser import Browser
 from tests.api.cat10.conformance import CHECKS, Player, scored, submission
 from tests.api.desk import bearer, call, runtime_of
-from tests.api.sample import CODE
+from tests.api.sample import CODE, prepare
 
 
 def player(client: Browser, organisation: str = "PLAYERS", scopes: str = "sections:run") -> Player:
@@ -66,10 +73,6 @@ def test_sessions_are_replayed_like_sittings(client: Browser) -> None:
 
 
 def test_two_copies_at_once_act_once(settings: Settings, run: Any, tmp_path: Path) -> None:
-    from api.accounts.clients import Client
-    from api.cat10 import service
-    from api.cat10.wire import Scored
-
     who = Client("player", "HOSPITAL", frozenset({"sections:run"}))
 
     async def scenario(runtime: Runtime) -> None:
@@ -84,5 +87,56 @@ def test_two_copies_at_once_act_once(settings: Settings, run: Any, tmp_path: Pat
             )
         )
         assert all(reply.body == replies[0].body for reply in replies)
+
+    run(scenario)
+
+
+def test_a_session_that_nobody_goes_on_with_ends(run: Any) -> None:
+    """The sweep ends it like a sitting; the player reads what was answered, and no result is issued."""
+    who = Client("player", "HOSPITAL", frozenset({"sections:run"}))
+    day = 86_400
+
+    async def scenario(runtime: Runtime) -> None:
+        await prepare(runtime, "UNTIMED", time={"limit_s": 3600, "abandon_s": 30 * day})
+        section = await runtime.write(service.create_section, who, "UNTIMED", "{}")
+        told = await runtime.write(service.create_session, runtime, who, section, None)
+        id, state = told.body["sessionIdentifier"], told.body["sessionState"]
+        runtime.skew += 20 * day * SECOND  # the player keeps the time: there is no limit of ours
+        item = told.body["nextItems"]["itemIdentifiers"][0]
+        told = await runtime.write(service.submit, runtime, who, section, id, [Scored(item, 1.0)], state)
+        assert told.body["nextItems"]["itemIdentifiers"]
+        runtime.skew += 20 * day * SECOND
+        assert await end_overdue(runtime) == 1  # looked at, and found to have gone on
+        assert await end_overdue(runtime) == 0
+        assert told.sitting.phase == "item"
+        runtime.skew += 20 * day * SECOND
+        assert await end_overdue(runtime) == 1
+        assert await end_overdue(runtime) == 0
+        state, items = told.body["sessionState"], [Scored(told.body["nextItems"]["itemIdentifiers"][0], 1.0)]
+        with pytest.raises(service.ImsProblem) as caught:
+            await runtime.write(service.submit, runtime, who, section, id, items, state)
+        assert caught.value.status == 409
+        told = await runtime.write(service.submit, runtime, who, section, id, items, None)
+        assert told.body["nextItems"]["itemIdentifiers"] == []
+        assert {"STOP_REASON": "abandoned"}.items() <= {
+            one["identifier"]: one["value"][0]["value"]
+            for one in told.body["assessmentResult"]["testResult"]["outcomeVariables"]
+        }.items()
+        found = await runtime.read(replay, runtime.tests, id)
+        assert found.holds, found.differences
+        assert (found.finished, found.results) == (True, 0)
+
+    run(scenario)
+
+
+def test_supervisors_have_nothing_to_do_with_sessions_of_another_player(run: Any) -> None:
+    who = Client("player", "HOSPITAL", frozenset({"sections:run", "sittings:supervise"}))
+
+    async def scenario(runtime: Runtime) -> None:
+        section = await runtime.write(service.create_section, who, CODE, "{}")
+        told = await runtime.write(service.create_session, runtime, who, section, None)
+        assert await runtime.read(supervision.open_sittings, who.organisation) == []
+        with pytest.raises(Problem, match="not_found"):
+            await supervision.end(runtime, who, told.body["sessionIdentifier"], "the room closed")
 
     run(scenario)
