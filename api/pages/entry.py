@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.pages.controls import Fault
-from api.pages.language import LANGUAGES
+from api.pages.language import LANGUAGES, minutes
 from api.pages.reception import PageRoute, first, received, sitting_token, to
 from api.pages.site import Visit, page
 from api.problems import Problem
@@ -108,7 +108,6 @@ async def welcome(request: Request) -> Response:
         response.delete_cookie(CODE_COOKIE)
         return response
     language = visit.t.language if visit.t.language in card.test.title else next(iter(card.test.title))
-    minutes = card.test.minutes
     return page(
         visit,
         "welcome.html",
@@ -116,8 +115,8 @@ async def welcome(request: Request) -> Response:
         title_language=language,
         least=card.test.least,
         most=card.test.most,
-        minutes=None if minutes is None else minutes * (100 + card.extra_time_percent) // 100,
-        extra=card.extra_time_percent if minutes is not None else 0,
+        minutes=None if card.seconds is None else minutes(card.seconds),
+        extra=0 if card.seconds is None else card.extra_time_percent,
         state=card.state,
         code=grouped(code) if visit.runtime.settings.walk_in else "",
         demonstration=card.test.demonstration,

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from markupsafe import Markup, escape
 
-__all__ = ["LANGUAGES", "NAMES", "Messages", "chosen", "messages", "typeset"]
+__all__ = ["LANGUAGES", "NAMES", "Messages", "chosen", "messages", "minutes", "typeset"]
 
 LANGUAGES = ("fr", "en")
 """The first is what a visitor sees before choosing."""
@@ -35,6 +35,11 @@ _DIGITS = re.compile(r"(?<=\d) (?=\d{3}\b)")
 def chosen(wanted: str | None) -> str:
     """Return `wanted` when it is one of ours, else French."""
     return wanted if wanted in LANGUAGES else LANGUAGES[0]
+
+
+def minutes(seconds: int) -> int:
+    """Return a length of time as the pages tell it: in minutes, one begun counts."""
+    return -(-seconds // 60)
 
 
 def typeset(text: str, language: str) -> str:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from api.pages import entry
 from api.pages.controls import Fault, Sent, read
 from api.pages.item_markup import draw
-from api.pages.language import LANGUAGES, messages
+from api.pages.language import LANGUAGES, messages, minutes
 from api.pages.reception import PageRoute, first, received, sitting_token, to
 from api.pages.result import result_context
 from api.pages.site import Visit, page, static, template
@@ -63,8 +63,17 @@ def standing(
     }
     if view.item is None:
         text = "pause" if view.phase == "interrupted" else "awaiting"
-        timed = view.deadline is not None
-        return page(visit, "pause.html", status, text=text, answered=view.answered, timed=timed, **common)
+        return page(
+            visit,
+            "pause.html",
+            status,
+            text=text,
+            answered=view.answered,
+            timed=view.deadline is not None,
+            ends=view.abandoned_at,
+            **common,
+        )
+    seconds = seconds_left(visit, view.deadline)
     speaks = messages(view.item.language) if view.item.language in LANGUAGES else visit.t
     return page(
         visit,
@@ -74,7 +83,8 @@ def standing(
         least=view.least,
         most=view.most,
         deadline=view.deadline,
-        seconds=seconds_left(visit, view.deadline),
+        seconds=seconds,
+        minutes=minutes(seconds),
         handle=view.handle,
         item=draw(view.item, speaks, template("controls.html"), view.handle or "", sent, faults),
         faults=faults,

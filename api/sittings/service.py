@@ -27,6 +27,7 @@ from api.sittings.conditions import begin
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.responses import category, checked
 from api.sittings.shown import picture
+from api.sittings.timing import SECOND
 from api.sittings.turn import Steps, Turn, before, matches, remembered, request_digest, turn
 from api.sittings.view import Entry, InvitationCard, ResultView, TestCard, View, view
 
@@ -109,7 +110,9 @@ def _card(runtime: Runtime, code: str) -> Plan[InvitationCard]:
     elif not found.usable(now):
         raise Problem("code_expired", "Ask whoever invited you for a new invitation.")
     card = TestCard.of(test, found.need)
-    return Commit(InvitationCard(card, state, found.expires_at, found.extra_time_percent))
+    limit = test.rules.with_extra(found.extra_time_percent).limit
+    seconds = None if limit is None else limit // SECOND
+    return Commit(InvitationCard(card, state, found.expires_at, found.extra_time_percent, seconds))
 
 
 async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:

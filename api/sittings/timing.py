@@ -85,9 +85,14 @@ class Clock:
         """Return whether no further item may be served."""
         return self.deadline is not None and now >= self.deadline
 
+    def abandoned_at(self, at: int) -> int | None:
+        """Return after which moment a sitting in which nothing has happened since `at` is over."""
+        return None if self.rules.abandon is None else at + self.rules.abandon
+
     def abandoned(self, at: int, now: int) -> bool:
         """Return whether a sitting in which nothing has happened since `at` is over."""
-        return self.rules.abandon is not None and now > at + self.rules.abandon
+        over = self.abandoned_at(at)
+        return over is not None and now > over
 
     def too_late(self, now: int) -> bool:
         """Return whether an answer to an item served in time no longer counts."""

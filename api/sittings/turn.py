@@ -176,8 +176,7 @@ class Turn:
         sitting = self.sitting
         if sitting.phase == FINISHED:
             return None
-        abandon = sitting.clock.rules.abandon
-        moments = [self.up_at(), None if abandon is None else sitting.at + abandon]
+        moments = [self.up_at(), sitting.clock.abandoned_at(sitting.at)]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def up_at(self) -> int | None:

@@ -56,6 +56,8 @@ class InvitationCard:
     state: str
     expires_at: int
     extra_time_percent: int
+    seconds: int | None
+    """How long the sitting may take, the extra time included; None when it is not timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ class View:
         Names the pending item in this sitting and is sent back with the answer.
     deadline
         When the time is up, in microseconds since 1970 (UTC); None when the sitting is not timed.
+    abandoned_at
+        When it ends by itself unless something happens in it before, in microseconds since 1970 (UTC); None
+        where the test has no such rule.
     reason
         Why it ended.
     """
@@ -94,6 +99,7 @@ class View:
     handle: str | None
     item: render.View | None
     deadline: int | None
+    abandoned_at: int | None
     reason: str | None
 
 
@@ -146,5 +152,6 @@ def view(test: LiveTest, sitting: Sitting, now: int, language: str = "") -> View
         pending.handle if pending else None,
         shown(test, sitting, pending, language) if pending else None,
         sitting.clock.deadline,
+        sitting.clock.abandoned_at(sitting.at),
         sitting.finished["reason"] if sitting.finished else None,
     )

@@ -22,7 +22,7 @@ from tests.journeys.server import in_process
 from tests.journeys.sitting import SUBMIT, begin, handle
 from tests.journeys.test_accessible import check
 
-TIMES = {"limit_s": 600, "grace_s": 2, "silence_s": 100_000, "give_back_s": 60}
+TIMES = {"limit_s": 600, "grace_s": 2, "silence_s": 100_000, "give_back_s": 60, "abandon_s": 2_592_000}
 OLD_BROWSER = """
 delete AbortSignal.timeout;
 window.FormData = class extends FormData { constructor(form) { super(form); } };
@@ -91,6 +91,10 @@ def test_the_time_left_is_told_and_its_end_sends_what_is_chosen(chromium: Chromi
     begin(chromium, desk.invitation)
     assert "Il reste 10 minutes." in chromium.one(".deadline").text
     assert "heure de Paris" in chromium.one(".deadline").text
+    desk.wait_until_left(chromium, 302)
+    assert (chromium.one("#left").text, chromium.one("#time").text) == ("Il reste 6 minutes.", "")
+    chromium.until(lambda: chromium.one("#time").text == "Il reste 5 minutes.", "five minutes to be said")
+    chromium.driver.refresh()
     desk.wait_until_left(chromium, 62)
     assert chromium.one("#left").text == "Il reste 2 minutes."
     aloud = chromium.until(lambda: chromium.one("#time").text, "the last minute to be said")
@@ -111,6 +115,7 @@ def test_a_person_decides_after_a_long_pause(chromium: Chromium, desk: Desk) -> 
     with chromium.next_page():
         chromium.one(".pause button").click()
     assert "Le temps d\N{RIGHT SINGLE QUOTATION MARK}une pause vous est rendu" in chromium.text
+    assert "Si vous ne reprenez pas avant le" in chromium.text
     desk.wait(2000)
     with chromium.next_page():
         chromium.one("main form button").click()

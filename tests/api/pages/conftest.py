@@ -20,7 +20,7 @@ from tests.api.browser import Browser, browser
 from tests.api.sample import invited, prepare
 
 TIMED = "TIMED"
-TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120}
+TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120, "abandon_s": 2_592_000}
 BROWSER = {"accept": "text/html", "sec-fetch-site": "same-origin"}
 
 
@@ -82,7 +82,8 @@ def handle(page: str) -> str:
 
 @pytest.fixture
 def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
-    """The application: two invitations to the sample test, one to it with a time limit; passers-by let in."""
+    """The application: two invitations to the sample test, one to it with a time limit, another with a third
+    more time; passers-by let in."""
     settings = Settings(sqlite_url, base_url="http://testserver", keys=tmp_path / "keys", walk_in=True)
 
     async def prepared() -> list[str]:
@@ -92,7 +93,8 @@ def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
             await prepare(runtime)
             await prepare(runtime, TIMED, time=TIMES)
             codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(2)]
-            return [*codes, (await invited(runtime, TIMED, identifier="M-2")).code]
+            codes.append((await invited(runtime, TIMED, identifier="M-2")).code)
+            return [*codes, (await invited(runtime, TIMED, identifier="M-3", extra=33)).code]
         finally:
             await runtime.database.close()
 

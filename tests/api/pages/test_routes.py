@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 import pytest
 
 from api.pages import routes
+from api.pages.language import messages
 from api.pages.protection import HEADERS, MOST_FIELDS
 from api.pages.result import possible_levels
 from api.problems import Problem
 from tests.api.pages.conftest import BROWSER, Site, handle
 from tests.api.sample import SECRET_WORDS
 
+DAY = 86_400_000_000
 VALID = {"geste": "valider", "a.RESPONSE": "B"}
 
 
@@ -184,6 +186,31 @@ def test_a_pause_and_on(site: Site) -> None:
     assert site.post("/question", VALID | {"question": handle(page)}).headers["location"] == "/question"
     site.post("/reprendre")
     assert handle(site.get("/question").text) == handle(page)
+
+
+def test_a_pause_says_until_when_the_test_waits(site: Site) -> None:
+    site.enter(site.codes[2])
+    site.post("/pause")
+    paused = site.get("/question").text
+    site.wait(86_400)
+    site.post("/reprendre")
+    waiting = site.get("/question").text
+    interrupted, referred = site.events()[-2:]
+    for event, page, said in ((interrupted, paused, "ne reprenez pas"), (referred, waiting, "Sans nouvelle")):
+        end = event["at"] + 30 * DAY
+        t = messages("fr")
+        assert f"{said} avant le {t.day(end)} à {t.hour(end)}, le test" in page
+    site.forget()
+    site.enter()
+    site.post("/pause")
+    assert "arrêtera de lui-même" not in site.get("/question").text  # a test without this rule
+
+
+def test_the_time_is_the_same_before_the_test_and_at_its_first_question(site: Site) -> None:
+    """Ten minutes and a third: 13.3, and a minute begun counts."""
+    site.post("/", {"code": site.codes[3]})
+    assert "14 minutes au plus." in site.get("/bienvenue").text
+    assert "Il reste 14 minutes." in site.enter(site.codes[3])
 
 
 @pytest.mark.parametrize("fields", [{"a.RESPONSE": "B"}, {"geste": "passer-oui"}])
