@@ -19,9 +19,8 @@ from api.accounts.endpoints import router as accounts
 from api.cat10.endpoints import router as cat10
 from api.catalogue.endpoints import router as tests
 from api.catalogue.store import make_ready
-from api.database.clock import NOW
+from api.database.clock import moment
 from api.database.migrate import migrate
-from api.database.plans import Commit, Plan
 from api.edge import Edge, Gate, problem_headers
 from api.keys import store as keys
 from api.observe import Metrics
@@ -137,7 +136,7 @@ def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
         if gate.draining:
             raise Problem("draining")
         runtime: Runtime = request.app.state.runtime
-        await runtime.read(_time)
+        await runtime.read(moment)
         return JSONResponse({"status": "ready"})
 
     @app.get(
@@ -150,11 +149,6 @@ def _operation(app: FastAPI, metrics: Metrics, gate: Gate) -> None:
     async def read_metrics() -> Response:
         """Of this worker."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _time() -> Plan[int]:
-    (rows,) = yield [NOW()]
-    return Commit(rows[0][0])
 
 
 async def _problem(request: Request, error: Any) -> Response:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from api.accounts.clients import Clients
 from api.catalogue.store import Tests
-from api.database.clock import DatabaseClock
+from api.database.clock import DatabaseClock, moment
 from api.database.connect import connect
 from api.database.plans import Busy, Conflict, Database, Plan, Refused, Unavailable, Unstorable
 from api.keys.secret import load_or_make as secret_at
@@ -97,6 +97,17 @@ class Runtime:
         """Return a message authentication code over `text` that only this deployment can make."""
         key = hmac.digest(self.secret, purpose.encode(), hashlib.sha256)
         return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+    async def now(self) -> int:
+        """Return the moment by the database's clock, in microseconds since 1970 (UTC).
+
+        The database is asked only where this worker has not heard yet what its clock says.
+        """
+        now = self.clock.now()
+        if now is None:
+            now = await self.read(moment)
+            self.clock.heard(now)
+        return now + self.skew
 
     async def read(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T:
         """Run a plan that writes nothing; the database's trouble becomes a `Problem`."""

@@ -9,9 +9,12 @@ from sqlalchemy import BigInteger, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from api.database.plans import Query
+from api.database.plans import Commit, Plan, Query
 
-__all__ = ["NOW", "DatabaseClock", "now_us"]
+__all__ = ["NOW", "DatabaseClock", "moment", "now_us"]
+
+BACK = 60_000_000
+"""Microseconds by which no reading is late: one that is so much older says that the clock was put back."""
 
 
 class now_us(FunctionElement[int]):
@@ -35,6 +38,12 @@ def _sqlite(element: now_us, compiler: Any, **options: Any) -> str:
 NOW = Query(select(now_us()))
 
 
+def moment() -> Plan[int]:
+    """Plan: what the database's clock shows."""
+    (rows,) = yield [NOW()]
+    return Commit(rows[0][0])
+
+
 class DatabaseClock:
     """What the database's clock shows, from what it has said before; whoever writes by it lets it be checked.
 
@@ -47,7 +56,7 @@ class DatabaseClock:
     def heard(self, now: int) -> None:
         """Note what the database's clock said just now."""
         ahead = now - time.monotonic_ns() // 1000
-        if self._ahead is None or ahead > self._ahead:
+        if self._ahead is None or not self._ahead - BACK <= ahead <= self._ahead:
             self._ahead = ahead
 
     def now(self) -> int | None:
