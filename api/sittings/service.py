@@ -65,6 +65,7 @@ _CONFIRM = Query(
 machine alone, and only a commit waits for the standby that has to have it before it is acknowledged."""
 
 MAX_KEY_LENGTH = 200
+_MAC = 40  # hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:
     """Begin the sitting of an invitation, or go on with it in this browser.
 
     A sitting has one active browser: entering again revokes the one before, in the same transaction that
-    says so in the log. A finished sitting is opened for reading.
+    says so in the log. A finished sitting is opened for reading, and so is one that waits for a decision: it
+    goes on in the first of its browsers that resumes once time was given.
 
     Raises
     ------
@@ -130,7 +132,7 @@ async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:
     done, active = await runtime.write(_enter, runtime, code, language, secret)
     runtime.sittings.keep(done.sitting)
     if not active:
-        secret = _reading_secret(runtime, done.sitting.id)
+        secret = _reading_secret(runtime, done.sitting.id, secret)
     return Entry(f"{done.sitting.id}.{secret}", done.view)
 
 
@@ -223,22 +225,27 @@ def _turn_of(runtime: Runtime, token: _Token) -> Steps:
 
 
 def _authenticate(runtime: Runtime, sitting: Sitting, token: _Token) -> None:
-    """Refuse all but the active browser; a read-only secret holds while the sitting is over or waits."""
+    """Refuse all but the active browser.
+
+    A secret to read with holds while the sitting is over or waits, and from a decision until someone resumes.
+    """
     secret = digest(token.secret)
     if sitting.erased:
         raise Problem("unauthenticated", "What was stored of this person was erased.")
     if matches(secret, sitting.device):
         return
-    reading = matches(digest(_reading_secret(runtime, sitting.id)), secret)
-    if reading and sitting.phase in (FINISHED, AWAITING):
+    nonce = token.secret[1:-_MAC]
+    reading = matches(digest(_reading_secret(runtime, sitting.id, nonce)), secret)
+    if reading and (sitting.phase in (FINISHED, AWAITING) or sitting.granted is not None):
         return
     if reading or any(matches(secret, former) for former in sitting.former):
         raise Problem("taken_over", "Enter again with the code to go on here.")
     raise Problem("unauthenticated", "Enter with the code of the invitation.")
 
 
-def _reading_secret(runtime: Runtime, session: str) -> str:
-    return "r" + runtime.mac("reading", session)[:40]
+def _reading_secret(runtime: Runtime, session: str, nonce: str) -> str:
+    """Return the secret with which one browser reads: only one that is its own can become the active one."""
+    return f"r{nonce}{runtime.mac('reading', f'{session}.{nonce}')[:_MAC]}"
 
 
 def _settle(now_turn: Turn) -> Generator[Any, Any, None]:
@@ -431,7 +438,8 @@ def _resume(runtime: Runtime, token: _Token) -> Plan[_Done]:
     _authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase in (ITEM, INTERRUPTED):
-        yield from _go_on(now_turn, now_turn.sitting.device, taken_over=False)
+        device = digest(token.secret)
+        yield from _go_on(now_turn, device, taken_over=not matches(device, now_turn.sitting.device))
     return _done(now_turn)
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from api.accounts.clients import Client
 from api.problems import Problem
 from api.runtime import Runtime
-from api.sittings import service
+from api.sittings import service, supervision
+from api.sittings.replay import replay
 from api.sittings.view import Entry, View
-from tests.api.sample import CODE, PICTURE, SECRET_WORDS, invited, prepare, right
+from tests.api.sample import CODE, ORGANISATION, PICTURE, SECRET_WORDS, invited, prepare, right
 
 Run = Callable[[Any], Any]
 
@@ -352,6 +354,39 @@ def test_time_comes_back_up_to_the_cap_and_beyond_it_a_person_decides(run: Run) 
         with pytest.raises(Problem) as raised:
             await answered(runtime, entry.token, entry.view)
         assert code_of(raised) == "awaiting_decision"
+
+    run(scenario)
+
+
+def test_who_entered_while_a_person_decided_goes_on_in_that_browser(run: Run) -> None:
+    """Of several browsers that entered meanwhile, the first one that resumes is the one that may act."""
+    proctor = Client("proctor", ORGANISATION, frozenset({"sittings:supervise"}))
+
+    async def scenario(runtime: Runtime) -> None:
+        await prepare(runtime, "TIMED", time=TIMED)
+        code, entry = await entered(runtime, "TIMED")
+        await service.interrupt(runtime, entry.token)
+        runtime.skew = 2000 * SECOND
+        assert (await service.resume(runtime, entry.token)).phase == "awaiting_decision"
+        first, second = [(await service.enter(runtime, code)).token for _ in range(2)]
+        assert (await service.resume(runtime, first)).phase == "awaiting_decision"
+        await supervision.decide(runtime, proctor, entry.view.sitting, None, "the network failed")
+        for token in (first, second, entry.token):
+            assert (await service.current(runtime, token)).phase == "interrupted"
+        view = await service.resume(runtime, first)
+        assert (view.phase, view.handle) == ("item", entry.view.handle)
+        for token in (second, entry.token):
+            for act in (service.current, service.resume, service.interrupt):
+                with pytest.raises(Problem) as raised:
+                    await act(runtime, token)
+                assert code_of(raised) == "taken_over"
+        assert (await answered(runtime, first, view)).answered == 1
+        await service.interrupt(runtime, first)  # at the candidate's own wish: nobody else resumes
+        with pytest.raises(Problem) as raised:
+            await service.resume(runtime, second)
+        assert code_of(raised) == "taken_over"
+        found = await runtime.read(replay, runtime.tests, entry.view.sitting)
+        assert found.holds, found.differences
 
     run(scenario)
 
