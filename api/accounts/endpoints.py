@@ -27,6 +27,7 @@ __all__ = ["client_with", "router"]
 router = APIRouter(prefix="/api/v1")
 
 _MAX_BODY = 8_192
+_LONGEST = {"scope": 500, "client_id": 100, "client_secret": 200}
 _FLOW, _TOKEN = client_schemes(SCOPES)
 _TEXT = r"^[^\x00]*$"
 
@@ -77,15 +78,15 @@ class TokenOut(Out):
                             "grant_type": {"type": "string", "enum": ["client_credentials"]},
                             "scope": {
                                 "type": "string",
-                                "maxLength": 500,
+                                "maxLength": _LONGEST["scope"],
                                 "description": "Parted by spaces; empty: all that the client may have.",
                             },
                             "client_id": {
                                 "type": "string",
-                                "maxLength": 100,
+                                "maxLength": _LONGEST["client_id"],
                                 "description": "Where the header does not say it.",
                             },
-                            "client_secret": {"type": "string", "maxLength": 200},
+                            "client_secret": {"type": "string", "maxLength": _LONGEST["client_secret"]},
                         },
                     }
                 }
@@ -125,7 +126,11 @@ async def _form(request: Request) -> dict[str, str]:
         raise Problem("invalid_request", "Send a form: application/x-www-form-urlencoded.") from error
     if any(len(values) > 1 for values in fields.values()):
         raise Problem("invalid_request", "Send each field once.")
-    return {name: values[0] for name, values in fields.items()}
+    form = {name: values[0] for name, values in fields.items()}
+    for name, most in _LONGEST.items():
+        if len(form.get(name, "")) > most:
+            raise Problem("invalid_request", f"Send a {name} of at most {most} characters.")
+    return form
 
 
 def _basic(header: str) -> tuple[str, str] | None:
