@@ -59,9 +59,12 @@ def create_app(settings: Settings) -> FastAPI:
         At start, when an acknowledged answer would not be durable.
     """
 
+    metrics, gate = Metrics(), Gate(settings.in_flight)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runtime = Runtime.of(settings)
+        runtime.metrics = metrics
         await runtime.database.open()  # no other server uses a file of SQLite's that is migrated
         try:
             await asyncio.to_thread(migrate, settings.database_url)
@@ -88,7 +91,6 @@ def create_app(settings: Settings) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
     )
-    metrics, gate = Metrics(), Gate(settings.in_flight)
     app.state.gate = gate
     app.add_middleware(QuickAnswers)
     app.add_middleware(Edge, gate=gate, metrics=metrics)

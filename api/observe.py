@@ -14,7 +14,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-__all__ = ["Metrics", "configure_logging"]
+__all__ = ["DATABASE_FAILURES", "Metrics", "configure_logging"]
+
+DATABASE_FAILURES = ("away", "unconfirmed", "busy")
+"""Why the database did not do what it was asked: it does not answer; it has writes and does not say that they
+will last, as while a standby is away; too much waits for it."""
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -43,6 +47,14 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
+        self.database = Counter(
+            "acquis_database_failures",
+            "What the database was asked for in vain",
+            ("reason",),
+            registry=self.registry,
+        )
+        for reason in DATABASE_FAILURES:
+            self.database.labels(reason)  # there from the start, at 0
 
 
 class _Lines(logging.Formatter):

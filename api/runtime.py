@@ -14,10 +14,11 @@ from api.accounts.clients import Clients
 from api.catalogue.store import Tests
 from api.database.clock import DatabaseClock, moment
 from api.database.connect import connect
-from api.database.plans import Busy, Conflict, Database, Plan, Refused, Unavailable, Unstorable
+from api.database.plans import Busy, Conflict, Database, Plan, Refused, Unavailable, Unconfirmed, Unstorable
 from api.keys.secret import load_or_make as secret_at
 from api.keys.signing import SigningKey
 from api.keys.signing import load_or_make as signing_key_at
+from api.observe import Metrics
 from api.problems import Problem
 from api.settings import Settings
 from api.sittings.fold import Sitting
@@ -78,6 +79,7 @@ class Runtime:
     clock: DatabaseClock = field(default_factory=DatabaseClock)
     access_key: bytes = b""
     skew: int = 0
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         self.access_key = hmac.digest(self.secret, b"access tokens", hashlib.sha256)
@@ -114,14 +116,14 @@ class Runtime:
         try:
             return await self.database.read(plan, *args, **named)
         except (Unavailable, Busy, Conflict, Unstorable) as error:
-            raise _problem(error) from error
+            raise self._problem(error) from error
 
     async def write(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T:
         """Run a plan that writes; the database's trouble becomes a `Problem`."""
         try:
             return await self.database.write(plan, *args, **named)
         except (Unavailable, Busy, Conflict, Unstorable) as error:
-            raise _problem(error) from error
+            raise self._problem(error) from error
 
     async def attempt(self, plan: Callable[..., Plan[T]], /, *args: object, **named: object) -> T | None:
         """Run a plan that stands on what this worker remembers; None where the database has it otherwise."""
@@ -133,15 +135,17 @@ class Runtime:
         except (Conflict, Problem):
             return None
         except (Unavailable, Busy, Unstorable) as error:
-            raise _problem(error) from error
+            raise self._problem(error) from error
 
-
-def _problem(error: Exception) -> Problem:
-    if isinstance(error, Busy):
-        return Problem("busy", "Try again in a moment; nothing was changed.")
-    if isinstance(error, Conflict):
-        return Problem("busy", "Others keep changing the same thing; try again in a moment.")
-    if isinstance(error, Unstorable):
-        return Problem("malformed", "Send text without NUL characters.")
-    log.warning("the database failed", extra={"fields": {"why": str(error)}})
-    return Problem("unavailable", "Try again in a moment, with the same idempotency key.")
+    def _problem(self, error: Exception) -> Problem:
+        if isinstance(error, Conflict):
+            return Problem("busy", "Others keep changing the same thing; try again in a moment.")
+        if isinstance(error, Unstorable):
+            return Problem("malformed", "Send text without NUL characters.")
+        if isinstance(error, Busy):
+            self.metrics.database.labels("busy").inc()
+            return Problem("busy", "Try again in a moment; nothing was changed.")
+        reason = "unconfirmed" if isinstance(error, Unconfirmed) else "away"
+        self.metrics.database.labels(reason).inc()
+        log.warning("the database failed", extra={"fields": {"reason": reason, "why": str(error)}})
+        return Problem("unavailable", "Try again in a moment, with the same idempotency key.")

@@ -39,6 +39,7 @@ __all__ = [
     "Refused",
     "Rows",
     "Unavailable",
+    "Unconfirmed",
     "Unstorable",
 ]
 
@@ -49,6 +50,10 @@ Rows = list[tuple[Any, ...]]
 
 class Unavailable(Exception):
     """The database did not answer, or not for certain: the caller may try again with the same key."""
+
+
+class Unconfirmed(Unavailable):
+    """The writes were sent, and the database has not said that they will last: a standby may be away."""
 
 
 class Busy(Exception):

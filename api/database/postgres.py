@@ -24,6 +24,7 @@ from api.database.plans import (
     Refused,
     Rows,
     Unavailable,
+    Unconfirmed,
     begin,
     read_only,
     resume,
@@ -109,6 +110,7 @@ class PostgreSQL:
     async def _attempt(
         self, plan: _Start[T], args: tuple[Any, ...], kwargs: dict[str, Any], writing: bool
     ) -> T:
+        failure = Unavailable
         try:
             async with self.pool.connection() as connection:
                 steps = plan(*args, **kwargs)
@@ -118,12 +120,13 @@ class PostgreSQL:
                 if not writing:
                     return read_only(step)
                 if step.writes:
+                    failure = Unconfirmed
                     await self._run(connection, step.writes)
                 return step.value
         except _CONFLICT as error:
             raise Refused(str(error)) from error
         except (psycopg.OperationalError, psycopg.InternalError, NotDurable) as error:
-            raise Unavailable(str(error)) from error
+            raise failure(str(error)) from error
 
     async def _run(self, connection: Connection, calls: Sequence[Call]) -> list[Rows]:
         return await connection.run([call.ordered(self.dialect) for call in calls])
