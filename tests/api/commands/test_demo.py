@@ -116,7 +116,8 @@ def test_the_demonstration_from_start_to_verified_result(demo: Demo, tmp_path: P
         [*RUN, "verify", str(tmp_path / "result.json")], capture_output=True, text=True, env=demo.environment
     )
     assert verified.returncode == 0, verified.stderr
-    assert "Authentic, revocation not checked.\nDémonstration, sans valeur." in verified.stdout
+    assert verified.stdout.startswith("Authentic, revocation not checked.\n")
+    assert "\nDémonstration, sans valeur.\n" in verified.stdout
     changed = (tmp_path / "result.json").read_text().replace('"points"', '"pints"', 1)
     (tmp_path / "changed.json").write_text(changed)
     assert main(["verify", str(tmp_path / "changed.json"), "--jwks", str(known(demo, tmp_path))]) == 3

@@ -92,6 +92,9 @@ def published(sqlite_template: Path, tmp_path: Path) -> Path:
     return path
 
 
+FIRST = ("untimed", "timed", "timed, given time")
+"""How a sitting begins."""
+
 LAST = (
     "contested",
     "neutralised",
@@ -186,13 +189,17 @@ def machine(published: Path) -> type[RuleBasedStateMachine]:
                 self.position, self.handle = view.position, view.handle
             self.view = view
 
-        @initialize(timed=st.booleans(), last=st.sampled_from(LAST))
-        def start(self, timed: bool, last: str) -> None:
+        @initialize(first=st.sampled_from(FIRST), last=st.sampled_from(LAST))
+        def start(self, first: str, last: str) -> None:
             self.last = last
-            self.code = self.do(invited(self.runtime, "TIMED" if timed else CODE)).code
+            self.code = self.do(invited(self.runtime, CODE if first == "untimed" else "TIMED")).code
             entry = self.do(service.enter(self.runtime, self.code))
             self.token, self.view = entry.token, entry.view
             self.position, self.handle = entry.view.position, entry.view.handle
+            if first == "timed, given time":
+                self.cut_off_for_long()
+                self.supervisor_decides(None)
+                self.go_on()
 
         def answered(self, choice: list[str], key: str) -> Any:
             return service.answer(
