@@ -97,14 +97,16 @@ def _standing(told: str, verified: Verified, keys: Mapping[str, Any]) -> dict[st
 
 def _refusal(told: Mapping[str, Any]) -> str:
     """Return why an authentic result does not hold; empty where it does."""
+    from api.results.credential import expired
+
     until = told["result"]["valid_until"]
     match told.get("status"):
         case "superseded":
             return f"it is authentic and superseded by a newer version (status of {told['status_at']})"
         case "revoked":
             return f"it is authentic and revoked (status of {told['status_at']})"
-    expired = datetime.now(UTC).date().isoformat() > until
-    return f"it is authentic and was valid until {until}" if expired else ""
+    past = expired(told["result"], datetime.now(UTC).isoformat())
+    return f"it is authentic and was valid until {until}" if past else ""
 
 
 def _text(path: Path, most: int = _MAX_FILE) -> str:

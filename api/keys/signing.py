@@ -151,16 +151,18 @@ def verify(jws: str, keys: Mapping[str, Ed25519PublicKey], kind: str) -> bytes:
         raise BadSignature("it is not a compact JWS")
     try:
         header = json.loads(_decode(parts[0]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadSignature("its header is not JSON") from error
     if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"}:
         raise BadSignature("its header has not exactly alg, kid and typ")
+    if not isinstance(header["kid"], str):
+        raise BadSignature("its kid is not a text")
     if header["alg"] not in _ALGORITHMS or header["typ"] != kind:
         raise BadSignature(f"it is not an EdDSA signature over a {kind}")
     payload, signature = _decode(parts[1]), _decode(parts[2])
-    key = keys.get(str(header["kid"]))
+    key = keys.get(header["kid"])
     if key is None:
-        raise UnknownKey(str(header["kid"]))
+        raise UnknownKey(header["kid"])
     try:
         key.verify(signature, f"{parts[0]}.{parts[1]}".encode())
     except InvalidSignature as error:

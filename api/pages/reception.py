@@ -83,6 +83,7 @@ LINKS = {
     "forbidden": "/question",
     "not_finished": "/question",
     "unreadable": "/question",
+    "attestation": "/verify",
     "internal": "/question",
 }
 THEN = {"/": "/bienvenue", "/essai": "/bienvenue", "/quitter": "/"}
@@ -100,6 +101,8 @@ def problem_page(request: Request, problem: Problem) -> Response:
     if problem.code == "unauthenticated":
         return to("/?avis=inconnu")
     text = TEXTS.get(problem.code, "internal")
+    if text == "unreadable" and request.url.path == "/verify":
+        text = "attestation"
     sent: Sent = getattr(request.state, "sent", {})
     path = request.url.path
     keep = text in ("unavailable", "internal") and bool(sent)

@@ -18,7 +18,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.pages import entry
+from api.pages import entry, verifying
 from api.pages.controls import Fault, Sent, read
 from api.pages.item_markup import draw
 from api.pages.language import LANGUAGES, messages, minutes
@@ -36,6 +36,7 @@ OWN_FIELDS = ("jeton", "question", "geste", "langue")
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(entry.router)
+router.include_router(verifying.router)
 
 
 @router.get("/question")

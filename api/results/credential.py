@@ -19,7 +19,7 @@ from api.results.claims import SCHEMA as CLAIMS
 from api.results.issue import CREDENTIAL, encoded
 from cat_engine.errors import InputError
 
-__all__ = ["SCHEMA", "Verified", "check", "issuer_of", "pack", "parse"]
+__all__ = ["SCHEMA", "Verified", "check", "expired", "issuer_of", "pack", "parse"]
 
 SCHEMA = "acquis/signed-result/1"
 _FIELDS = {"schema", "result", "jws"}
@@ -69,7 +69,13 @@ def parse(text: str) -> dict[str, Any]:
 
 def issuer_of(content: Mapping[str, Any]) -> str:
     """Return the issuer that the file claims, not verified yet."""
-    return str(content["result"].get("issuer", ""))
+    issuer = content["result"].get("issuer")
+    return issuer if isinstance(issuer, str) else ""
+
+
+def expired(claims: Mapping[str, Any], at: str) -> bool:
+    """Return whether claims no longer hold at a moment (ISO 8601 in UTC); the last day is one of theirs."""
+    return at[:10] > str(claims["valid_until"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,11 @@ def check(content: Mapping[str, Any], keys: Mapping[str, Ed25519PublicKey]) -> V
     claims = json.loads(payload, object_pairs_hook=_no_duplicates)
     if not isinstance(claims, dict) or claims.get("schema") != CLAIMS:
         raise BadSignature(f"what was signed is not a result ({CLAIMS})")
-    if encoded(claims) != encoded(content["result"]):
+    try:
+        same = encoded(claims) == encoded(content["result"])
+    except RecursionError:  # nested as deep as can just be read
+        same = False
+    if not same:
         raise BadSignature("the result in plain sight is not the one that was signed")
     header = json.loads(_header(content["jws"]))
     return Verified(claims, header["kid"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from api.database import tables
 from api.database.clock import NOW
@@ -24,7 +24,7 @@ from api.moments import iso
 from api.results.issue import encoded
 from cat_engine.errors import InputError
 
-__all__ = ["SCHEMA", "SIGNED", "StatusList", "check", "listed"]
+__all__ = ["SCHEMA", "SIGNED", "Standing", "StatusList", "check", "listed", "standing"]
 
 SCHEMA = "acquis/status-list/1"
 SIGNED = "acquis/signed-status-list/1"
@@ -38,6 +38,21 @@ _WITHDRAWN = Query(
     .where(text("status <> 'valid'"))  # as the index has it
     .order_by(tables.result.c.id)
 )
+_ONE = Query(select(tables.result.c.status).where(tables.result.c.id == bindparam("id")))
+
+
+def standing(id: str) -> Plan[tuple[Standing, int]]:
+    """Plan: how one result of this deployment stands, as the list would say it, and the time."""
+    rows, time = yield [_ONE(id=id), NOW()]
+    return Commit((_standing(rows[0][0]) if rows else "valid", time[0][0]))
+
+
+def _standing(status: str) -> Standing:
+    """Return what the public is told of a result's stored status: not that its person had it erased."""
+    match status:
+        case "valid" | "superseded":
+            return status
+    return "revoked"
 
 
 def listed(issuer: str, key: SigningKey) -> Plan[str]:
@@ -47,8 +62,8 @@ def listed(issuer: str, key: SigningKey) -> Plan[str]:
         "schema": SCHEMA,
         "issuer": issuer,
         "issued_at": iso(time[0][0]),
-        "superseded": [id for id, status in rows if status == "superseded"],
-        "revoked": [id for id, status in rows if status != "superseded"],
+        "superseded": [id for id, status in rows if _standing(status) == "superseded"],
+        "revoked": [id for id, status in rows if _standing(status) == "revoked"],
     }
     return Commit(json.dumps({"schema": SIGNED, "jws": key.sign(encoded(content).encode(), KIND)}))
 

@@ -1,4 +1,4 @@
-"""Public verification: the status list, and what to do with it."""
+"""Public verification: how it is done, and the status list. A browser gets a page that does it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.openapi import problems
+from api.pages.reception import wants_page
+from api.pages.site import Visit
+from api.pages.verifying import verify_page
 from api.results.status import listed
 from api.runtime import Runtime
 
@@ -16,7 +19,8 @@ router = APIRouter(tags=["Results"])
 _HOW = """\
 VÉRIFIER UNE ATTESTATION (English below)
 
-L'attestation est un fichier JSON signé (Ed25519). Avec le programme libre Acquis :
+L'attestation est un fichier JSON signé (Ed25519). Dans un navigateur : {base}/verify
+Avec le programme libre Acquis :
 
     acquis verify attestation.json --status
 
@@ -26,7 +30,8 @@ Liste signée des résultats remplacés ou retirés : {base}/verify/status.json
 
 VERIFYING A RESULT
 
-The result is a signed JSON file (Ed25519). With the open program Acquis:
+The result is a signed JSON file (Ed25519). In a browser: {base}/verify
+With the open program Acquis:
 
     acquis verify result.json --status
 
@@ -43,9 +48,11 @@ Signed list of the results that were replaced or withdrawn: {base}/verify/status
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def how_to_verify(request: Request) -> Response:
-    """In French and English."""
+    """In French and English; a browser gets a page where a file can be verified."""
+    if wants_page(request):
+        return verify_page(Visit.of(request))
     runtime: Runtime = request.app.state.runtime
-    return PlainTextResponse(_HOW.format(base=runtime.settings.base_url))
+    return PlainTextResponse(_HOW.format(base=runtime.settings.base_url), headers={"Vary": "Accept"})
 
 
 @router.get(

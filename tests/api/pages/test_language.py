@@ -23,6 +23,7 @@ def test_every_message_is_used() -> None:
     sources = [*FOLDER.glob("*.py"), *(FOLDER / "templates").glob("*.html")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     composed = ("month.", "ended.", "skip.", "result.sure.", "pause.", "awaiting.", "problem.", "connection.")
+    composed += ("verify.is.", "verify.means.")
     for key in messages("fr").texts:
         name = key.rsplit(".", 1)[0] if key.endswith((".one", ".many")) else key.removesuffix("_named")
         assert name in text or key.startswith(composed), f"no page says '{key}'"

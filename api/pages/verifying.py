@@ -1,0 +1,151 @@
+"""The public page where anyone verifies a signed result, by the same code as ``acquis verify --status``.
+
+The file is read in memory, judged and forgotten. Of a file whose signature does not hold nothing is shown but
+the address that it says it comes from: whatever else stands in it, somebody may have written to be read here.
+The form changes nothing, so that it may be sent from anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.keys.signing import BadSignature, UnknownKey, public_keys
+from api.keys.store import key_set
+from api.moments import from_iso, iso
+from api.pages.controls import Fault
+from api.pages.reception import PageRoute
+from api.pages.result import result_context
+from api.pages.site import Visit, page
+from api.problems import Problem
+from api.results.credential import check, expired, issuer_of, parse
+from api.results.status import standing
+from api.sittings.view import ResultView
+from cat_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from api.runtime import Runtime
+
+__all__ = ["Judgement", "judged", "router", "verify_page"]
+
+LARGEST = 128 * 1024
+"""Bytes of a file; a signed result has some thousands."""
+FIELD = "attestation"
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~-]{1,60}){0,3}")
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What can be said of a file.
+
+    Attributes
+    ----------
+    state
+        ``altered`` and ``elsewhere`` when this service has not signed it as it is; else how it stands.
+    claims
+        What it says, where this service has signed it.
+    issuer
+        The address that a file from elsewhere says it comes from, not verified.
+    at
+        When it was judged, in microseconds since 1970 (UTC).
+    """
+
+    state: Literal["valid", "superseded", "revoked", "expired", "altered", "elsewhere"]
+    claims: Mapping[str, Any] | None = None
+    issuer: str = ""
+    at: int = 0
+
+
+async def judged(runtime: Runtime, text: str) -> Judgement:
+    """Return what can be said of the file that holds `text`.
+
+    Raises
+    ------
+    InputError
+        When it is no signed result at all.
+    """
+    keys = public_keys(await runtime.read(key_set))
+    try:
+        content = parse(text)
+        claims = check(content, keys).claims
+    except UnknownKey:
+        issuer = issuer_of(content)
+        if issuer != runtime.settings.base_url and _ADDRESS.fullmatch(issuer):
+            return Judgement("elsewhere", issuer=issuer)
+        return Judgement("altered")
+    except BadSignature:
+        return Judgement("altered")
+    stands, now = await runtime.read(standing, claims["id"])
+    if stands == "valid" and expired(claims, iso(now)):
+        return Judgement("expired", claims, at=now)
+    return Judgement(stands, claims, at=now)
+
+
+@router.post("/verify")
+async def verify(request: Request) -> Response:
+    """Say what can be said of a sent file."""
+    visit = Visit.of(request)
+    text = await sent_text(request)
+    if text == "":
+        return verify_page(visit, "fault.file_none")
+    try:
+        if text is None:
+            raise InputError("expected a text, got something else")
+        found = await judged(visit.runtime, text)
+    except InputError:
+        return verify_page(visit, "fault.file_unknown")
+    return verify_page(visit, found=found)
+
+
+async def sent_text(request: Request) -> str | None:
+    """Return the text of the file that a form holds: empty when none was chosen, None when it is no text.
+
+    Raises
+    ------
+    Problem
+        ``malformed``, ``too_large``.
+    """
+    try:
+        async with request.form(max_files=1, max_fields=8) as form:
+            sent = form.get(FIELD, "")
+            content = sent.encode() if isinstance(sent, str) else await sent.read()
+    except (HTTPException, ValueError) as error:  # no form, or texts in an encoding that breaks
+        raise Problem("malformed", "Send the form of this page.") from error
+    if len(content) > LARGEST:
+        raise Problem("too_large", f"A signed result has at most {LARGEST} bytes.")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def verify_page(visit: Visit, fault: str = "", found: Judgement | None = None) -> Response:
+    """Return the page: the form alone, with what has to be mended, or below what was found."""
+    shown: dict[str, Any] = {}
+    if found is not None and found.claims is not None:
+        claims = found.claims
+        result = ResultView(claims["id"], claims["version"], found.state, claims, "")
+        shown = result_context(result, visit.t)
+        shown["issued"] = visit.t.day(from_iso(claims["issued_at"]))
+    response = page(
+        visit,
+        "verify.html",
+        422 if fault else 200,
+        faults=[Fault(FIELD, FIELD, fault)] if fault else [],
+        found=found,
+        shown=shown,
+        base=visit.runtime.settings.base_url,
+        here="/verify",
+        **({"demonstration": shown["demonstration"]} if shown else {}),
+    )
+    response.headers["Vary"] = "Accept"
+    return response
