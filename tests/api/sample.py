@@ -136,11 +136,12 @@ async def invited(
     identifier: str | None = "M-1",
     extra: int = 0,
     need: str | None = None,
+    organisation: str = ORGANISATION,
 ) -> Invited:
     """Invite someone to a test."""
     person = Person(new_id(), identifier, "matricule", "Durand", "Léa")
     return await runtime.write(
-        invite, ORGANISATION, person, test, new_code(), extra_time_percent=extra, need=need
+        invite, organisation, person, test, new_code(), extra_time_percent=extra, need=need
     )
 
 

@@ -15,19 +15,21 @@ from tests.api.browser import Browser
 from tests.api.desk import bearer
 from tests.api.stranger.broken import PROMISES
 from tests.api.stranger.links import Step, Walk
-from tests.api.stranger.place import ROLES, Place, broken
-from tests.api.stranger.tool import Run, as_role, run
+from tests.api.stranger.place import PEERS, ROLES, Place, broken
+from tests.api.stranger.tool import REACHES, Run, as_peers, as_role, run
 
 EXAMPLES = 2
 LESS = {
+    "candidate": ("--include-tag", "Sittings"),
+    "graduate": ("--include-tag", "Sittings"),
+    "secret": ("--include-tag", "Access", "--phases", "examples,coverage,fuzzing"),  # no reply leads on
     "results-read": ("--include-tag", "Results"),
     "invitations-write": ("--include-tag", "Tests", "--include-tag", "Invitations"),
     "webhooks-write": ("--include-tag", "Webhooks"),
     "sittings-supervise": ("--include-tag", "Supervision"),
     "sections-run": ("--include-tag", "1EdTech CAT 1.0"),
-    "everything": ("--phases", "stateful"),
 }
-"""What the short form leaves to the long one: a client with one scope asks for what that scope is for."""
+"""What the short form leaves to the long one: who may do one thing alone tries that."""
 
 
 @pytest.fixture
@@ -48,22 +50,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[
 def test_every_check_holds(runs: dict[str, Future[Run]], role: str) -> None:
     done = runs[role].result()
     assert done.status == 0, done.text
+    assert REACHES[role] <= done.done, f"{role} never did {REACHES[role] - done.done}"
     assert role in LESS or len(done.reached) >= 33
 
 
 def test_a_broken_promise_is_found(tmp_path: Path) -> None:
     promises = ("status", "body", "door")
-    with Place.open(tmp_path, broken(*promises)) as place:
+    with Place.open(tmp_path, broken(*promises), PEERS) as place:
         words = [
             word
             for path in ("/api/v1/tests", "/.well-known/jwks.json", "/api/v1/results.csv")
             for word in ("--include-path", path)
         ]
-        header = f"Authorization: Bearer {place.token('everything')}"
+        header = f"Authorization: {place.shown('everything')}"
         done = run(place, "broken", EXAMPLES, "-H", header, "--phases", "examples,coverage", *words)
     assert done.status == 1
     for promise in promises:
         assert PROMISES[promise][1] in done.text, done.text
+
+
+def test_what_is_shown_to_another_organisation_is_found(tmp_path: Path) -> None:
+    with Place.open(tmp_path, broken("walls"), PEERS) as place:
+        done = as_peers(place, 5, "--phases", "stateful", "--include-path-regex", "results")
+    assert done.status == 1
+    assert PROMISES["walls"][1] in done.text, done.text
 
 
 def test_every_link_leads_on(client: Browser) -> None:

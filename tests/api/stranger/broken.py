@@ -10,14 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from sqlalchemy import bindparam, select
 
 from api.accounts import endpoints as accounts
 from api.accounts.clients import SCOPES, Client
 from api.app import create_app
 from api.cat10 import service
 from api.catalogue import endpoints as catalogue
+from api.database import tables
+from api.database.plans import Query
 from api.problems import Problem
 from api.results import endpoints as results
+from api.results import feed
 from api.settings import Settings
 
 __all__ = ["PROMISES"]
@@ -57,16 +61,9 @@ def door() -> None:
 
 
 def walls() -> None:
-    """Show a section to every organisation."""
-    sound = service._section
-
-    def shown(client: Client, id: str) -> Any:
-        try:
-            return (yield from sound(client, id))
-        except service.ImsProblem:
-            return (yield from sound(Client(client.id, "EVERYTHING", client.scopes), id))
-
-    service._section = shown
+    """Show a result to every organisation that asks for it by its identifier."""
+    anywhere = Query(select(*feed._COLUMNS, tables.result.c.jws).where(tables.result.c.id == bindparam("id")))
+    feed._ONE = lambda organisation_id, id: anywhere(id=id)
 
 
 PROMISES: dict[str, tuple[Callable[[], None], str]] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -12,25 +12,29 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from api.accounts.clients import SCOPES, register
-from api.catalogue.demonstration import CODE
-from api.database.migrate import migrate
-from api.runtime import Runtime
+from api.app import create_app
 from api.settings import Settings
-from tests.api.sample import invited, prepare
+from tests.api.browser import browser
+from tests.api.desk import call, runtime_of
+from tests.api.sample import prepare
+from tests.api.stranger.office import TIMED, Office, furnish
 
-__all__ = ["ROLES", "Place", "acquis", "broken"]
+__all__ = ["PEERS", "ROLES", "Place", "acquis", "broken"]
 
+_ALL = " ".join(SCOPES)
+PEERS = {"everything": _ALL, "elsewhere": _ALL}
+"""Two organisations of which neither may see what the other has made."""
 ROLES = {
     "nobody": "",
     "candidate": "",
+    "graduate": "",
+    "secret": "",
     **{scope.replace(":", "-"): scope for scope in SCOPES},
-    "everything": " ".join(SCOPES),
-    "elsewhere": " ".join(SCOPES),
+    "everything": _ALL,
 }
 """The scopes of every role's client. Each has an organisation of its own, so that they can share a server."""
 
@@ -54,20 +58,20 @@ def broken(*promises: str) -> Command:
 class Place:
     """A server on a port of its own; ``with Place.open(folder) as place``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, roles: Mapping[str, str]) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.settings = Settings(f"sqlite:///{folder}/acquis.db", self.url, folder / "keys", upkeep=0)
-        self.code = asyncio.run(self._prepared())
+        self.offices = self._furnished(roles)
 
     @staticmethod
     @contextlib.contextmanager
-    def open(folder: Path, command: Command = acquis) -> Iterator[Place]:
-        """Prepare a database in `folder` and serve it until the end."""
-        place = Place(folder)
+    def open(folder: Path, command: Command = acquis, roles: Mapping[str, str] = ROLES) -> Iterator[Place]:
+        """Prepare a database in `folder`, with an organisation for each of `roles`; serve it."""
+        place = Place(folder, roles)
         with (folder / "server.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command(place.port)],
@@ -83,18 +87,14 @@ class Place:
             process.kill()
             process.wait(20)
 
-    async def _prepared(self) -> str:
-        await asyncio.to_thread(migrate, self.settings.database_url)
-        runtime = Runtime.of(self.settings)
-        await runtime.database.open()
-        try:
-            for role, scopes in ROLES.items():
-                await runtime.write(register, role.upper(), role, role, role, _SECRET, scopes)
-            await prepare(runtime, CODE)
-            await runtime.write(register, "HOSPITAL", "", "hospital", "hospital", _SECRET, "")
-            return (await invited(runtime, CODE)).code
-        finally:
-            await runtime.database.close()
+    def _furnished(self, roles: Mapping[str, str]) -> dict[str, Office]:
+        with browser(create_app(self.settings), self.url) as client:
+            runtime = runtime_of(client)
+            call(client, prepare, runtime)
+            call(client, functools.partial(prepare, runtime, "TIMED", time=TIMED))
+            for role, scopes in roles.items():
+                call(client, runtime.write, register, role.upper(), role, role, role, _SECRET, scopes)
+            return {role: furnish(client, role.upper()) for role in roles}
 
     def wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the server answers."""
@@ -109,21 +109,30 @@ class Place:
                     raise AssertionError(f"the server did not start:\n{log}") from None
             time.sleep(0.05)
 
-    def token(self, role: str) -> str:
-        """Return what a role shows; nobody shows nothing."""
-        if role == "nobody":
-            return ""
-        if role == "candidate":
-            body = json.dumps({"code": self.code}).encode()
-            return str(self._post("/api/v1/sittings", body, "application/json")["token"])
-        basic = base64.b64encode(f"{role}:{_SECRET}".encode()).decode()
-        form = "application/x-www-form-urlencoded"
-        reply = self._post("/api/v1/oauth/token", b"grant_type=client_credentials", form, f"Basic {basic}")
-        return str(reply["access_token"])
+    def operations(self) -> dict[str, str]:
+        """Return the identifiers of the document's operations, by method and path."""
+        with urllib.request.urlopen(f"{self.url}/openapi.json", timeout=60) as reply:
+            paths = json.load(reply)["paths"]
+        return {
+            f"{method.upper()} {path}": told["operationId"]
+            for path, methods in paths.items()
+            for method, told in methods.items()
+        }
 
-    def _post(self, path: str, body: bytes, media_type: str, authorization: str = "") -> Any:
-        request = urllib.request.Request(self.url + path, body, {"Content-Type": media_type})
-        if authorization:
-            request.add_header("Authorization", authorization)
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return json.load(reply)
+    def shown(self, role: str) -> str:
+        """Return what a role shows of itself: an ``Authorization``; nobody shows nothing."""
+        match role:
+            case "nobody":
+                return ""
+            case "candidate" | "graduate":
+                return getattr(self.offices[role], role)
+            case "secret":
+                return self._basic(role)
+        address, form = f"{self.url}/api/v1/oauth/token", b"grant_type=client_credentials"
+        request = urllib.request.Request(address, form, {"Authorization": self._basic(role)})
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return f"Bearer {json.load(reply)['access_token']}"
+
+    @staticmethod
+    def _basic(role: str) -> str:
+        return f"Basic {base64.b64encode(f'{role}:{_SECRET}'.encode()).decode()}"

@@ -8,12 +8,47 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.api.stranger.place import Place
+from tests.api.stranger.place import PEERS, Place
 
-__all__ = ["Run", "as_peers", "as_role", "run"]
+__all__ = ["REACHES", "Run", "as_peers", "as_role", "run"]
+
+_OPEN = {
+    "health",
+    "ready",
+    "read_metrics",
+    "read_keys",
+    "read_status_list",
+    "how_to_verify",
+    "read_invitation",
+    "enter",
+}
+_SCOPED = {
+    "results-read": {"read_results", "read_table", "read_result", "read_credential"},
+    "invitations-write": {"read_tests", "invite_someone"},
+    "webhooks-write": {"read_webhooks", "register_webhook", "remove_webhook"},
+    "sittings-supervise": {"open_sittings", "read_supervised", "set_aside", "decide", "end_sitting"},
+    "sections-run": {
+        "createSection",
+        "getSection",
+        "endSection",
+        "createSession",
+        "submitResults",
+        "endSession",
+    },
+}
+REACHES = {
+    "nobody": _OPEN,
+    "candidate": {"read_invitation", "enter", "read_sitting", "answer", "interrupt", "resume"},
+    "graduate": {"read_sitting", "read_own_credential"},
+    "secret": {"fetch_token"},
+    **_SCOPED,
+    "everything": _OPEN.union(*_SCOPED.values()),
+}
+"""What each role has to get done in a run: who is refused everywhere has tried nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +58,8 @@ class Run:
     Attributes
     ----------
     reached
-        The statuses that each operation answered with to requests that fit its description.
+        The statuses that each operation answered with to requests that fit its description, by its
+        ``operationId``.
     """
 
     status: int
@@ -71,15 +107,21 @@ def run(place: Place, name: str, examples: int, *words: str, config: str = "") -
         command += ["--config-file", str(folder / "schemathesis.toml")]
     command += ["run", f"{place.url}/openapi.json", "--checks", "all", "--max-examples", str(examples)]
     command += ["--generation-deterministic", "--no-color"]
-    command += ["--suppress-health-check", "too_slow"]  # the tool's own: it minds a busy machine
+    command += [
+        "--suppress-health-check",
+        "too_slow",
+        "--request-timeout",
+        "60",
+    ]  # a busy machine is no fault
     command += ["--report", "ndjson", "--report-ndjson-path", str(report), *words]
     started = time.monotonic()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=3600, check=False)
     text = done.stdout + done.stderr
-    return Run(done.returncode, text, time.monotonic() - started, _reached(report))
+    seconds = time.monotonic() - started
+    return Run(done.returncode, text, seconds, _reached(report, place.operations()))
 
 
-def _reached(report: Path) -> dict[str, set[int]]:
+def _reached(report: Path, operations: Mapping[str, str]) -> dict[str, set[int]]:
     found: dict[str, set[int]] = defaultdict(set)
     for line in report.read_text().splitlines() if report.exists() else ():
         scenario = json.loads(line).get("ScenarioFinished")
@@ -88,24 +130,23 @@ def _reached(report: Path) -> dict[str, set[int]]:
             case, response = recorder["cases"][id]["value"], exchange.get("response")
             mode = (case.get("meta") or {}).get("generation", {}).get("mode")
             if response and mode == "positive":
-                found[f"{case['method']} {case['path']}"].add(response["status_code"])
+                found[operations[f"{case['method']} {case['path']}"]].add(response["status_code"])
     return dict(found)
 
 
 def as_role(place: Place, role: str, examples: int, *words: str) -> Run:
-    """Run as somebody with a role: the address, the token, nothing else."""
-    token = place.token(role)
-    shown = ["-H", f"Authorization: Bearer {token}"] if token else []
-    return run(place, role, examples, *shown, *words)
+    """Run as somebody with a role: the address, what it shows of itself, and identifiers that it knows."""
+    authorization = place.shown(role)
+    shown = ["-H", f"Authorization: {authorization}"] if authorization else []
+    return run(place, role, examples, *shown, *words, config=place.offices[role].config())
 
 
 def as_peers(place: Place, examples: int, *words: str) -> Run:
-    """Run as two organisations of which neither may see what the other has made."""
-    peers = ("everything", "elsewhere")
-    header = {role: [{"name": "Authorization", "value": f"Bearer {place.token(role)}"}] for role in peers}
-    accounts = place.folder / f"peers-{time.monotonic_ns()}.json"
+    """Run as `PEERS`: what one's replies lead it to is asked for again as the other."""
+    header = {role: [{"name": "Authorization", "value": place.shown(role)}] for role in PEERS}
+    accounts = place.folder / "peers.json"
     accounts.write_text(
-        json.dumps({"auth": [{"name": role, "fixedHeaders": header[role]} for role in peers]})
+        json.dumps({"auth": [{"name": role, "fixedHeaders": header[role]} for role in PEERS]})
     )
-    config = f'[auth.wfc]\npath = "{accounts}"\npeers = {json.dumps(peers)}\n'
+    config = f'[auth.wfc]\npath = "{accounts}"\npeers = {json.dumps(list(PEERS))}\n'
     return run(place, "peers", examples, *words, config=config)
