@@ -1,8 +1,11 @@
 """Run a command of ours again and again, killed (SIGKILL) a few statements later each time.
 
+Of SQLite's statements each counts, and each page of a copy; of PostgreSQL's each that is sent, and each
+time that the server is heard: what was sent before may be half of a transaction, or all of it.
+
 Run as ``python -m tests.api.database.killed FOLDER EVERY COMMAND ...``; ``{}`` in the command stands for
-the number of the try. It forks, because starting Python anew would take longer than what is tested. The last
-line that it prints is the number of the try that came through.
+the number of the try. It forks, because starting Python anew and importing all that is used would take longer
+than what is tested. The last line that it prints is the number of the try that came through.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from api.catalogue import live, publication, store  # noqa: F401 - imported once, for all tries
 from api.command import main
+from api.database import wire
 from api.database.migrate import migrate
 from api.database.sqlite import driver
 
@@ -44,9 +49,10 @@ def _run(command: list[str]) -> int:
 
 
 def _mortal(statements: int) -> None:
-    """Die at the so many-th statement, or page copied, of SQLite's."""
+    """Die at the so many-th statement, page copied, or word of the server's."""
     module: Any = driver()
     connect = module.connect
+    sent, heard = wire._sent, wire.Connection._readable
     left = statements
 
     def count(*_: Any) -> None:
@@ -64,7 +70,17 @@ def _mortal(statements: int) -> None:
         connection.set_trace_callback(count)
         return connection
 
+    def send(values: Any) -> Any:
+        count()
+        return sent(values)
+
+    def hear(connection: wire.Connection) -> None:
+        count()
+        heard(connection)
+
     module.connect = mortal
+    wire._sent = send
+    wire.Connection._readable = hear  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
