@@ -199,7 +199,7 @@ def test_what_is_no_statement_is_told_beside_the_field(site: Site, content: byte
     assert "<title>À corriger" in reply.text
     assert 'href="#attestation"' in reply.text
     assert 'aria-describedby="attestation.hint attestation.fault"' in reply.text
-    assert "Choisissez celui dont le nom ressemble" in reply.text
+    assert "Choisissez celui dont le nom commence" in reply.text
 
 
 @pytest.mark.parametrize(
