@@ -159,19 +159,20 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
         test = yield from with_test(tests, events[0].data["test"])
     except Problem as error:
         raise InputError(f"the test of sitting {session} is not in this database") from error
-    ended = yield from _folded(tests, test, events, found)
-    if ended is not None:
+    folded = yield from _folded(tests, test, events, found)
+    if folded is not None:
+        last, ended = folded
         keys = (yield from key_set()).value
         section = "section" in events[0].data  # of another test player, which makes its own result
         _check_results(test, ended, results, keys, section, found)
-        _check_rows(events, about[0], results, found)
+        _check_rows(last, about[0], results, found)
     return Commit(found)
 
 
 def _folded(
     tests: Tests, test: LiveTest, events: Sequence[Event], found: Replay
-) -> Generator[Sequence[Call], list[Rows], list[Sitting] | None]:
-    """Return the sitting as each version of its result has it; None where the log cannot be folded."""
+) -> Generator[Sequence[Call], list[Rows], tuple[Sitting, list[Sitting]] | None]:
+    """Return the sitting, and as each version of its result has it; None where the log cannot be folded."""
     sitting: Sitting | None = None
     counts: Snapshot | None = None
     ended: list[Sitting] = []
@@ -195,7 +196,7 @@ def _folded(
         found.events, found.head = event.seq, event.hash.hex()
     assert sitting is not None
     found.items, found.finished = sitting.position, sitting.phase == FINISHED
-    return ended
+    return sitting, ended
 
 
 def _compare(
@@ -288,13 +289,10 @@ def _compare_outcome(test: LiveTest, sitting: Sitting, reason: str, event: Event
             )
 
 
-def _check_rows(
-    events: Sequence[Event], about: tuple[Any, ...], results: Sequence[Any], found: Replay
-) -> None:
+def _check_rows(sitting: Sitting, about: tuple[Any, ...], results: Sequence[Any], found: Replay) -> None:
     """Compare what stands beside the log, for lists, with the log and the results with one another."""
     status, test, organisation, person = about
-    over = found.finished or found.erased
-    if test != events[0].data["test"] or over != (status == FINISHED):
+    if (test, status) != (sitting.test, sitting.phase):
         found.differences.append("the row of the sitting does not say what its log says")
     if any(row[5:] != (organisation, person) for row in results):
         found.differences.append("a result is kept for another person or organisation than its sitting")

@@ -99,6 +99,26 @@ def test_an_unfinished_and_a_timed_out_sitting_are_replayed(
         assert status == 0, said
 
 
+def test_a_pause_cut_off_the_end_of_a_log_is_told(run: Run, replay: Any) -> None:
+    """The row of a sitting follows its log in the same transaction: in what phase it is."""
+
+    async def scenario(runtime: Runtime) -> str:
+        entry = await service.enter(runtime, (await invited(runtime)).code)
+        await service.interrupt(runtime, entry.token)
+        return entry.view.sitting
+
+    session = run(scenario)
+    assert replay(session)[0] == 0
+
+    async def tamper(runtime: Runtime) -> None:
+        await runtime.write(altered("DELETE FROM event WHERE kind = 'interrupted'"))
+
+    _again(run, tamper)
+    status, said = replay(session)
+    assert status == 3
+    assert "the row of the sitting does not say what its log says" in said
+
+
 def test_all_finished_sittings_are_replayed(sitting: Any, settings: Settings, capsys: Any) -> None:
     assert main(["replay", "--all", "--json", "--database-url", settings.database_url]) == 0
     (found,) = json.loads(capsys.readouterr().out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from api.app import create_app
+from api.database.connect import connect
 from api.database.migrate import MIGRATIONS, engine_for, migrate
 from api.database.tables import REVISION, metadata
+from api.settings import Settings
 from cat_engine.errors import InputError
 
 
@@ -23,6 +27,28 @@ def test_migrated_database_and_tables_are_the_same(database_url: str) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()
     assert differences == []
+
+
+def test_a_second_server_leaves_the_tables_of_a_file_in_use_alone(tmp_path: Path) -> None:
+    """Started by any ASGI server: the one that uses the file may be an older program."""
+    file = tmp_path / "acquis.db"
+    settings = Settings(f"sqlite:///{file}", keys=tmp_path / "keys", upkeep=0)
+
+    async def scenario() -> None:
+        app = create_app(settings)
+        first = connect(settings.database_url)
+        await first.open()
+        try:
+            with pytest.raises(InputError, match="another server"):
+                await app.router.lifespan_context(app).__aenter__()
+        finally:
+            await first.close()
+
+    asyncio.run(scenario())
+    engine = engine_for(settings.database_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one() == 0
+    engine.dispose()
 
 
 def test_the_partial_unique_keys_exist(database_url: str) -> None:
