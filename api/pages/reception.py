@@ -88,7 +88,13 @@ LINKS = {
 }
 THEN = {"/": "/bienvenue", "/essai": "/bienvenue", "/quitter": "/"}
 """Where a form that is taken leads, by its address; all others to the question."""
-PAGES = {"/essai": "/", "/quitter": "/", "/pause": "/question", "/reprendre": "/question"}
+PAGES = {
+    "/essai": "/",
+    "/quitter": "/",
+    "/pause": "/question",
+    "/reprendre": "/question",
+    "/verify/file": "/verify",
+}
 """Where a form stands whose address shows no page."""
 
 
@@ -101,7 +107,7 @@ def problem_page(request: Request, problem: Problem) -> Response:
     if problem.code == "unauthenticated":
         return to("/?avis=inconnu")
     text = TEXTS.get(problem.code, "internal")
-    if text == "unreadable" and request.url.path == "/verify":
+    if text == "unreadable" and request.url.path == "/verify/file":
         text = "attestation"
     sent: Sent = getattr(request.state, "sent", {})
     path = request.url.path

@@ -21,7 +21,7 @@ from api.keys.signing import BadSignature, UnknownKey, public_keys
 from api.keys.store import key_set
 from api.moments import from_iso, iso
 from api.pages.controls import Fault
-from api.pages.reception import PageRoute
+from api.pages.reception import PageRoute, to
 from api.pages.result import result_context
 from api.pages.site import Visit, page
 from api.problems import Problem
@@ -90,7 +90,13 @@ async def judged(runtime: Runtime, text: str) -> Judgement:
     return Judgement(stands, claims, at=now)
 
 
-@router.post("/verify")
+@router.get("/verify/file")
+async def verify_again(request: Request) -> Response:
+    """Lead back to the form: nothing was kept that could be shown again."""
+    return to("/verify")
+
+
+@router.post("/verify/file")
 async def verify(request: Request) -> Response:
     """Say what can be said of a sent file."""
     visit = Visit.of(request)

@@ -77,7 +77,8 @@ GET    /api/v1/results/{id}                                           404 401 40
 GET    /api/v1/results/{id}/credential                                404 401 401 401 200 403 403 403 403 401
 GET    /.well-known/jwks.json                                         200 200 200 200 200 200 200 200 200 200
 GET    /verify                                                        200 200 200 200 200 200 200 200 200 200
-POST   /verify                                                        422 422 422 422 422 422 422 422 422 422
+GET    /verify/file                                                   303 303 303 303 303 303 303 303 303 303
+POST   /verify/file                                                   422 422 422 422 422 422 422 422 422 422
 GET    /verify/status.json                                            200 200 200 200 200 200 200 200 200 200
 POST   /api/v1/webhooks                                               201 401 401 401 403 403 201 403 403 401
 GET    /api/v1/webhooks                                               200 401 401 401 403 403 200 403 403 401

@@ -34,7 +34,7 @@ def sent(site: Site, content: bytes | str, name: str = "attestation.json", **hea
     site.forget()
     content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     files = {"attestation": (name, content, "application/json")}
-    return site.client.post("/verify", files=files, headers={"accept": "text/html"} | headers)
+    return site.client.post("/verify/file", files=files, headers={"accept": "text/html"} | headers)
 
 
 def state(reply: Any) -> str:
@@ -69,6 +69,8 @@ def test_a_browser_gets_a_page_and_others_the_words(site: Site) -> None:
     assert "acquis verify" in words.text
     assert page.headers["vary"] == words.headers["vary"] == "Accept"
     assert 'href="/verify"' in site.get("/").text
+    assert site.get("/verify/file").headers["location"] == "/verify"
+    assert site.client.post("/verify").status_code == 405  # the OpenAPI document says that it only reads
     assert 'href="/langue?vers=en&amp;retour=/verify"' in page.text
 
 
@@ -218,8 +220,8 @@ def test_what_only_looks_like_a_statement_is_not_authentic(site: Site, content: 
 
 
 def test_no_file_is_told_and_too_large_a_one_leads_back(site: Site) -> None:
-    none = [sent(site, b""), sent(site, b"", name=""), site.post("/verify"), site.client.post("/verify")]
-    for reply in none:
+    nothing = site.post("/verify/file"), site.client.post("/verify/file")
+    for reply in (*nothing, sent(site, b""), sent(site, b"", name="")):
         assert reply.status_code == 422
         assert "Choisissez un fichier." in reply.text
     for size in (LARGEST + 1, 1_000_000, 2_000_000):
@@ -259,7 +261,7 @@ PARTS = "multipart/form-data; boundary=x"
 )
 def test_a_broken_form_is_refused_as_a_page(site: Site, kind: str, body: bytes) -> None:
     headers = [(b"content-type", kind.encode("latin-1")), (b"accept", b"text/html")]
-    reply = site.client.post("/verify", content=body, headers=headers)
+    reply = site.client.post("/verify/file", content=body, headers=headers)
     assert reply.status_code == 422
     assert "<html lang" in reply.text
 
@@ -267,7 +269,7 @@ def test_a_broken_form_is_refused_as_a_page(site: Site, kind: str, body: bytes) 
 def test_it_keeps_nothing_and_needs_no_cookie(site: Site, file: str) -> None:
     site.forget()
     reply = site.client.post(
-        "/verify",
+        "/verify/file",
         files={"attestation": ("a.json", file)},
         headers=BROWSER | {"cookie": "acquis_langue=en", "sec-fetch-site": "cross-site"},
     )
