@@ -52,6 +52,7 @@ def test_a_person_decides_beyond_the_cap(client: Browser, supervisor: dict[str, 
     assert (early.status_code, early.json()["code"]) == (409, "conflict")
     client.post("/api/v1/sittings/current/interruption", headers=headers)
     runtime.skew = 5000 * SECOND
+    supervisor = bearer(client, "sittings:supervise")  # the token from before has expired
     waiting = client.post("/api/v1/sittings/current/resumption", headers=headers).json()
     assert waiting["phase"] == "awaiting_decision"
     decided = act(client, supervisor, sitting, "decision", give_back_s=4990, reason="fire drill")
@@ -72,6 +73,7 @@ def test_a_decision_may_give_nothing_back(client: Browser, supervisor: dict[str,
     headers, sitting = enter(client, invite(client, "TIMED"))
     client.post("/api/v1/sittings/current/interruption", headers=headers)
     runtime.skew = 5000 * SECOND
+    supervisor = bearer(client, "sittings:supervise")  # the token from before has expired
     client.post("/api/v1/sittings/current/resumption", headers=headers)
     act(client, supervisor, sitting, "decision", give_back_s=0, reason="left without a word")
     over = client.post("/api/v1/sittings/current/resumption", headers=headers).json()
