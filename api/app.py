@@ -36,6 +36,7 @@ from api.sittings.endpoints import router as sittings
 from api.sittings.quick import QuickAnswers
 from api.sittings.supervision_endpoints import router as supervision
 from api.upkeep import Upkeep
+from api.webhooks.endpoints import messages
 from api.webhooks.endpoints import router as webhooks
 
 __all__ = ["application", "create_app"]
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        webhooks=messages,
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # what is observed is in api.observe

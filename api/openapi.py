@@ -142,10 +142,12 @@ _HEADERS: Mapping[int, dict[str, Any]] = {
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` entry for an endpoint that may refuse with `codes`.
 
-    Every endpoint may also say that the request is not well formed or that the server is busy.
+    Every endpoint may also say that the request is not well formed or that the server is busy; one that
+    takes a body, that it did not come in time.
     """
     by_status: dict[int, list[str]] = {}
-    for code in (*codes, "malformed", "busy", "draining", "unavailable"):
+    slow = ("slow_body",) if "too_large" in codes else ()
+    for code in (*codes, *slow, "malformed", "busy", "draining", "unavailable"):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)
     return {status: _refusal(status, found) for status, found in sorted(by_status.items())}
 
@@ -236,7 +238,7 @@ class Application(FastAPI):
         for unused in ("HTTPValidationError", "ValidationError"):  # the framework's; ours are problems
             schemas.pop(unused, None)
         document["components"]["schemas"] = dict(sorted(schemas.items()))
-        for path in document["paths"].values():
+        for path in [*document["paths"].values(), *document["webhooks"].values()]:
             for operation in path.values():
                 _tidy(operation["responses"], schemas)
         return document

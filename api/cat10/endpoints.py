@@ -66,6 +66,7 @@ _MEANINGS = {
     401: "unauthorisedrequest",
     403: "forbidden",
     404: "unknownobject",
+    408: "invaliddata: the body did not come in time",
     409: "invaliddata: the session has moved on",
     413: "invaliddata: too large",
     422: "invaliddata",
@@ -84,7 +85,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     replies: dict[int | str, dict[str, Any]] = {}
     for status in (401, 403, *statuses, 503):
         content = {"application/json": {"schema": reference(StatusInfo)}}
-        if status in (413, 503):
+        if status in (408, 413, 503):
             content |= found[status]["content"]
         replies[status] = {**found.get(status, {}), "description": _MEANINGS[status], "content": content}
     return replies
@@ -128,7 +129,7 @@ _SUBMISSION = {
     operation_id="createSection",
     summary="createSection",
     response_model=CreatedOut,
-    responses=_refusals(404, 413, 422)
+    responses=_refusals(404, 408, 413, 422)
     | {
         201: {
             "links": {
@@ -193,7 +194,7 @@ async def end_section(request: Request, client: Runner, section: Id) -> Response
     operation_id="createSession",
     summary="createSession",
     response_model=SessionOut,
-    responses=_refusals(404, 413, 422)
+    responses=_refusals(404, 408, 413, 422)
     | {
         201: {
             "links": {
@@ -229,7 +230,7 @@ async def create_session(request: Request, client: Runner, section: Id) -> JSONR
     operation_id="submitResults",
     summary="submitResults",
     response_model=NextOut,
-    responses=_refusals(404, 409, 413, 422)
+    responses=_refusals(404, 408, 409, 413, 422)
     | {
         201: {
             "links": {

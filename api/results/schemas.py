@@ -10,8 +10,17 @@ from api.openapi import DATE, MOMENT, Name, Out
 from api.results.claims import NOTICE
 from api.results.claims import SCHEMA as CLAIMS
 from api.results.credential import SCHEMA as SIGNED
+from api.results.status import SIGNED as STATUS
 
-__all__ = ["CREDENTIAL_TYPE", "DOWNLOAD", "KeySetOut", "PageOut", "ResultOut", "SignedResultOut"]
+__all__ = [
+    "CREDENTIAL_TYPE",
+    "DOWNLOAD",
+    "KeySetOut",
+    "PageOut",
+    "ResultOut",
+    "SignedResultOut",
+    "StatusListOut",
+]
 
 CREDENTIAL_TYPE = "application/vnd.acquis.result+json"
 DOWNLOAD: dict[str, Any] = {
@@ -127,10 +136,25 @@ class ResultOut(Out):
 
     id: Name
     version: Annotated[int, Field(ge=1)]
-    status: Literal["valid", "superseded", "revoked", "erased"]
+    status: Annotated[
+        Literal["valid", "superseded", "revoked", "erased"],
+        Field(
+            description="`superseded`: a later version replaces it; `revoked`: withdrawn, for example after "
+            "a contest; `erased`: the person's data are gone, for good."
+        ),
+    ]
     status_at: Moment
     person_id: Name
-    credential: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})] | None
+    credential: (
+        Annotated[
+            str,
+            Field(
+                description="Where its signed file is; null once erased.",
+                json_schema_extra={"format": "uri-reference"},
+            ),
+        ]
+        | None
+    )
     result: ClaimsOut | None
 
 
@@ -147,6 +171,16 @@ class SignedResultOut(Out):
 
     schema_: Annotated[Literal[SIGNED], Field(alias="schema")]  # type: ignore[valid-type]
     result: ClaimsOut
+    jws: Annotated[str, Field(pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")]
+
+
+class StatusListOut(Out):
+    """A compact JWS (RFC 7515) over ``schema``, ``issuer``, ``issued_at``, ``superseded`` and ``revoked``.
+
+    The last two are lists of the identifiers of results. What is in neither stands, if it was issued before.
+    """
+
+    schema_: Annotated[Literal[STATUS], Field(alias="schema")]  # type: ignore[valid-type]
     jws: Annotated[str, Field(pattern=r"^[\w-]+\.[\w-]+\.[\w-]+$")]
 
 

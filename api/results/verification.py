@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api.openapi import problems
+from api.openapi import problems, reference
 from api.pages.reception import wants_page
 from api.pages.site import Visit
 from api.pages.verifying import verify_page
+from api.results.schemas import StatusListOut
 from api.results.status import listed
 from api.runtime import Runtime
 
@@ -59,7 +60,7 @@ async def how_to_verify(request: Request) -> Response:
     "/verify/status.json",
     summary="Which results no longer stand, signed",
     response_class=Response,
-    responses=problems() | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    responses=problems() | {200: {"content": {"application/json": {"schema": reference(StatusListOut)}}}},
 )
 async def read_status_list(request: Request) -> Response:
     """Every superseded or withdrawn result by its identifier: who asks does not say which one is verified."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,12 +13,13 @@ from api.accounts.endpoints import client_with
 from api.moments import iso
 from api.openapi import MOMENT, Id, Name, Out, link, problems
 from api.problems import Problem
+from api.results.schemas import ResultOut
 from api.runtime import Runtime
 from api.webhooks import store
 from api.webhooks.message import secret_of
 from api.webhooks.post import Refused, checked
 
-__all__ = ["router"]
+__all__ = ["MessageOut", "messages", "router"]
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["Webhooks"])
 
@@ -69,6 +70,38 @@ class WebhooksOut(Out):
     webhooks: list[WebhookOut]
 
 
+class MessageOut(Out):
+    """What is sent to an address: a change of a result, and the result as it stands now."""
+
+    type: Literal["result.issued", "result.superseded", "result.revoked", "result.erased"]
+    timestamp: Annotated[str, Field(description="Of the change.", json_schema_extra=MOMENT)]
+    data: Annotated[ResultOut, Field(description="As it stands in `/api/v1/results`.")]
+
+
+messages = APIRouter(tags=["Webhooks"])
+
+
+@messages.post(
+    "result",
+    operation_id="result_changed",
+    summary="A result was issued or has changed",
+    response_class=Response,
+    response_description="Taken in: any status from 200 to 299, within ten seconds.",
+)
+def result_changed(
+    body: MessageOut,
+    webhook_id: Annotated[str, Header(description="The same at every attempt.")],
+    webhook_timestamp: Annotated[str, Header(description="Seconds since 1970 (UTC); refuse what is old.")],
+    webhook_signature: Annotated[
+        str,
+        Header(
+            description="`v1,` and base64 of HMAC-SHA256(secret, `{webhook-id}.{webhook-timestamp}.{body}`)."
+        ),
+    ],
+) -> None:
+    """Messages may come twice, and in another order than the changes (Standard Webhooks 1.0)."""
+
+
 def _runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
@@ -83,11 +116,10 @@ def _runtime(request: Request) -> Runtime:
     | {201: {"links": {"remove": link("remove_webhook", "Forget it.", {"path.id": "$response.body#/id"})}}},
 )
 async def register_webhook(body: WebhookIn, request: Request, client: Registrar) -> JSONResponse:
-    """Each change of a result is sent as `POST`, signed by `webhook-signature`.
+    """Each change of a result is sent as `POST`, as this document says under `webhooks`.
 
     The identifier is the same at every attempt: do not take in again what was taken in before. Reply with a
-    status from 200 to 299 within ten seconds. The body holds `type` (`result.issued`, `result.superseded`,
-    `result.revoked`, `result.erased`), `timestamp` and `data`: the result as it stands in `/api/v1/results`.
+    status from 200 to 299 within ten seconds.
     """
     runtime = _runtime(request)
     try:

@@ -24,6 +24,7 @@ from api.app import create_app
 from api.command import main
 from api.settings import Settings
 from api.webhooks import post, sender
+from api.webhooks.endpoints import MessageOut
 from api.webhooks.post import Refused, checked
 from api.webhooks.sender import deliver, wait_after
 from tests.api.browser import Browser, browser
@@ -74,6 +75,7 @@ def test_a_message_that_fails_first_arrives_under_the_same_identifier(
     message = receiver.content()[-1]
     (entry,) = client.get("/api/v1/results", headers=bearer(client, "results:read")).json()["results"]
     assert (message["type"], message["data"]) == ("result.issued", entry)
+    MessageOut.model_validate(message)  # as the OpenAPI document says
     listed = client.get("/api/v1/webhooks", headers=bearer(client, "webhooks:write")).json()["webhooks"]
     assert [(row["waiting"], row["dead"]) for row in listed] == [(0, 0)]
     assert "secret" not in listed[0]
