@@ -76,7 +76,7 @@ class Report:
             yield (
                 f"{NAMES[database]}, {_workers(row)}: {row.offered:,.0f} answers a second for "
                 f"{seconds} seconds are {'' if held else 'NOT '}carried: {row.accepted:,.0f} "
-                f"accepted a second, p99 {row.p99_ms:.0f} ms, {refused:,} of all refused at first."
+                f"accepted a second, p99 {row.p99_ms:.0f} ms, {refused:,} refused at first."
             )
         for row in self.of(database, "overload"):
             most = max(one.accepted for one in self.of(database, "ladder"))
