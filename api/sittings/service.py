@@ -23,6 +23,7 @@ from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_id, new_secret
 from api.problems import Problem
 from api.results.credential import pack
+from api.sittings.access import Token, authenticate, reading_secret
 from api.sittings.conditions import begin
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.responses import category, checked
@@ -65,7 +66,6 @@ _CONFIRM = Query(
 machine alone, and only a commit waits for the standby that has to have it before it is acknowledged."""
 
 MAX_KEY_LENGTH = 200
-_MAC = 40  # hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,6 @@ class _Done:
     test: LiveTest
     sitting: Sitting
     view: View
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    session: str
-    secret: str
-
-    @staticmethod
-    def parse(token: str) -> _Token:
-        session, dot, secret = token.partition(".")
-        if not dot or not session or not secret or len(token) > 200:
-            raise Problem("unauthenticated", "Enter with the code of the invitation.")
-        return _Token(session, secret)
 
 
 async def invitation(runtime: Runtime, code: str) -> InvitationCard:
@@ -132,7 +119,7 @@ async def enter(runtime: Runtime, code: str, language: str = "") -> Entry:
     done, active = await runtime.write(_enter, runtime, code, language, secret)
     runtime.sittings.keep(done.sitting)
     if not active:
-        secret = _reading_secret(runtime, done.sitting.id, secret)
+        secret = reading_secret(runtime, done.sitting.id, secret)
     return Entry(f"{done.sitting.id}.{secret}", done.view)
 
 
@@ -216,36 +203,12 @@ def _done(now_turn: Turn, also: Any = None) -> Commit[Any]:
     return Commit(done if also is None else (done, also), now_turn.writes())
 
 
-def _turn_of(runtime: Runtime, token: _Token) -> Steps:
+def _turn_of(runtime: Runtime, token: Token) -> Steps:
     """Return a turn of the sitting that a secret names; one that names none is not valid."""
     try:
         return (yield from turn(runtime, token.session))
     except Problem as problem:
         raise Problem("unauthenticated", "Enter with the code of the invitation.") from problem
-
-
-def _authenticate(runtime: Runtime, sitting: Sitting, token: _Token) -> None:
-    """Refuse all but the active browser.
-
-    A secret to read with holds while the sitting is over or waits, and from a decision until someone resumes.
-    """
-    secret = digest(token.secret)
-    if sitting.erased:
-        raise Problem("unauthenticated", "What was stored of this person was erased.")
-    if matches(secret, sitting.device):
-        return
-    nonce = token.secret[1:-_MAC]
-    reading = matches(digest(_reading_secret(runtime, sitting.id, nonce)), secret)
-    if reading and (sitting.phase in (FINISHED, AWAITING) or sitting.granted is not None):
-        return
-    if reading or any(matches(secret, former) for former in sitting.former):
-        raise Problem("taken_over", "Enter again with the code to go on here.")
-    raise Problem("unauthenticated", "Enter with the code of the invitation.")
-
-
-def _reading_secret(runtime: Runtime, session: str, nonce: str) -> str:
-    """Return the secret with which one browser reads: only one that is its own can become the active one."""
-    return f"r{nonce}{runtime.mac('reading', f'{session}.{nonce}')[:_MAC]}"
 
 
 def _settle(now_turn: Turn) -> Generator[Any, Any, None]:
@@ -280,7 +243,7 @@ async def current(runtime: Runtime, token: str, language: str = "") -> View:
     Problem
         ``unauthenticated``, ``taken_over``.
     """
-    parsed = _Token.parse(token)
+    parsed = Token.parse(token)
     done, due = await runtime.read(_look, runtime, parsed, language)
     if due:
         done = await runtime.write(_end_due, runtime, parsed)
@@ -288,17 +251,17 @@ async def current(runtime: Runtime, token: str, language: str = "") -> View:
     return done.view
 
 
-def _look(runtime: Runtime, token: _Token, language: str) -> Plan[tuple[_Done, bool]]:
+def _look(runtime: Runtime, token: Token, language: str) -> Plan[tuple[_Done, bool]]:
     now_turn = yield from _turn_of(runtime, token)
     sitting = now_turn.sitting
-    _authenticate(runtime, sitting, token)
+    authenticate(runtime, sitting, token)
     seen = view(now_turn.test, sitting, now_turn.now, language)
     return Commit((_Done(now_turn.test, sitting, seen), _due(now_turn)))
 
 
-def _end_due(runtime: Runtime, token: _Token) -> Plan[_Done]:
+def _end_due(runtime: Runtime, token: Token) -> Plan[_Done]:
     now_turn = yield from _turn_of(runtime, token)
-    _authenticate(runtime, now_turn.sitting, token)
+    authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     return _done(now_turn)
 
@@ -337,7 +300,7 @@ async def answer(
         ``key_reused``, ``stale``, ``already_answered``, ``invalid_response``, ``interrupted``,
         ``awaiting_decision``, ``finished``, ``taken_over``, ``unauthenticated``.
     """
-    parsed = _Token.parse(token)
+    parsed = Token.parse(token)
     clean = checked(response)
     if not key or len(key) > MAX_KEY_LENGTH:
         raise Problem("malformed", f"Send an idempotency key of 1 to {MAX_KEY_LENGTH} characters.")
@@ -351,7 +314,7 @@ async def answer(
 
 def _answer(
     runtime: Runtime,
-    token: _Token,
+    token: Token,
     handle: str,
     response: dict[str, list[str]],
     key: str,
@@ -364,7 +327,7 @@ def _answer(
     now_turn = (yield from _turn_of(runtime, token)) if reading else remembered(runtime, token.session)
     test, sitting = now_turn.test, now_turn.sitting
     request = request_digest(handle, json.dumps(response, sort_keys=True))
-    _authenticate(runtime, sitting, token)
+    authenticate(runtime, sitting, token)
     known = sitting.keys.get(key)
     if known is not None:
         if known.request != request:
@@ -412,14 +375,14 @@ def _refuse_unless_pending(sitting: Sitting, handle: str, expected_seq: int | No
 
 async def interrupt(runtime: Runtime, token: str) -> View:
     """Pause at the candidate's wish; the item stays the same. Pausing twice is pausing once."""
-    done = await runtime.write(_interrupt, runtime, _Token.parse(token))
+    done = await runtime.write(_interrupt, runtime, Token.parse(token))
     runtime.sittings.keep(done.sitting)
     return done.view
 
 
-def _interrupt(runtime: Runtime, token: _Token) -> Plan[_Done]:
+def _interrupt(runtime: Runtime, token: Token) -> Plan[_Done]:
     now_turn = yield from _turn_of(runtime, token)
-    _authenticate(runtime, now_turn.sitting, token)
+    authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase == ITEM:
         now_turn.add("interrupted", {"reason": "candidate", "since": now_turn.now})
@@ -428,14 +391,14 @@ def _interrupt(runtime: Runtime, token: _Token) -> Plan[_Done]:
 
 async def resume(runtime: Runtime, token: str) -> View:
     """Go on after an interruption, with the time that the rules give back."""
-    done = await runtime.write(_resume, runtime, _Token.parse(token))
+    done = await runtime.write(_resume, runtime, Token.parse(token))
     runtime.sittings.keep(done.sitting)
     return done.view
 
 
-def _resume(runtime: Runtime, token: _Token) -> Plan[_Done]:
+def _resume(runtime: Runtime, token: Token) -> Plan[_Done]:
     now_turn = yield from _turn_of(runtime, token)
-    _authenticate(runtime, now_turn.sitting, token)
+    authenticate(runtime, now_turn.sitting, token)
     yield from _settle(now_turn)
     if now_turn.sitting.phase in (ITEM, INTERRUPTED):
         device = digest(token.secret)
@@ -451,13 +414,13 @@ async def media(runtime: Runtime, token: str, handle: str, name: str) -> tuple[b
     Problem
         ``not_found``, and those of `current`.
     """
-    return await runtime.read(_media, runtime, _Token.parse(token), handle, name)
+    return await runtime.read(_media, runtime, Token.parse(token), handle, name)
 
 
-def _media(runtime: Runtime, token: _Token, handle: str, name: str) -> Plan[tuple[bytes, str]]:
+def _media(runtime: Runtime, token: Token, handle: str, name: str) -> Plan[tuple[bytes, str]]:
     now_turn = yield from _turn_of(runtime, token)
     sitting = now_turn.sitting
-    _authenticate(runtime, sitting, token)
+    authenticate(runtime, sitting, token)
     pending = sitting.pending
     found = None
     if pending is not None and pending.handle == handle and sitting.phase == ITEM:
@@ -476,12 +439,12 @@ async def result(runtime: Runtime, token: str) -> ResultView:
     Problem
         ``not_finished``, and those of `current`.
     """
-    return await runtime.read(_result, runtime, _Token.parse(token))
+    return await runtime.read(_result, runtime, Token.parse(token))
 
 
-def _result(runtime: Runtime, token: _Token) -> Plan[ResultView]:
+def _result(runtime: Runtime, token: Token) -> Plan[ResultView]:
     now_turn = yield from _turn_of(runtime, token)
-    _authenticate(runtime, now_turn.sitting, token)
+    authenticate(runtime, now_turn.sitting, token)
     if now_turn.sitting.phase != FINISHED:
         raise Problem("not_finished", "Answer the remaining items first.")
     (rows,) = yield [_RESULT(session_id=now_turn.sitting.id)]

@@ -39,7 +39,7 @@ def redrawing() -> None:
 
 def unrevoked() -> None:
     """Let every browser act that ever had the sitting."""
-    service._authenticate = lambda runtime, sitting, token: None
+    service.authenticate = lambda runtime, sitting, token: None
 
 
 def main(port: int, control: str) -> None:
