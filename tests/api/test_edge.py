@@ -129,6 +129,7 @@ def half_sent(client: Browser, count: int) -> Iterator[list[asyncio.Task[Respons
         address = "/api/v1/sittings/current/answers"
         tasks = [asyncio.create_task(client.http.post(address, content=slow())) for _ in range(count)]
         while begun < count:
+            assert not any(task.done() for task in tasks), "refused before its body came"
             await asyncio.sleep(0)
         return tasks
 
