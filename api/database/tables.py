@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 __all__ = [
     "REVISION",
+    "audit",
     "blob",
     "client",
     "delivery",
@@ -44,12 +45,15 @@ __all__ = [
     "result",
     "section",
     "session",
+    "sign_in_attempt",
     "signing_key",
+    "staff",
+    "staff_session",
     "test",
     "webhook",
 ]
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -350,4 +354,51 @@ rescored = Table(  # sittings that a neutralisation has been through
     Column("neutralisation_id", ForeignKey("neutralisation.id"), primary_key=True),
     Column("session_id", ForeignKey("session.id"), primary_key=True),
     Column("changed", SmallInteger, nullable=False),
+)
+
+staff = Table(  # people who work at the console
+    "staff",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),  # stays when the account is removed, for the audit log
+    Column("login", Text, unique=True),  # an e-mail address; empty once removed
+    Column("roles", Text, nullable=False),  # parted by spaces
+    Column("password_hash", Text),  # argon2id; empty until it is chosen
+    Column("totp_secret", Text),  # sealed by the deployment's secret; empty without a second step
+    Column("totp_step", BigInteger),  # the last time step whose code was used
+    Column("link_digest", Text, unique=True),  # of the one-time link to choose a password
+    Column("link_expires_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+)
+
+staff_session = Table(
+    "staff_session",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
+    Column("waits", SmallInteger, nullable=False),  # for the code of the second step
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
+sign_in_attempt = Table(  # the number makes attempts side by side take turns
+    "sign_in_attempt",
+    metadata,
+    Column("key", Text, primary_key=True),  # of an account or an address, readable by the deployment alone
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False, index=True),
+)
+
+audit = Table(  # what staff did; triggers refuse every change
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("organisation_id", ForeignKey("organisation.id"), nullable=False),
+    Column("staff_id", ForeignKey("staff.id")),  # empty: by command line
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # an identifier of ours, never a name or an answer
+    Index("audit_organisation_id_id_idx", "organisation_id", "id"),
 )
