@@ -49,11 +49,12 @@ __all__ = [
     "signing_key",
     "staff",
     "staff_session",
+    "status_entry",
     "test",
     "webhook",
 ]
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -401,4 +402,12 @@ audit = Table(  # what staff did; triggers refuse every change
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),  # an identifier of ours, never a name or an answer
     Index("audit_organisation_id_id_idx", "organisation_id", "id"),
+)
+
+status_entry = Table(  # where a badge stands in the public status lists; drawn by chance, kept for ever
+    "status_entry",
+    metadata,
+    Column("list", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("result_id", ForeignKey("result.id"), nullable=False, unique=True),
 )
