@@ -1,88 +1,103 @@
-"""Hypothesis drives the real application through everything that can happen to a sitting.
+"""Everything that can happen to a sitting, on the real application (`tests.api.sittings.automaton`).
 
-A model that knows only what the candidate was told predicts every reply; at the end the log is replayed.
-Every edge of the automaton in `api.sittings.fold` has to be walked, or the test fails.
+Each edge of the automaton in `api.sittings.fold` is walked by a script that was written for it; hypothesis
+walks wherever it likes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from sqlalchemy import bindparam, select
+from hypothesis.stateful import run_state_machine_as_test
 
-from api.accounts.clients import Client
-from api.accounts.people import erase
-from api.catalogue import store
-from api.catalogue.neutralisation import neutralise
-from api.database import tables
-from api.database.plans import Commit, Plan, Query
-from api.problems import Problem
 from api.runtime import Runtime
 from api.settings import Settings
-from api.sittings import fold, service, supervision
-from api.sittings.contest import contest, review
-from api.sittings.replay import replay
-from api.sittings.rescoring import rescore
-from api.sittings.view import View
-from api.upkeep import end_overdue
-from item_bank.log import append
-from tests.api.sample import CODE, ORGANISATION, invited, prepare
+from api.sittings import fold
+from tests.api.sample import prepare
+from tests.api.sittings.automaton import DESIGN, TIMES, machine
 
-SECOND = 1_000_000
-TIMES = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 120, "abandon_s": 200_000}
-DESIGN = {
-    "schema": "acquis/design/1",
-    "stop": {"min": 4, "max": 4},
-    "cuts": {"values": [0.0]},
+ANSWER, WRONG, SKIP = ("answer", ["B"]), ("answer", ["A"]), ("answer", [])
+WAITS = ("cut_off_for_long",)
+
+WALKS: dict[str, tuple[str, tuple[tuple[Any, ...], ...], str]] = {
+    "to the end, and all that comes after it": (
+        "untimed",
+        (ANSWER, WRONG, SKIP, ANSWER, ("contested",), ("neutralised",), ("erased",)),
+        "item: item_served answered finished; finished: contested reviewed rescored erased",
+    ),
+    "another item instead": ("untimed", (("supervisor_sets_aside",),), "item: item_set_aside item_served"),
+    "a pause": ("untimed", (("pause",), ("go_on",)), "item: interrupted; interrupted: resumed"),
+    "another browser": ("untimed", (ANSWER, ("take_over",), ("former_browsers_are_out",)), "item: resumed"),
+    "a person gives time": (
+        "timed",
+        (ANSWER, WAITS, ("supervisor_decides", None), ("go_on",), ANSWER),
+        "interrupted: referred resumed; awaiting_decision: decided",
+    ),
+    "ended in a pause": (
+        "untimed",
+        (ANSWER, ("pause",), ("supervisor_ends",)),
+        "interrupted: answered finished",
+    ),
+    "ended while it waits": (
+        "timed",
+        (ANSWER, WAITS, ("supervisor_ends",)),
+        "awaiting_decision: answered finished",
+    ),
+    "abandoned": ("untimed", (ANSWER, ("abandoned",)), "item: answered finished"),
+    "abandoned in a pause": (
+        "untimed",
+        (ANSWER, ("pause",), ("abandoned",)),
+        "interrupted: answered finished",
+    ),
+    "abandoned while it waits": (
+        "timed",
+        (ANSWER, WAITS, ("abandoned",)),
+        "awaiting_decision: answered finished",
+    ),
+    "the time runs out": ("timed", (ANSWER, ("time_runs_out",)), "item: answered finished"),
+    "erased": ("untimed", (ANSWER, ("erased",)), "item: erased"),
+    "erased in a pause": ("untimed", (("pause",), ("erased",)), "interrupted: erased"),
+    "erased while it waits": ("timed", (WAITS, ("erased",)), "awaiting_decision: erased"),
 }
-SUPERVISOR = Client("supervisor", ORGANISATION, frozenset({"sittings:supervise"}))
+"""How the sitting begins, what is done, and edges (phase: events) that this has to walk."""
+
+Edges = set[tuple[str, str]]
 
 
-class Walked:
-    """Which edges were walked, over all examples, and in which phases sittings were abandoned."""
-
-    edges: ClassVar[Counter[tuple[str, str]]] = Counter()
-    abandoned: ClassVar[Counter[str]] = Counter()
+def edges(told: str) -> Edges:
+    """The edges that a line of `WALKS` names."""
+    parts = [part.split(":") for part in told.split(";")]
+    return {(phase.strip(), kind) for phase, kinds in parts for kind in kinds.split()}
 
 
 @pytest.fixture
-def walked(monkeypatch: pytest.MonkeyPatch) -> type[Walked]:
-    Walked.edges.clear()
-    Walked.abandoned.clear()
+def walked(monkeypatch: pytest.MonkeyPatch) -> Edges:
+    """The edges that are walked during a test."""
+    found: Edges = set()
     for kind, (step, phases) in fold._STEPS.items():
 
         def noted(test: Any, sitting: Any, event: Any, step: Any = step, kind: str = kind) -> Any:
-            Walked.edges[sitting.phase, kind] += 1
+            found.add((sitting.phase, kind))
             return step(test, sitting, event)
 
-        monkeypatch.setitem(fold._STEPS, kind, (noted, phases))  # type: ignore[arg-type]
-    return Walked
+        monkeypatch.setitem(fold._STEPS, kind, (noted, phases))
+    return found
 
 
-@pytest.fixture
-def published(sqlite_template: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def published(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with a test without and one with a time limit, to copy."""
-    path = tmp_path / "published.db"
+    folder = tmp_path_factory.mktemp("automaton")
+    path = folder / "published.db"
     shutil.copy(sqlite_template, path)
 
     async def publish() -> None:
-        runtime = Runtime.of(Settings(f"sqlite:///{path}", keys=tmp_path / "keys"))
+        runtime = Runtime.of(Settings(f"sqlite:///{path}", keys=folder / "keys"))
         await runtime.database.open()
         await prepare(runtime, design=DESIGN, time={"abandon_s": TIMES["abandon_s"]})
         await prepare(runtime, "TIMED", design=DESIGN, time=TIMES)
@@ -92,311 +107,32 @@ def published(sqlite_template: Path, tmp_path: Path) -> Path:
     return path
 
 
-FIRST = ("untimed", "timed", "timed, given time")
-"""How a sitting begins."""
-
-LAST = (
-    "contested",
-    "neutralised",
-    *(f"{end}{when}" for end in ("erased", "abandoned") for when in ("", " in a pause", " while it waits")),
-)
-"""What happens to a sitting in the end."""
-
-_RESULT = Query(
-    select(tables.result.c.id).where(
-        tables.result.c.session_id == bindparam("session_id"), tables.result.c.current == 1
-    )
-)
+@pytest.mark.parametrize("walk", WALKS)
+def test_every_edge_is_walked(published: Path, walked: Edges, walk: str) -> None:
+    first, steps, told = WALKS[walk]
+    sitting: Any = machine(published)()
+    try:
+        sitting.start(first, last="nothing more")
+        for name, *how in steps:
+            getattr(sitting, name)(*how)
+    finally:
+        sitting.teardown()
+    assert edges(told) - walked == set()
 
 
-def result_of(session: str) -> Plan[str]:
-    """Plan: the current result of a sitting."""
-    (rows,) = yield [_RESULT(session_id=session)]
-    return Commit(rows[0][0])
+def test_every_edge_has_a_walk() -> None:
+    automaton = {(phase, kind) for kind, (_, phases) in fold._STEPS.items() for phase in phases}
+    assert set().union(*(edges(told) for _, _, told in WALKS.values())) == automaton
 
 
-def machine(published: Path) -> type[RuleBasedStateMachine]:
-    """The state machine over copies of a database with published tests."""
-    keys, tests = published.parent / "keys", store.Tests()
-
-    class Sitting(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.folder = Path(tempfile.mkdtemp(prefix="acquis-automaton-"))
-            shutil.copy(published, self.folder / "acquis.db")
-            self.loop = asyncio.new_event_loop()
-            url = f"sqlite:///{self.folder / 'acquis.db'}"
-            self.runtime = Runtime.of(Settings(url, keys=keys))
-            self.runtime.tests = tests
-            self.do(self.runtime.database.open())
-            self.sent: list[tuple[str, list[str], str, View]] = []
-            self.former: list[str] = []
-
-        def do(self, act: Any) -> Any:
-            return self.loop.run_until_complete(act)
-
-        def told(self, act: Any) -> Any:
-            """What an act gives, or the code of its refusal."""
-            try:
-                return self.do(act)
-            except Problem as problem:
-                return problem.code
-
-        def refused(self, act: Any) -> str:
-            told = self.told(act)
-            return told if isinstance(told, str) else ""
-
-        def teardown(self) -> None:
-            try:
-                if hasattr(self, "view"):
-                    session = self.view.sitting
-                    self.from_outside(session)
-                    self.runtime.sittings.forget(session)
-                    found = self.do(self.runtime.database.read(replay, self.runtime.tests, session))
-                    assert found.holds, found.differences
-            finally:
-                self.do(self.runtime.database.close())
-                self.loop.close()
-                shutil.rmtree(self.folder)
-
-        def from_outside(self, session: str) -> None:
-            """What is done about a sitting without its candidate's browser: the last thing that happens."""
-            seen = self.do(supervision.read(self.runtime, SUPERVISOR, session))
-            if self.last == "contested" and seen.phase == "finished":
-                result = self.do(self.runtime.read(result_of, session))
-                self.do(self.runtime.write(contest, result, "Al", "the third question"))
-                self.do(self.runtime.write(review, result, "Bo", "it is right", revoke=False))
-            elif self.last == "neutralised" and self.sent:
-                self.supervisor_ends()
-                self.neutralised(lambda items: items[0])
-            elif self.last.startswith(("erased", "abandoned")):
-                if self.last.endswith("in a pause"):
-                    self.pause()
-                elif self.last.endswith("while it waits"):
-                    self.cut_off_for_long()
-                if self.last.startswith("abandoned"):
-                    self.nobody_comes_back()
-                else:
-                    self.do(self.runtime.write(erase, seen.person))
-
-        def saw(self, view: View) -> None:
-            """What was shown at a position stays the same; positions and events only grow."""
-            last = self.view
-            assert view.seq >= last.seq
-            if view.phase == "item" and view.position == self.position:
-                assert view.handle == self.handle
-            if view.phase == "item":
-                self.position, self.handle = view.position, view.handle
-            self.view = view
-
-        @initialize(first=st.sampled_from(FIRST), last=st.sampled_from(LAST))
-        def start(self, first: str, last: str) -> None:
-            self.last = last
-            self.code = self.do(invited(self.runtime, CODE if first == "untimed" else "TIMED")).code
-            entry = self.do(service.enter(self.runtime, self.code))
-            self.token, self.view = entry.token, entry.view
-            self.position, self.handle = entry.view.position, entry.view.handle
-            if first == "timed, given time":
-                self.cut_off_for_long()
-                self.supervisor_decides(None)
-                self.go_on()
-
-        def answered(self, choice: list[str], key: str) -> Any:
-            return service.answer(
-                self.runtime,
-                self.token,
-                handle=self.handle or "",
-                response={"RESPONSE": choice},
-                key=key,
-            )
-
-        @rule(choice=st.sampled_from([["A"], ["B"], []]))
-        def answer(self, choice: list[str]) -> None:
-            before = self.do(self.looked())
-            self.saw(before)
-            key = f"key {len(self.sent)} of {self.handle}"
-            view = self.told(self.answered(choice, key))
-            code = view if isinstance(view, str) else ""
-            if before.phase == "finished":
-                assert code == "finished"
-            elif before.phase == "awaiting_decision":
-                assert code == "awaiting_decision"
-            elif before.phase == "item":
-                assert code == ""
-                assert view.answered == before.answered + 1
-                self.sent.append((self.handle or "", choice, key, view))
-                self.saw(view)
-            elif code == "":  # silent for long, but in time
-                self.sent.append((self.handle or "", choice, key, view))
-                self.saw(view)
-            else:  # "already_answered": the item was replaced unseen while the browser was silent
-                assert code in ("interrupted", "already_answered")
-
-        def looked(self) -> Any:
-            return service.current(self.runtime, self.token)
-
-        @rule()
-        def reload(self) -> None:
-            self.saw(self.do(self.looked()))
-
-        @precondition(lambda self: self.sent)
-        @rule(data=st.data())
-        def repeat(self, data: st.DataObject) -> None:
-            """A copy of an earlier request, now or long after."""
-            handle, choice, key, view = data.draw(st.sampled_from(self.sent))
-            again = service.answer(
-                self.runtime, self.token, handle=handle, response={"RESPONSE": choice}, key=key
-            )
-            assert self.told(again) == view
-            other = service.answer(
-                self.runtime, self.token, handle=handle, response={"RESPONSE": ["D"]}, key=key
-            )
-            assert self.refused(other) == "key_reused"
-            fresh = service.answer(
-                self.runtime, self.token, handle=handle, response={"RESPONSE": choice}, key="another key"
-            )
-            assert self.refused(fresh) in (
-                "already_answered",
-                "finished",
-                "interrupted",
-                "awaiting_decision",
-            )
-
-        @rule()
-        def other_tab_with_an_old_page(self) -> None:
-            code = self.refused(
-                service.answer(
-                    self.runtime,
-                    self.token,
-                    handle=self.handle or "",
-                    response={"RESPONSE": ["C"]},
-                    key="old page",
-                    expected_seq=1,
-                )
-            )
-            assert code in ("stale", "already_answered", "finished", "interrupted", "awaiting_decision")
-
-        @rule()
-        def take_over(self) -> None:
-            entry = self.do(service.enter(self.runtime, self.code))
-            if entry.view.phase == "item":
-                self.former.append(self.token)
-            self.token = entry.token
-            self.saw(entry.view)
-
-        @precondition(lambda self: self.former)
-        @rule(data=st.data())
-        def former_browser(self, data: st.DataObject) -> None:
-            token = data.draw(st.sampled_from(self.former))
-            told = self.told(service.current(self.runtime, token))
-            if isinstance(told, View):  # a secret to read with, which holds again
-                assert told.phase in ("finished", "awaiting_decision", "interrupted")
-            else:
-                assert told == "taken_over"
-
-        @rule()
-        def pause(self) -> None:
-            paused = self.do(service.interrupt(self.runtime, self.token))
-            assert paused.phase != "item"
-            self.saw(paused)
-
-        @rule()
-        def go_on(self) -> None:
-            resumed = self.do(service.resume(self.runtime, self.token))
-            assert resumed.phase != "interrupted"
-            self.saw(resumed)
-
-        @rule(seconds=st.sampled_from([1, 30, 99, 150, 400, 620, 5000, -300, -100_000]))
-        def clock_jumps(self, seconds: int) -> None:
-            self.runtime.skew += seconds * SECOND
-
-        @rule()
-        def cut_off_for_long(self) -> None:
-            self.pause()
-            self.clock_jumps(5000)
-            self.go_on()
-
-        @rule(data=st.data(), ended=st.booleans())
-        def a_person_decides_after_a_long_cut(self, data: st.DataObject, ended: bool) -> None:
-            self.cut_off_for_long()
-            if self.view.phase == "awaiting_decision" and ended:
-                self.supervisor_ends()
-            elif self.view.phase == "awaiting_decision":
-                self.supervisor_decides(data.draw(st.sampled_from([None, 0, 60 * SECOND])))
-
-        @rule()
-        def supervisor_sets_aside(self) -> None:
-            session = self.view.sitting
-            act = supervision.set_aside(self.runtime, SUPERVISOR, session, self.position or 0, "smudged")
-            code = self.refused(act)
-            assert code in ("", "stale", "finished", "interrupted")
-
-        @rule(give_back=st.sampled_from([None, 0, 60 * SECOND]))
-        def supervisor_decides(self, give_back: int | None) -> None:
-            before = self.do(supervision.read(self.runtime, SUPERVISOR, self.view.sitting))
-            act = supervision.decide(self.runtime, SUPERVISOR, self.view.sitting, give_back, "why")
-            code = self.refused(act)
-            assert code == ("" if before.phase == "awaiting_decision" else "conflict")
-
-        @precondition(lambda self: self.sent or self.view.phase != "item")
-        @rule()
-        def supervisor_ends(self) -> None:
-            ended = self.do(supervision.end(self.runtime, SUPERVISOR, self.view.sitting, "over"))
-            assert ended.phase == "finished"
-
-        @precondition(lambda self: self.view.phase == "finished" and self.sent)
-        @rule(data=st.data())
-        def an_item_is_neutralised(self, data: st.DataObject) -> None:
-            self.neutralised(lambda items: data.draw(st.sampled_from(items)))
-
-        def neutralised(self, choose: Callable[[Any], int]) -> None:
-            session = self.view.sitting
-            self.runtime.sittings.forget(session)
-            self.do(service.enter(self.runtime, self.code))
-            sitting = self.runtime.sittings.get(session)
-            assert sitting is not None
-            test = self.runtime.tests.get(sitting.test)
-            assert test is not None
-            item = test.items[choose(sitting.state.items)].id
-            event = append((), "neutralised", "Bo", "2026", item=item, why="a flaw", requested_by="Al")[-1]
-            self.refused(self.runtime.write(neutralise, test.code, (event,)))
-            self.do(rescore(self.runtime))
-
-        @rule()
-        def sweep(self) -> None:
-            self.do(end_overdue(self.runtime))
-
-        @rule()
-        def nobody_comes_back(self) -> None:
-            """Whatever a sitting waits for, it does not wait for ever."""
-            before = self.do(supervision.read(self.runtime, SUPERVISOR, self.view.sitting))
-            for _ in range(3):  # cut off, left to a person, abandoned
-                self.clock_jumps(TIMES["abandon_s"] + 1)
-                while self.do(end_overdue(self.runtime)):
-                    pass
-            after = self.do(supervision.read(self.runtime, SUPERVISOR, self.view.sitting))
-            assert after.phase == "finished"
-            if after.reason == "abandoned":
-                Walked.abandoned[before.phase] += 1
-
-        @rule()
-        def worker_forgets(self) -> None:
-            self.runtime.sittings.forget(self.view.sitting)
-
-    return Sitting
-
-
-def test_every_edge_of_the_automaton(published: Path, walked: type[Walked]) -> None:
+def test_hypothesis_walks_anywhere(published: Path) -> None:
     run_state_machine_as_test(
         machine(published),
         settings=settings(
-            max_examples=150,
+            max_examples=100,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert walked.abandoned.keys() >= {"item", "interrupted", "awaiting_decision"}, walked.abandoned
-    edges = {(phase, kind) for kind, (_, phases) in fold._STEPS.items() for phase in phases}
-    assert edges - set(walked.edges) == set(), walked.edges
