@@ -6,6 +6,9 @@ simulation, the E- and M-step) is derived from these, once for all models. Compi
 type of the table through numba's ``@overload``: no strings, no chains of ``if``, and the kernels that call
 `logp` cache on disk. Interpreted code takes the same road through the plain functions below.
 
+theta is a float, but for the compensatory models of several dimensions (`COMPENSATORY`), where it is an array
+``(D,)``; what is derived from them in theta then has one axis more a derivative.
+
 Adding a model: write the file, end it with ``register(...)``, import it in ``cat_engine/models/__init__.py``
 and give it an example in the law tests, which fail until it has one.
 """
@@ -23,6 +26,7 @@ from numba.extending import overload
 from cat_engine.arithmetic import exp
 
 __all__ = [
+    "COMPENSATORY",
     "MODELS",
     "ItemModel",
     "Linear",
@@ -32,7 +36,9 @@ __all__ = [
     "gradient",
     "information",
     "logp",
+    "model_of",
     "register",
+    "register_compensatory",
     "score",
     "sums",
 ]
@@ -71,6 +77,8 @@ class ItemModel:
 
     All functions write into `out` and return nothing. ``theta`` is a float; ``k`` counts categories
     from 0 and ``p`` the item's *working parameters*, the unbounded numbers that estimation moves.
+    In several dimensions ``theta`` is ``(D,)``, the score ``(K, D)``, the curvature ``(K, D, D)`` and the
+    information ``(n, D, D)``; `sums` is for one dimension.
 
     Attributes
     ----------
@@ -125,6 +133,8 @@ class ItemModel:
         Whether a higher theta always means a higher expected category (given a positive slope).
     dichotomous
         Whether items have exactly two categories.
+    dimensions
+        Number D of dimensions of theta.
     """
 
     code: str
@@ -150,6 +160,7 @@ class ItemModel:
     free_variance: bool = False
     monotone: bool = True
     dichotomous: bool = True
+    dimensions: int = 1
 
     def build(self, n_cat: np.ndarray, working: Sequence[np.ndarray]) -> Table:
         """Return a table from ``(n,)`` category counts and one vector of working parameters an item."""
@@ -160,7 +171,10 @@ class ItemModel:
 
 
 MODELS: dict[str, ItemModel] = {}
-"""Every registered model by its code, in order of registration."""
+"""Every registered one-dimensional model by its code, in order of registration."""
+
+COMPENSATORY: dict[str, Callable[[int], ItemModel]] = {}
+"""The compensatory multidimensional models by code: ``COMPENSATORY["m2pl"](D)`` has `D` dimensions."""
 
 _BY_TABLE: dict[type, ItemModel] = {}
 
@@ -180,22 +194,42 @@ def register(model: ItemModel) -> ItemModel:
     return model
 
 
-def logp(items: Table, i: int, theta: float, out: np.ndarray) -> None:
+def register_compensatory(code: str, of: Callable[[int], ItemModel]) -> Callable[[int], ItemModel]:
+    """Add the models of several dimensions that `of` makes; its functions serve any number of them."""
+    if code in MODELS or code in COMPENSATORY:
+        raise ValueError(f"an item model with the code '{code}' is registered already")
+    COMPENSATORY[code] = of
+    _BY_TABLE[of(2).table] = of(2)
+    return of
+
+
+def model_of(code: str, dimensions: int = 1) -> ItemModel | None:
+    """Return the model with the code `code` in so many dimensions; None where there is none."""
+    if dimensions == 1:
+        return MODELS.get(code)
+    return COMPENSATORY[code](dimensions) if code in COMPENSATORY else None
+
+
+Theta = float | np.ndarray
+"""An ability: a number, or one number a dimension ``(D,)``."""
+
+
+def logp(items: Table, i: int, theta: Theta, out: np.ndarray) -> None:
     """Write ``out[k] = log P(X_i = k | theta)``."""
     _BY_TABLE[type(items)].logp(items, i, theta, out)
 
 
-def score(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray) -> None:
+def score(items: Table, i: int, theta: Theta, lp: np.ndarray, out: np.ndarray) -> None:
     """Write ``out[k] = d log P(X_i = k | theta) / d theta``."""
     _BY_TABLE[type(items)].score(items, i, theta, lp, out)
 
 
-def curvature(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray) -> None:
+def curvature(items: Table, i: int, theta: Theta, lp: np.ndarray, out: np.ndarray) -> None:
     """Write ``out[k] = d2 log P(X_i = k | theta) / d theta2``."""
     _BY_TABLE[type(items)].curvature(items, i, theta, lp, out)
 
 
-def gradient(items: Table, i: int, theta: float, lp: np.ndarray, out: np.ndarray) -> None:
+def gradient(items: Table, i: int, theta: Theta, lp: np.ndarray, out: np.ndarray) -> None:
     """Write ``out[k, p] = d log P(X_i = k | theta) / d working[p]``."""
     _BY_TABLE[type(items)].gradient(items, i, theta, lp, out)
 
@@ -215,7 +249,7 @@ def _derived_information(items, theta, out):
         out[i] = total
 
 
-def information(items: Table, theta: float, out: np.ndarray) -> None:
+def information(items: Table, theta: Theta, out: np.ndarray) -> None:
     """Write ``out[i] = sum_k P_k (d log P_k / d theta)**2``, the expected information of every item."""
     (_BY_TABLE[type(items)].information or _derived_information)(items, theta, out)
 
@@ -228,7 +262,7 @@ def _derived_chances(items, theta, out):
             out[k, i] = exp(lp[k])
 
 
-def chances(items: Table, theta: float, out: np.ndarray) -> None:
+def chances(items: Table, theta: Theta, out: np.ndarray) -> None:
     """Write ``out[k, i] = P(X_i = k | theta)`` for every item; what an item has not is left alone."""
     (_BY_TABLE[type(items)].chances or _derived_chances)(items, theta, out)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
 from cat_engine.errors import InputError
-from cat_engine.family import MODELS, ItemModel, Table
+from cat_engine.family import COMPENSATORY, MODELS, ItemModel, Table, model_of
 
 __all__ = ["Block", "ItemPool"]
 
@@ -48,6 +48,8 @@ class ItemPool:
         Shape ``(n,)``: the number of response categories.
     blocks
         One block a model, in order of the model's first item.
+    dimensions
+        Number of dimensions of theta: with 1 it is a number, with more an array.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class ItemPool:
         self.n_cat = np.zeros(len(self.ids), dtype=np.int64)
         for block in self.blocks:
             self.n_cat[block.index] = block.table.n_cat
+        self.dimensions = self.blocks[0].model.dimensions if self.blocks else 1
         self._rows = None if rows is None else [dict(row) for row in rows]
         self._position = {item: i for i, item in enumerate(self.ids)}
         if len(self._position) < len(self.ids):
@@ -68,8 +71,16 @@ class ItemPool:
             raise InputError(f"expected each item once, got '{twice}' at least twice; keep one of its rows")
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> ItemPool:
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]], dimensions: int = 1) -> ItemPool:
         """Make a pool from rows with the fields of the parameter file.
+
+        Parameters
+        ----------
+        rows
+            Dictionaries with ``id``, ``model`` and the model's fields.
+        dimensions
+            Number of dimensions that the caller works in. What takes theta as a number leaves it at 1, and
+            items of several dimensions are then refused.
 
         Raises
         ------
@@ -88,22 +99,16 @@ class ItemPool:
                     f"expected an item identifier (text) in 'id', got {item!r} in item number "
                     f"{i + 1}; name the item"
                 )
-            if code not in MODELS:
-                near = get_close_matches(str(code), MODELS, 1)
-                hint = f"did you mean '{near[0]}'?" if near else "correct 'model'"
-                raise InputError(
-                    f"expected a model among {', '.join(MODELS)}, got {code!r} in item '{item}'; {hint}"
-                )
+            if not isinstance(code, str) or model_of(code, dimensions) is None:
+                raise _unknown(code, item, dimensions)
             ids.append(item)
             by_model.setdefault(code, []).append(i)
-        blocks = [
-            Block(
-                MODELS[code],
-                MODELS[code].from_fields([rows[i] for i in index]),
-                np.array(index, dtype=np.int64),
-            )
-            for code, index in by_model.items()
-        ]
+        blocks = []
+        for code, index in by_model.items():
+            model = model_of(code, dimensions)
+            assert model is not None
+            table = model.from_fields([rows[i] for i in index])
+            blocks.append(Block(model, table, np.array(index, dtype=np.int64)))
         return cls(ids, blocks, rows)
 
     @classmethod
@@ -137,7 +142,7 @@ class ItemPool:
     def subset(self, index: Iterable[int]) -> ItemPool:
         """Return the pool of the items at the positions `index`, in that order."""
         rows = self.rows()
-        return ItemPool.from_rows([rows[i] for i in index])
+        return ItemPool.from_rows([rows[i] for i in index], self.dimensions)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return rows with the fields of the parameter file, in canonical order."""
@@ -152,3 +157,16 @@ class ItemPool:
                     **block.model.to_fields(block.table, r),
                 }
         return rows
+
+
+def _unknown(code: Any, item: str, dimensions: int) -> InputError:
+    """Return the error for a model that is none in so many dimensions."""
+    known = MODELS if dimensions == 1 else COMPENSATORY
+    expected = f"a model among {', '.join(known)}" + (f" in {dimensions} dimensions" * (dimensions > 1))
+    near = get_close_matches(str(code), known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else "correct 'model'"
+    if dimensions == 1 and code in COMPENSATORY:
+        hint = "only calibrate and score work in several dimensions"
+    if dimensions > 1 and code in MODELS:
+        hint = "write it with 'slopes' and 'intercept', or keep items of one dimension in a file of their own"
+    return InputError(f"expected {expected}, got {code!r} in item '{item}'; {hint}")

@@ -85,15 +85,26 @@ class ParameterSet:
     dimensions: tuple[str, ...] = ("theta",)
     fit: Mapping[str, Any] = field(default_factory=dict)
 
-    def pool(self) -> ItemPool:
+    def pool(self, *, several: bool = False) -> ItemPool:
         """Return the items as a pool, without those that calibration had to leave out.
+
+        Parameters
+        ----------
+        several
+            Whether the caller can work in several dimensions (theta an array).
 
         Raises
         ------
         InputError
-            When an item's fields are no model.
+            When an item's fields are no model, or there are several dimensions and the caller wants one.
         """
-        return ItemPool.from_rows([row for row in self.items if row.get("status") != "left-out"])
+        size = len(self.dimensions)
+        if size > 1 and not several:
+            raise InputError(
+                f"expected item parameters of one dimension, got {size} ({', '.join(self.dimensions)}); "
+                "only calibrate and score work in several dimensions"
+            )
+        return ItemPool.from_rows([row for row in self.items if row.get("status") != "left-out"], size)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -147,10 +158,11 @@ class ParameterSet:
                 "least one item"
             )
         dimensions = content.get("dimensions", ["theta"])
-        if not isinstance(dimensions, list) or not all(isinstance(x, str) for x in dimensions):
+        named = isinstance(dimensions, list) and all(isinstance(x, str) and x for x in dimensions)
+        if not named or not dimensions or len(set(dimensions)) < len(dimensions):
             raise InputError(
-                f"expected a list of names under 'dimensions', got {_short(dimensions)} in {where}; "
-                'write ["theta"]'
+                f"expected a list of names under 'dimensions', each once, got {_short(dimensions)} in "
+                f'{where}; write ["theta"], or one name a dimension'
             )
         groups = content.get("population", [{}])
         if not isinstance(groups, list) or not groups:
