@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave  # SQLite says ON CONFLICT the same way
 
 from api.catalogue import demonstration
@@ -27,10 +27,13 @@ __all__ = [
     "Invitation",
     "Invited",
     "Invitee",
+    "cancel",
     "invitation_by_code",
     "invite",
     "invite_all",
+    "invite_once",
     "invite_passer_by",
+    "renew",
 ]
 
 ORGANISATION = "DEMONSTRATION"
@@ -72,6 +75,37 @@ _INSERT_PERSON = Query(
 """Leaves a person whom someone else has invited meanwhile: a refusal would stand in PostgreSQL's own log,
 identifier and all. The invitation then names nobody; that is refused instead, and the plan begins anew."""
 _INSERT = Query(insert(tables.invitation))
+_MADE = Query(
+    select(
+        tables.invitation.c.person_id, tables.invitation.c.expires_at, tables.invitation.c.code_digest
+    ).where(
+        tables.invitation.c.organisation_id == bindparam("organisation"),
+        tables.invitation.c.id == bindparam("invitation"),
+    )
+)
+_OWN = Query(
+    select(
+        tables.invitation.c.person_id,
+        tables.invitation.c.expires_at,
+        tables.invitation.c.revoked_at,
+        tables.session.c.status,
+    )
+    .outerjoin(tables.session, tables.session.c.invitation_id == tables.invitation.c.id)
+    .where(
+        tables.invitation.c.id == bindparam("invitation"),
+        tables.invitation.c.organisation_id == bindparam("organisation"),
+    )
+)
+_CANCEL = Query(
+    update(tables.invitation)
+    .where(tables.invitation.c.id == bindparam("invitation"))
+    .values(revoked_at=bindparam("at"))
+)
+_RENEW = Query(
+    update(tables.invitation)
+    .where(tables.invitation.c.id == bindparam("invitation"))
+    .values(code_digest=bindparam("code"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +148,15 @@ class Invitee:
         A new one, of `api.ids.new_code`.
     need
         What leaves the person the items that suit it, one of the test's ``accommodation.needs``.
+    invitation
+        What the invitation will be called.
     """
 
     person: Person
     code: str
     extra_time_percent: int = 0
     need: str | None = field(default=None, repr=False)
+    invitation: str = field(default_factory=new_id)
 
 
 def normal(code: str) -> str:
@@ -196,6 +233,71 @@ def invite_all(
     return Commit(invited, writes)
 
 
+def invite_once(
+    organisation: str, test_code: str, people: Sequence[Invitee], lifetime: int
+) -> Plan[list[Invited]]:
+    """Plan: invite several people, all or none; where that was done before, say the same again.
+
+    Identifiers and codes that follow from what was asked make asking again harmless: a page sent twice
+    invites once. The code of an invitation that was given another one since is empty.
+
+    Raises
+    ------
+    Problem
+        As `invite_all`.
+    """
+    known = yield [_MADE(organisation=organisation, invitation=one.invitation) for one in people]
+    if not all(known):
+        return (yield from invite_all(organisation, test_code, people, lifetime))
+    made = []
+    for one, ((person_id, expires_at, code),) in zip(people, known, strict=True):
+        same = code == digest(one.code)
+        made.append(Invited(one.invitation, person_id, one.code if same else "", expires_at))
+    return Commit(made)
+
+
+def _own(
+    organisation: str, invitation: str
+) -> Generator[Sequence[Call], list[Rows], tuple[str, int, str, int]]:
+    rows, time = yield [_OWN(organisation=organisation, invitation=invitation), NOW()]
+    if not rows:
+        raise Problem("not_found", "There is no such invitation.")
+    person_id, expires_at, revoked_at, status = rows[0]
+    if revoked_at is not None:
+        raise Problem("conflict", "The invitation is cancelled already.")
+    return person_id, expires_at, status or "", time[0][0]
+
+
+def cancel(organisation: str, invitation: str) -> Plan[None]:
+    """Plan: withdraw an invitation that nobody has used.
+
+    Raises
+    ------
+    Problem
+        ``not_found``; ``conflict`` when the sitting has begun, or the invitation is withdrawn already.
+    """
+    _, _, status, now = yield from _own(organisation, invitation)
+    if status:
+        raise Problem("conflict", "The sitting has begun; a supervisor can end it.")
+    return Commit(None, [_CANCEL(invitation=invitation, at=now)])
+
+
+def renew(organisation: str, invitation: str, code: str) -> Plan[Invited]:
+    """Plan: give an invitation another code, for one that was lost; the former one opens nothing any more.
+
+    Raises
+    ------
+    Problem
+        ``not_found``; ``conflict`` when the invitation is withdrawn, or has expired unused.
+    """
+    person_id, expires_at, status, now = yield from _own(organisation, invitation)
+    if not status and now >= expires_at:
+        raise Problem("conflict", "The invitation has expired; invite the person again.")
+    return Commit(
+        Invited(invitation, person_id, code, expires_at), [_RENEW(invitation=invitation, code=digest(code))]
+    )
+
+
 def _test_for(code: str, people: Sequence[Invitee]) -> Generator[Sequence[Call], list[Rows], str]:
     """Return the newest version of a test that is offered for all that people need, from inside a plan."""
     test = (yield from latest(code)).value
@@ -242,10 +344,9 @@ def _invite(organisation: str, invitee: Invitee, test: str, lifetime: int) -> Pl
                 erased_at=None,
             )
         )
-    id = new_id()
     writes.append(
         _INSERT(
-            id=id,
+            id=invitee.invitation,
             organisation_id=organisation,
             person_id=person_id,
             test_id=test,
@@ -257,7 +358,7 @@ def _invite(organisation: str, invitee: Invitee, test: str, lifetime: int) -> Pl
             need=invitee.need,
         )
     )
-    return Commit(Invited(id, person_id, invitee.code, now + lifetime), writes)
+    return Commit(Invited(invitee.invitation, person_id, invitee.code, now + lifetime), writes)
 
 
 async def invite_passer_by(runtime: Runtime) -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from api.accounts.roll import COLUMNS, Line, read_roll
 from api.commands.operating import add_database, planned, say
 from cat_engine.errors import InputError
 
 __all__ = ["configure", "run"]
 
-COLUMNS = ("identifier", "identifier_type", "family_name", "given_name")
+NAMES = COLUMNS[:4]
 """How an organisation names a person."""
 
-_AGREED = ("extra_time_percent", "need")
-"""What was agreed on with a person."""
+_WRONG = {
+    "cells": "expected {n} cells, got more",
+    "long": "expected at most {n} characters as {column}, got more",
+    "type": "expected an identifier_type of small letters, like matricule, got something else",
+    "characters": "expected text, got a NUL character",
+    "extra": "expected extra time of 0 to 200 percent",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--people",
         metavar="FILE.csv",
-        help=f"columns {', '.join((*COLUMNS, *_AGREED))}; each may be left out",
+        help=f"columns {', '.join(COLUMNS)}; each may be left out",
     )
-    for name in COLUMNS:
+    for name in NAMES:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help="of one person")
     parser.add_argument("--extra-time-percent", type=int, default=0, metavar="N", help="of one person")
     parser.add_argument(
@@ -59,12 +63,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"expected 1 to 366 days, got {args.days}; change --days")
     people = [
         Invitee(
-            Person(new_id(), *(row.get(name) or None for name in COLUMNS)),
+            Person(new_id(), line.identifier, line.identifier_type, line.family_name, line.given_name),
             new_code(),
-            _extra(row),
-            (row.get("need") or "").strip() or None,
+            line.extra_time_percent,
+            line.need,
         )
-        for row in _people(args)
+        for line in _people(args)
     ]
     invited = planned(args, invite_all, args.organisation, args.code, people, args.days * 86_400 * SECOND)
     rows: list[dict[str, Any]] = [
@@ -80,28 +84,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _people(args: argparse.Namespace) -> Iterator[dict[str, str]]:
+def _people(args: argparse.Namespace) -> list[Line]:
     if args.people is None:
-        yield {name: getattr(args, name) or "" for name in (*COLUMNS, *_AGREED)}
-        return
+        if not 0 <= args.extra_time_percent <= 200:
+            raise InputError(f"{_WRONG['extra']}, got {args.extra_time_percent}; change --extra-time-percent")
+        named: dict[str, Any] = {name: getattr(args, name) or None for name in NAMES}
+        return [Line(1, **named, extra_time_percent=args.extra_time_percent, need=args.need)]
     try:
-        with Path(args.people).open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
-            unknown = set(reader.fieldnames or ()) - {*COLUMNS, *_AGREED}
-            if unknown or not reader.fieldnames:
-                raise InputError(
-                    f"expected columns among {', '.join((*COLUMNS, *_AGREED))} in {args.people}, "
-                    f"got {', '.join(sorted(map(str, unknown))) or 'none'}; rename them"
-                )
-            yield from reader
+        text = Path(args.people).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"expected a CSV of people in UTF-8, got {args.people}: {error}") from None
-
-
-def _extra(row: dict[str, Any]) -> int:
-    text = str(row.get("extra_time_percent") or 0)
-    if not text.isdigit() or int(text) > 200:
-        raise InputError(f"expected extra time of 0 to 200 percent, got '{text}'; mend extra_time_percent")
-    return int(text)
+    lines = read_roll(text)
+    for line in lines:
+        for fault, told in line.faults:
+            if fault in _WRONG:  # a code for somebody unknown is all right
+                raise InputError(f"{_WRONG[fault].format(**told)} in line {line.number} of {args.people}")
+    return lines

@@ -190,7 +190,7 @@ def test_a_list_of_people_is_invited_whole_or_not_at_all(desk: Path, capsys: Any
     assert rows[0]["link"] == f"https://x/i/{rows[0]['code']}"
     for text, told in (
         ("identifier\n1\n3\n3\n", "'3' twice"),
-        ("matricule\n1\n", "got matricule"),
+        ("badge\n1\n", "got 'badge'"),
         ("identifier,extra_time_percent\n1,much\n", "0 to 200"),
     ):
         people.write_text(text)
