@@ -6,14 +6,16 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from httpx import Response
 from starlette.requests import Request
 
-from api import bodies
+from api import bodies, edge
 from api.app import create_app
 from api.commands import serve
 from api.edge import Gate, urgency
@@ -160,20 +162,25 @@ def test_who_sends_slowly_keeps_nobody_out(client: Browser) -> None:
 def test_who_sends_no_more_is_not_waited_for(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "SECONDS", 0.05)
 
-    async def told() -> list[Response]:
-        return await asyncio.gather(*slow)
+    async def silent() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
 
-    with half_sent(client, 2) as slow:
-        replies = client.portal.call(told)
-    for reply in replies:
+    async def told() -> list[Response]:
+        address = "/api/v1/sittings/current/answers"
+        return await asyncio.gather(*(client.http.post(address, content=silent()) for _ in range(2)))
+
+    for reply in client.portal.call(told):
         assert (reply.status_code, reply.json()["code"]) == (408, "slow_body")
         assert reply.headers["connection"] == "close"
     assert 'status="408"' in client.get("/metrics").text
 
 
 def test_those_who_are_refused_together_do_not_come_back_together(
-    client: Browser, caplog: pytest.LogCaptureFixture
+    client: Browser, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    frozen = SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter)
+    monkeypatch.setattr(edge, "time", frozen)  # the log gets a line a second
     with in_flight(client, LIMIT), caplog.at_level(logging.WARNING, "acquis.request"):
         replies = [client.get("/api/v1/sittings/current") for _ in range(6)]
         page = client.get("/question", headers={"Accept": "text/html"})
