@@ -21,7 +21,8 @@ from api.catalogue.endpoints import router as tests
 from api.catalogue.store import make_ready
 from api.database.clock import moment
 from api.database.migrate import migrate
-from api.edge import Edge, Gate, problem_headers
+from api.edge import Edge, problem_headers
+from api.gate import Gate
 from api.keys import store as keys
 from api.observe import Metrics
 from api.openapi import DESCRIPTION, TAGS, Application, Out, problems, text

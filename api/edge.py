@@ -1,10 +1,10 @@
 """The edge of the server: what every request passes before and after the application.
 
-- *Back-pressure.* When more requests are in flight than a worker can serve in good time, the less urgent
-  are refused first, with 503 and ``Retry-After``: reports above half of the limit, entering above four
-  fifths, answers only at the limit itself. Health checks always pass. A refusal has to cost next to
-  nothing, or refusing takes the time of those who were let in: nothing of the request is read but its
-  address, the replies are made beforehand, and the log gets a line a second.
+- *Back-pressure.* A worker takes on so many requests at once (`api.gate`); the others wait their turn,
+  answers before entering before reports, and are refused with 503 and ``Retry-After`` where that would take
+  too long. Health checks always pass. A refusal has to cost next to nothing, or refusing takes the time of
+  those who were let in: nothing of the request is read but its address, the replies are made beforehand,
+  and the log gets a line a second.
 - *Draining.* Once the server is told to stop, it says that it is not ready, so that a balancer goes
   elsewhere, and begins no sitting; those in progress are served until it stops.
 - *Bodies.* A request counts once its body is there, so that those who send slowly, or never the rest, keep
@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import logging
@@ -27,62 +28,23 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.bodies import has_body, whole
+from api.gate import KINDS, Gate, urgency
 from api.observe import Metrics
 from api.pages.reception import problem_page, wants_page
 from api.problems import Problem
 
-__all__ = ["Edge", "Gate", "problem_headers", "urgency"]
+__all__ = ["Edge", "problem_headers"]
 
 log = logging.getLogger("acquis.request")
 
 _ALWAYS = ("/health", "/ready", "/metrics")
-_SHARES: Mapping[str, float] = {"answer": 1.0, "enter": 0.8, "report": 0.5}
 _BUSY = ("busy", (1, 2, 3))
 _REFUSALS: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "answer": _BUSY,
-    "enter": _BUSY,
-    "report": _BUSY,
+    **dict.fromkeys(KINDS, _BUSY),
     "draining": ("draining", (2,)),
 }
 """Why a request is refused -> code, and after how many seconds to come back: in turn, so that those who were
 refused together do not come back together."""
-
-
-def urgency(method: str, path: str) -> str:
-    """Return what a request is: ``answer`` (a sitting in progress), ``enter`` or ``report``."""
-    if path.startswith(("/api/v1/results", "/console", "/api/v1/sittings/current/credential")):
-        return "report"
-    if path.startswith("/api/v1/sittings/current") or path.endswith("/results") or path == "/question":
-        return "answer"
-    if path.startswith(("/question/", "/pause", "/reprendre", "/static/")):
-        return "answer"
-    return "enter"
-
-
-class Gate:
-    """What a worker lets in.
-
-    Attributes
-    ----------
-    limit
-        Requests in flight at most.
-    draining
-        Whether the server is about to stop.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.in_flight = 0
-        self.draining = False
-
-    def refusal(self, method: str, path: str) -> str | None:
-        """Return why one more request is refused, or None."""
-        if self.in_flight < self.limit // 2 and not self.draining:
-            return None
-        kind = urgency(method, path)
-        if self.draining and kind == "enter" and method == "POST":
-            return "draining"
-        return kind if self.in_flight >= self.limit * _SHARES[kind] else None
 
 
 class Edge:
@@ -93,6 +55,9 @@ class Edge:
         self.gate = gate
         self.metrics = metrics
         metrics.in_flight.set_function(lambda: gate.in_flight)
+        metrics.longest_wait.set_function(gate.longest)
+        for kind in KINDS:
+            metrics.waiting.labels(kind).set_function(functools.partial(gate.waiting, kind))
         self._refusals = {
             reason: _Refusals(metrics.refused.labels(reason), code, seconds)
             for reason, (code, seconds) in _REFUSALS.items()
@@ -109,7 +74,8 @@ class Edge:
         if path in _ALWAYS:
             await self.app(scope, receive, send)
             return
-        reason = self.gate.refusal(method, path)
+        kind, started = urgency(path), time.perf_counter()
+        reason = self._refusal(kind, method)
         if reason is None and has_body(scope):
             try:
                 body = await whole(scope, receive)
@@ -119,15 +85,26 @@ class Edge:
                 return
             if body is None:
                 return
-            receive = body
-            reason = self.gate.refusal(method, path)  # others may have come while the body did
-        if reason is None:
-            await self._admitted(scope, receive, send, method)
-        else:
+            receive, started = body, time.perf_counter()
+        if reason is None and not await self.gate.enter(kind):
+            reason = kind
+        if reason is not None:
             await self._refused(scope, receive, send, method, reason)
+            return
+        try:
+            await self._admitted(scope, receive, send, method, started)
+        finally:
+            self.gate.leave()
 
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send, method: str) -> None:
-        started = time.perf_counter()
+    def _refusal(self, kind: str, method: str) -> str | None:
+        """Return why a request is refused before anything of it is read, or None."""
+        if self.gate.draining and kind == "enter" and method == "POST":
+            return "draining"
+        return kind if self.gate.refuses(kind) else None
+
+    async def _admitted(
+        self, scope: Scope, receive: Receive, send: Send, method: str, started: float
+    ) -> None:
         status = 500
         begun = False
 
@@ -137,7 +114,6 @@ class Edge:
                 status, begun = message["status"], True
             await send(message)
 
-        self.gate.in_flight += 1
         try:
             await self.app(scope, receive, reply)
         except Problem as problem:
@@ -150,7 +126,6 @@ class Edge:
             log.exception("the request failed")
             await _told(scope, receive, reply, Problem("internal", "It is in our log. Try again."))
         finally:
-            self.gate.in_flight -= 1
             self._count(scope, method, status, time.perf_counter() - started)
 
     async def _refused(self, scope: Scope, receive: Receive, send: Send, method: str, reason: str) -> None:

@@ -41,6 +41,14 @@ class Metrics:
         self.in_flight = Gauge(
             "acquis_requests_in_flight", "Requests being worked on", registry=self.registry
         )
+        self.waiting = Gauge(
+            "acquis_requests_waiting", "Requests that wait their turn", ("urgency",), registry=self.registry
+        )
+        self.longest_wait = Gauge(
+            "acquis_requests_waiting_seconds",
+            "Seconds for which one of them has waited, at most",
+            registry=self.registry,
+        )
         self.refused = Counter(
             "acquis_requests_refused",
             "Requests refused to protect the more urgent ones",

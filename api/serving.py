@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from api.edge import Gate
+from api.gate import Gate
 from api.observe import configure_logging
 from api.settings import Settings
 from cat_engine.errors import InputError

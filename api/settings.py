@@ -40,7 +40,7 @@ class Settings:
     waiting
         How many requests may wait for the database, a worker; further ones get 503.
     in_flight
-        How many requests a worker takes on at once; less urgent ones are refused first.
+        How many requests a worker works on at once; the others wait, the less urgent behind (`api.gate`).
     sittings
         How many sittings a worker keeps in memory; more cost one longer read.
     upkeep
@@ -55,7 +55,7 @@ class Settings:
     walk_in: bool = False
     connections: int = 8
     waiting: int = 256
-    in_flight: int = 128
+    in_flight: int = 32
     sittings: int = 10_000
     upkeep: int = 2
     webhooks_inside: bool = False

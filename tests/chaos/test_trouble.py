@@ -125,6 +125,7 @@ def test_twice_the_candidates_that_a_worker_takes_on(database_url: str, tmp_path
 
     async def scenario() -> None:
         app = create_app(Settings(database_url, keys=tmp_path / "keys", in_flight=limit))
+        app.state.gate.patience = 0.0  # nobody waits for a place
         async with app.router.lifespan_context(app):
             runtime: Runtime = app.state.runtime
             await prepare(runtime, design=short())
