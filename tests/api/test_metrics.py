@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,13 +17,14 @@ from api.database.plans import Commit, Plan, Query
 from api.database.postgres import PostgreSQL
 from api.observe import DATABASE_FAILURES
 from api.problems import Problem
-from api.runtime import Runtime
 from api.settings import Settings
 from tests.api.browser import Browser, browser
 from tests.api.database.test_pool import forget
+from tests.api.database.test_wire import locked
 from tests.api.desk import call, runtime_of
 
 SLOW = Query(text("SELECT 1 FROM pg_sleep(1)"))
+STUCK = Query(text("SELECT pg_advisory_lock(7)::text"))
 
 
 @pytest.fixture
@@ -45,14 +47,19 @@ def slow_read() -> Plan[None]:
     return Commit(None)
 
 
-def slow_write() -> Plan[None]:
+def stuck_read() -> Plan[None]:
+    yield [STUCK()]
+    return Commit(None)
+
+
+def stuck_write() -> Plan[None]:
     yield []
-    return Commit(None, [SLOW()])
+    return Commit(None, [STUCK()])
 
 
-async def refused(runtime: Runtime, writing: bool) -> str:
+async def refused(work: Coroutine[Any, Any, None]) -> str:
     try:
-        await (runtime.write(slow_write) if writing else runtime.read(slow_read))
+        await work
     except Problem as problem:
         return problem.code
     return ""
@@ -68,15 +75,18 @@ def test_a_commit_of_which_the_server_says_nothing_is_told_from_a_server_that_is
 ) -> None:
     runtime = runtime_of(client)
     assert isinstance(runtime.database, PostgreSQL)
-    runtime.database.pool.silence = 0.2  # of connections that are made from now on
+    runtime.database.pool.silence = 1.0  # of connections that are made from now on
+    runtime.database.pool.patience = 60.0
     forget(postgres_url)
     with caplog.at_level(logging.WARNING, "acquis.database"):
         client.get("/ready")  # finds the connection that was hung up, or makes a new one
         before = failures(client)
-        assert call(client, refused, runtime, True) == "unavailable"
+        with locked(postgres_url):
+            assert call(client, refused, runtime.write(stuck_write)) == "unavailable"
         assert failures(client) == before | {"unconfirmed": before["unconfirmed"] + 1}
         assert caplog.records[-1].__dict__["fields"]["reason"] == "unconfirmed"
-        assert call(client, refused, runtime, False) == "unavailable"
+        with locked(postgres_url):
+            assert call(client, refused, runtime.read(stuck_read)) == "unavailable"
         assert failures(client) == before | {"unconfirmed": 1, "away": before["away"] + 1}
         assert caplog.records[-1].__dict__["fields"]["reason"] == "away"
 
@@ -102,7 +112,7 @@ def test_who_finds_no_connection_free_is_counted(client: Browser) -> None:
     runtime.database.pool.waiting = 0
 
     async def at_once() -> list[str]:
-        return await asyncio.gather(*(refused(runtime, False) for _ in range(3)))
+        return await asyncio.gather(*(refused(runtime.read(slow_read)) for _ in range(3)))
 
     assert sorted(call(client, at_once)) == ["", "busy", "busy"]
     assert failures(client) == {"away": 0, "unconfirmed": 0, "busy": 2}

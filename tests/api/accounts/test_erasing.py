@@ -625,7 +625,7 @@ def test_killed_in_the_middle_it_has_erased_nothing_or_all(
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=200,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         )
         after = run(stored)

@@ -43,7 +43,7 @@ class Demo:
                 stderr=subprocess.STDOUT,
                 env=self.environment,
             )
-        end = time.monotonic() + 90
+        end = time.monotonic() + 200
         while "acquis.db" not in self.out.read_text() and "everything is in" not in self.out.read_text():
             assert self.process.poll() is None, self.out.read_text()
             assert time.monotonic() < end, self.out.read_text()
@@ -54,7 +54,7 @@ class Demo:
         """Send a signal and wait for the end."""
         assert self.process is not None
         self.process.send_signal(sig)
-        return self.process.wait(30)
+        return self.process.wait(100)
 
 
 @pytest.fixture

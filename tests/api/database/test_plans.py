@@ -312,10 +312,10 @@ def test_a_read_does_not_wait_for_other_work_of_the_process(sqlite_url: str) -> 
 
     async def scenario() -> None:
         async with opened(sqlite_url) as database:
-            others = [asyncio.create_task(asyncio.to_thread(release.wait, 20)) for _ in range(100)]
+            others = [asyncio.create_task(asyncio.to_thread(release.wait, 200)) for _ in range(100)]
             await asyncio.sleep(0)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(100):
                     assert await database.read(name_of, "o1") is None
             finally:
                 release.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -23,6 +23,15 @@ async def opened(url: str, silence: float = 8.0) -> AsyncIterator[Connection]:
         await connection.close()
 
 
+@contextlib.contextmanager
+def locked(url: str) -> Iterator[None]:
+    """While this lasts, who runs `WAIT` waits."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(7)")
+        yield
+
+
+WAIT = ("SELECT pg_advisory_lock(7)::text", ())
 INSERT = "INSERT INTO t VALUES ($1, $2, $3)"
 COUNT = "SELECT count(*) FROM t"
 
@@ -81,7 +90,7 @@ def test_a_connection_left_in_the_middle_is_not_idle(postgres_url: str) -> None:
         async with opened(postgres_url) as connection:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await connection.run([("SELECT 1 FROM pg_sleep($1::integer)", (1,))])
+                    await connection.run([("SELECT 1 FROM pg_sleep($1::integer)", (60,))])
             assert not connection.idle
 
     asyncio.run(scenario())
@@ -93,7 +102,7 @@ def test_a_server_that_hangs_up_is_noticed_while_nobody_asks(postgres_url: str) 
             ((row,),) = await connection.run([("SELECT pg_backend_pid()", ())])
             with psycopg.connect(postgres_url) as admin:
                 admin.execute("SELECT pg_terminate_backend(%s, 5000)", row)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not connection.closed:
                     await asyncio.sleep(0.01)
             with pytest.raises(psycopg.OperationalError):
@@ -105,10 +114,11 @@ def test_a_server_that_hangs_up_is_noticed_while_nobody_asks(postgres_url: str) 
 def test_who_waits_for_a_silent_server_is_told_and_the_connection_learns_the_end(postgres_url: str) -> None:
     async def scenario() -> None:
         async with opened(postgres_url, silence=0.1) as connection:
-            with pytest.raises(psycopg.OperationalError, match=r"not answered for 0\.1 s.*not known"):
-                await connection.run([("SELECT 1 FROM pg_sleep($1::integer)", (1,))])
-            assert connection.unanswered
-            async with asyncio.timeout(20):
+            with locked(postgres_url):
+                with pytest.raises(psycopg.OperationalError, match=r"not answered for 0\.1 s.*not known"):
+                    await connection.run([WAIT])
+                assert connection.unanswered
+            async with asyncio.timeout(60):
                 await connection.answered()
             assert not connection.unanswered
 
@@ -117,8 +127,8 @@ def test_who_waits_for_a_silent_server_is_told_and_the_connection_learns_the_end
 
 def test_a_server_that_goes_on_speaking_is_not_silent(postgres_url: str) -> None:
     async def scenario() -> None:
-        async with opened(postgres_url, silence=1.0) as connection:
-            await connection.run([("SELECT repeat('x', 10000) FROM pg_sleep(0.4)", ())] * 4)
+        async with opened(postgres_url, silence=2.5) as connection:
+            await connection.run([("SELECT repeat('x', 10000) FROM pg_sleep(0.5)", ())] * 6)
 
     asyncio.run(scenario())
 

@@ -76,8 +76,8 @@ def test_who_was_there_when_the_time_ran_out_gets_a_result(run: Run) -> None:
 def test_who_fell_silent_before_is_left_to_a_person(run: Run) -> None:
     async def scenario(runtime: Runtime) -> None:
         entry = await begun(runtime)
-        assert await after(runtime, 605) == 0  # within the grace
-        assert await after(runtime, 20) == 1  # noted: the candidate may have been cut off
+        assert await after(runtime, 601) == 0  # within the grace
+        assert await after(runtime, 24) == 1  # noted: the candidate may have been cut off
         assert state(runtime, entry).phase == "interrupted"
         assert await after(runtime, 60) == 0  # and may still come back for the time that the rules give back
         assert await after(runtime, 100) == 1

@@ -98,7 +98,7 @@ class Place:
 
     def wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the server answers."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 200
         while True:
             try:
                 with urllib.request.urlopen(f"{self.url}/ready", timeout=2):

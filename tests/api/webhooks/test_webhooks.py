@@ -131,7 +131,7 @@ def test_the_server_sends_by_itself_and_several_workers_send_once(
         client.portal.call(prepare, runtime_of(client))
         registered(client, receiver.url)
         sit(client, invite(client))
-        end = time.monotonic() + 20
+        end = time.monotonic() + 200
         while not receiver.came and time.monotonic() < end:
             time.sleep(0.02)
     assert len(receiver.came) == 1
@@ -156,7 +156,7 @@ def test_a_sender_that_is_killed_before_it_hears_the_reply_sends_again(
 
     receiver.met = die
     try:
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(200) == -signal.SIGKILL
     finally:
         process.kill()
     first = receiver.ids()
@@ -186,7 +186,7 @@ def test_a_receiver_that_dribbles_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
         thread.start()
         with pytest.raises((OSError, http.client.HTTPException)):
             post.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, private=True)
-        thread.join(10)
+        thread.join(100)
         assert not thread.is_alive()
 
 
