@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import gc
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
+from typing import Any, NoReturn
 
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 
 __all__ = ["COMMANDS", "main"]
 
@@ -54,8 +56,22 @@ OBJECTS = 1_000_000
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]  # one sentence, no usage dump
+    def error(self, message: str) -> NoReturn:
+        """Say it in one sentence, without a dump of the usage."""
         raise InputError(f"{message}; see '{self.prog} --help'")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Name an option that does not exist first: argparse would rather miss the one that was meant."""
+        if self._subparsers is None:  # else the options are those of the command that is named
+            known = self._option_string_actions
+            for word in args or ():
+                name = word.split("=", 1)[0]
+                if name == "--":
+                    break
+                if name.startswith("--") and name not in known:
+                    advice = suggestion(name, known, f"see '{self.prog} --help'")
+                    raise InputError(f"there is no option {name}; {advice}")
+        return super().parse_known_args(args, namespace)
 
 
 def _overview() -> str:
@@ -96,6 +112,13 @@ def _hurry(name: str) -> None:
                 del sys.modules[module]
 
 
+def _heed_no_more() -> None:
+    """Ignore further interruptions: the impatient press twice."""
+    for _ in range(3):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status.
 
@@ -115,9 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(COMMANDS)}"
-        print(f"acquis: there is no command '{name}'; {hint}", file=sys.stderr)
+        advice = suggestion(name, COMMANDS, f"there are: {', '.join(COMMANDS)}")
+        print(f"acquis: there is no command '{name}'; {advice}", file=sys.stderr)
         return 2
     try:
         command = importlib.import_module(f"api.commands.{name}")
@@ -131,6 +153,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"acquis {name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        if argv is None:
+            _heed_no_more()
         print(f"acquis {name}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:

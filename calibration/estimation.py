@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from calibration.em.unused import may_be_unused, without_unused
 from calibration.reporting import result_of
 from calibration.result import Calibration
 from calibration.screening import screen
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 from cat_engine.family import MODELS, ItemModel
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses, read_groups, read_responses, read_weights
@@ -225,15 +224,18 @@ def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature
 def _models(responses: Data, model: str, item_models: Mapping[str, str]) -> list[ItemModel]:
     for item in item_models:
         if item not in responses.items:
-            near = get_close_matches(item, responses.items, 1)
-            hint = f"did you mean '{near[0]}'?" if near else "correct its id"
-            raise InputError(f"expected an item of the responses, got a model for '{item}'; {hint}")
+            advice = suggestion(item, responses.items, "correct its id")
+            raise InputError(f"expected an item of the responses, got a model for '{item}'; {advice}")
     codes = [item_models.get(item, model) for item in responses.items]
     for code in dict.fromkeys([model, *codes]):
         if code not in MODELS:
-            near = get_close_matches(str(code), MODELS, 1)
-            hint = f"did you mean '{near[0]}'?" if near else "choose one of them"
-            raise InputError(f"expected a model among {', '.join(MODELS)}, got '{code}'; {hint}")
+            elsewhere = {"graded": "grm", "nominal": "nrm"}.get(str(code).lower())
+            advice = (
+                f"R mirt's '{code}' is '{elsewhere}' here"
+                if elsewhere
+                else suggestion(str(code), MODELS, "choose one of them")
+            )
+            raise InputError(f"expected a model among {', '.join(MODELS)}, got '{code}'; {advice}")
     return [MODELS[code] for code in codes]
 
 

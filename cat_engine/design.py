@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 from cat_engine.selection.criteria import CRITERIA
 from cat_engine.selection.exposure import RULES
 from cat_engine.stopping import CLASSIFIERS
@@ -266,10 +265,9 @@ def _section(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+            advice = suggestion(key, known, f"known keys: {', '.join(known)}")
             place = f"[{where}] of the design file" if where else "the design file"
-            raise InputError(f"unknown key '{key}' in {place}; {hint}")
+            raise InputError(f"unknown key '{key}' in {place}; {advice}")
     taken: dict[str, Any] = {}
     for name, f in known.items():
         place = f"{where}.{name}" if where else name
@@ -295,10 +293,9 @@ def _value(hint: Any, value: Any, place: str, allowed: Mapping[str, Any]) -> Any
         raise InputError(f"expected '{place}' to be {_name(kinds[0])} in the design file, got {value!r}")
     low, high, among = allowed.get("low"), allowed.get("high"), allowed.get("among")
     if among and value not in among:
-        near = get_close_matches(str(value), among, 1)
-        hint_text = f"; did you mean '{near[0]}'?" if near else ""
         raise InputError(
-            f"expected '{place}' to be one of {', '.join(among)} in the design file, got '{value}'{hint_text}"
+            f"expected '{place}' to be one of {', '.join(among)} in the design file, got '{value}'; "
+            f"{suggestion(str(value), among, 'choose one of them')}"
         )
     above = high is not None and value > high
     if value != value or above or (low is not None and value < low):

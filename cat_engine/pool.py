@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 import cat_engine.models  # noqa: F401 - registers the family
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 from cat_engine.family import COMPENSATORY, MODELS, ItemModel, Table, model_of
 
 __all__ = ["Block", "ItemPool"]
@@ -130,9 +129,8 @@ class ItemPool:
     def position(self, item: str) -> int:
         """Return the position of the item called `item`."""
         if item not in self._position:
-            near = get_close_matches(item, self.ids, 1)
-            hint = f"did you mean '{near[0]}'?" if near else "give its parameters, or leave it out"
-            raise InputError(f"expected an item of the pool ({len(self)} items), got '{item}'; {hint}")
+            advice = suggestion(item, self.ids, "give its parameters, or leave it out")
+            raise InputError(f"expected an item of the pool ({len(self)} items), got '{item}'; {advice}")
         return self._position[item]
 
     def positions(self, items: Iterable[str]) -> np.ndarray:
@@ -163,10 +161,11 @@ def _unknown(code: Any, item: str, dimensions: int) -> InputError:
     """Return the error for a model that is none in so many dimensions."""
     known = MODELS if dimensions == 1 else COMPENSATORY
     expected = f"a model among {', '.join(known)}" + (f" in {dimensions} dimensions" * (dimensions > 1))
-    near = get_close_matches(str(code), known, 1)
-    hint = f"did you mean '{near[0]}'?" if near else "correct 'model'"
+    advice = suggestion(str(code), known, "correct 'model'")
     if dimensions == 1 and code in COMPENSATORY:
-        hint = "only calibrate and score work in several dimensions"
+        advice = "only calibrate and score work in several dimensions"
     if dimensions > 1 and code in MODELS:
-        hint = "write it with 'slopes' and 'intercept', or keep items of one dimension in a file of their own"
-    return InputError(f"expected {expected}, got {code!r} in item '{item}'; {hint}")
+        advice = (
+            "write it with 'slopes' and 'intercept', or keep items of one dimension in a file of their own"
+        )
+    return InputError(f"expected {expected}, got {code!r} in item '{item}'; {advice}")

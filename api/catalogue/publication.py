@@ -33,12 +33,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 
 from api.catalogue.document import SCHEMA, plain
 from cat_engine.design import Design
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 from item_bank.bank import Bank
 from item_bank.media import kind
 from item_bank.publication import Targets, judge
@@ -120,9 +119,8 @@ class Definition:
 def _known(values: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
     for key in values:
         if key not in keys:
-            near = get_close_matches(key, keys, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(keys)}"
-            raise InputError(f"unknown key '{key}' in {where}; {hint}")
+            advice = suggestion(key, keys, f"known keys: {', '.join(keys)}")
+            raise InputError(f"unknown key '{key}' in {where}; {advice}")
 
 
 def _of(values: Mapping[str, Any], key: str, wanted: type) -> Any:

@@ -59,8 +59,9 @@ def _say(found: Dif, out: str) -> None:
     print(f"{out}: {found.method}, {found.focal} against {found.reference}, {len(found.rows)} items")
     notes = found.about["purification"]
     if notes["kind"] == "purified":
-        end = f"after {notes['rounds']} rounds" if notes["converged"] else f"not settled: {notes['note']}"
-        print(f"purification: {len(notes['not_anchors'])} items are no anchors, {end}")
+        rounds = f"{notes['rounds']} round{'s' * (notes['rounds'] != 1)}"
+        end = f"after {rounds}" if notes["converged"] else f"not settled: {notes['note']}"
+        print(f"purification: {_left_out(len(notes['not_anchors']))}, {end}")
     if "caution" in found.about:
         print(f"caution: {found.about['caution']}")
     for row in found.rows:
@@ -69,6 +70,12 @@ def _say(found: Dif, out: str) -> None:
             print(f"{row['id']}: class {row['class']}, p = {row['p_adjusted']:.4f}, easier for {favoured}")
     if not found.flagged:
         print("no item is flagged")
+
+
+def _left_out(n: int) -> str:
+    if not n:
+        return "every item stays an anchor"
+    return "1 item is no anchor" if n == 1 else f"{n} items are no anchors"
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from calibration.dif.parametric import (
     wald_tests,
 )
 from calibration.dif.size import size_class
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 from item_bank.parameters import ParameterSet
 from item_bank.responses import MISSING, Responses
 
@@ -156,9 +155,8 @@ def detect(
         For groups, items or models that do not go together.
     """
     if method not in METHODS:
-        near = get_close_matches(method, METHODS, 1)
-        hint = f"did you mean '{near[0]}'?" if near else "choose one"
-        raise InputError(f"expected a method among {', '.join(METHODS)}, got '{method}'; {hint}")
+        advice = suggestion(method, METHODS, "choose one")
+        raise InputError(f"expected a method among {', '.join(METHODS)}, got '{method}'; {advice}")
     start = perf_counter()
     pair = pair_of(responses, groups, reference, focal)
     given = _given(responses, anchors)
@@ -198,9 +196,8 @@ def _given(responses: Responses, anchors: Sequence[str] | None) -> frozenset[str
         return None
     for item in anchors:
         if item not in responses.items:
-            near = get_close_matches(item, responses.items, 1)
-            hint = f"did you mean '{near[0]}'?" if near else "correct the anchors"
-            raise InputError(f"expected anchors among the items of the responses, got '{item}'; {hint}")
+            advice = suggestion(item, responses.items, "correct the anchors")
+            raise InputError(f"expected anchors among the items of the responses, got '{item}'; {advice}")
     return frozenset(anchors)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from calibration.linking.coefficients import METHODS, Anchors, Weighting, coefficients
 from calibration.linking.drift import Drift, drift
 from calibration.linking.scale import WITHOUT_FIXED_SLOPE, has_thresholds, move, slope_of, thresholds_of
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 from cat_engine.family import MODELS
 from item_bank.parameters import ParameterSet
 
@@ -116,10 +115,9 @@ def common_items(start: ParameterSet, to: ParameterSet, names: Sequence[str] | N
         for item in names:
             if item not in left or item not in right:
                 where = "FROM" if item not in left else "TO"
-                near = get_close_matches(item, shared, 1)
-                hint = f"did you mean '{near[0]}'?" if near else "correct the anchors"
+                advice = suggestion(item, shared, "correct the anchors")
                 raise InputError(
-                    f"expected anchors that both files hold, got '{item}', not in {where}; {hint}"
+                    f"expected anchors that both files hold, got '{item}', not in {where}; {advice}"
                 )
         shared = [item for item in shared if item in set(names)]
     if not shared:
@@ -200,7 +198,8 @@ def link(
     ids = shared.ids
     notes = []
     if len(used.to) < FEW:
-        notes.append(f"only {len(used.to)} anchors carry the link: its error is large and not well known")
+        carry = "one anchor carries" if len(used.to) == 1 else f"{len(used.to)} anchors carry"
+        notes.append(f"only {carry} the link: its error is large and not well known")
     found = drift(shared, a, b, population[0], keep)
     out = [item for item, bad, kept in zip(ids, found.drifted, keep, strict=True) if bad and kept]
     if out:

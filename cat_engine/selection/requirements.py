@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cat_engine.errors import InputError
+from cat_engine.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     from cat_engine.design import Constraint, Design
@@ -124,11 +123,10 @@ def suitable(design: Design, attributes: Attributes, need: str) -> np.ndarray:
     labels = sorted(set().union(*cells))
     for label in _words(need):
         if label not in labels:
-            near = get_close_matches(label, labels, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"labels there are: {', '.join(labels[:8])}"
+            advice = suggestion(label, labels, f"labels there are: {', '.join(labels[:8])}")
             raise InputError(
                 f"no item of the bank has '{label}' in the attribute '{rules.attribute}', which "
-                f"accommodation.needs of the design file asks for; {hint}"
+                f"accommodation.needs of the design file asks for; {advice}"
             )
     wanted = set(_words(need))
     return np.array([wanted <= cell for cell in cells], dtype=np.uint8)
@@ -144,11 +142,10 @@ def _bound(constraint: Constraint, attributes: Attributes) -> Requirement:
     held = np.array([i for i, cell in enumerate(column) if cell == value], dtype=np.int64)
     if not len(held):
         values = sorted(set(column))
-        near = get_close_matches(value, values, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"values there are: {', '.join(values[:8])}"
+        advice = suggestion(value, values, f"values there are: {', '.join(values[:8])}")
         raise InputError(
             f"no item of the bank has {constraint.name}, which a constraint of the design file asks for; "
-            f"{hint}"
+            f"{advice}"
         )
     share = constraint.share or 0.0
     return Requirement(constraint.name, held, np.ones(len(held)), constraint.min, constraint.max, share)
@@ -156,10 +153,9 @@ def _bound(constraint: Constraint, attributes: Attributes) -> Requirement:
 
 def _column(name: str, attributes: Attributes, asks: str) -> Sequence[str]:
     if name not in attributes:
-        near = get_close_matches(name, attributes, 1)
         there = ", ".join(attributes) or "none, so give the items' attributes"
-        hint = f"did you mean '{near[0]}'?" if near else f"attributes there are: {there}"
-        raise InputError(f"unknown attribute '{name}', which {asks} of the design file names; {hint}")
+        advice = suggestion(name, attributes, f"attributes there are: {there}")
+        raise InputError(f"unknown attribute '{name}', which {asks} of the design file names; {advice}")
     return attributes[name]
 
 

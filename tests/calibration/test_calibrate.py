@@ -197,6 +197,8 @@ def test_other_latent_shapes_fit_skewed_abilities_better(shape):
     ("options", "sentence"),
     [
         ({"model": "5pl"}, "among rasch.*got '5pl'"),
+        ({"model": "2PL"}, "got '2PL'; did you mean '2pl'"),
+        ({"model": "graded"}, "R mirt's 'graded' is 'grm' here"),
         ({"item_models": {"Item.9": "2pl"}}, "'Item.9'; did you mean"),
         ({"prior": ["a~normal(0,1)"]}, "NAME=DENSITY"),
         ({"prior": ["a=cauchy(0,1)"]}, "normal, lognormal or beta"),

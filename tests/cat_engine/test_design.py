@@ -56,6 +56,8 @@ def test_the_example_of_the_reference_is_read() -> None:
         ({"constraint": [{"attribute": "d", "vaule": "x"}]}, "did you mean 'value'"),
         ({"constraint": [{"value": "x"}]}, "'constraint.attribute' is missing"),
         ({"select": {"criterion": "mfl"}}, "did you mean 'mfi'"),
+        ({"select": {"criterion": "MFI"}}, "did you mean 'mfi'"),
+        ({"select": {"criterion": "what"}}, "got 'what'; choose one of them"),
         ({"exposure": {"method": "eligible"}}, "did you mean 'eligibility'"),
         ({"exposure": {"rate": 1.5}}, "'exposure.rate' between 0.01 and 1.0"),
         ({"stop": {"max": 3.5}}, "'stop.max' to be a whole number"),
