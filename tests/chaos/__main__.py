@@ -5,9 +5,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
+from pathlib import Path
 
+from api.database.migrate import migrate
+from tests.chaos.acts import killed
 from tests.chaos.power import power_loss
 from tests.chaos.storm import CONTROLS, postgres, storm
+
+
+def _killed(database: str, folder: Path) -> bool:
+    """Kill acts on a fresh database; print what happened."""
+    migrate(database)
+    found = killed(database, folder / f"keys of {database.partition(':')[0]}", every=1)
+    control = found.pop("control")
+    bad = [f"{act}: {what}" for act, left in found.items() for what in left.bad]
+    kills = sum(len(left.killed) for left in found.values())
+    print(
+        "\n".join([f"{len(found)} acts, {kills} kills, {len(bad)} that left what they must not", *bad[:10]])
+    )
+    print(f"Control, writes one by one: {'caught' if control.halves else 'NOT CAUGHT'}", flush=True)
+    return not bad and bool(control.halves)
 
 
 def main() -> int:
@@ -18,7 +36,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     sound = True
-    with postgres() as server:
+    with postgres() as server, tempfile.TemporaryDirectory() as folder:
+        for database in (f"sqlite:///{folder}/acquis.db", server.get_uri()):
+            print(f"Every act on a sitting killed at every place, {database.partition(':')[0]}")
+            sound &= _killed(database, Path(folder))
         print("Storm: kill -9 of servers and database, cut, doubled and reordered requests")
         report = asyncio.run(storm(server, args.answers, args.kills, args.seed))
         print(report.told(), flush=True)

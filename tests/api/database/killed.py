@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from api.database import wire
 from api.database.migrate import migrate
 from api.database.sqlite import driver
 
-__all__ = ["tries"]
+__all__ = ["mortal", "tries"]
 
 
 def tries(folder: str, every: int, command: list[str]) -> int:
@@ -32,7 +33,7 @@ def tries(folder: str, every: int, command: list[str]) -> int:
         child = os.fork()
         if not child:
             os.chdir(folder)
-            _mortal(1 + n * every)
+            mortal()(1 + n * every)
             os._exit(_run([word.replace("{}", str(n)) for word in command]))
         status = os.waitpid(child, 0)[1]
         if os.WIFEXITED(status):
@@ -48,12 +49,15 @@ def _run(command: list[str]) -> int:
     return main(command)
 
 
-def _mortal(statements: int) -> None:
-    """Die at the so many-th statement, page copied, or word of the server's."""
+def mortal() -> Callable[[int], None]:
+    """Return what makes this process die at the so many-th statement, page copied, or word of the server's.
+
+    Of SQLite, connections count that are made after this.
+    """
     module: Any = driver()
     connect = module.connect
     sent, heard = wire._sent, wire.Connection._readable
-    left = statements
+    left = 0
 
     def count(*_: Any) -> None:
         nonlocal left
@@ -61,11 +65,15 @@ def _mortal(statements: int) -> None:
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def die_after(statements: int) -> None:
+        nonlocal left
+        left = statements
+
     class Mortal(module.Connection):  # type: ignore[misc]
         def backup(self, target: Any, **options: Any) -> None:
             super().backup(target, pages=5, progress=count)
 
-    def mortal(*place: Any, **options: Any) -> Any:
+    def connected(*place: Any, **options: Any) -> Any:
         connection = connect(*place, **options, factory=Mortal)
         connection.set_trace_callback(count)
         return connection
@@ -78,9 +86,10 @@ def _mortal(statements: int) -> None:
         count()
         heard(connection)
 
-    module.connect = mortal
+    module.connect = connected
     wire._sent = send
     wire.Connection._readable = hear  # type: ignore[method-assign]
+    return die_after
 
 
 if __name__ == "__main__":
