@@ -32,10 +32,18 @@ TERM = 60 * SECOND
 log = logging.getLogger("acquis.upkeep")
 
 
-async def end_overdue(runtime: Runtime) -> int:
-    """End the sittings whose time is up; return how many were looked at."""
-    sessions = await runtime.read(overdue, runtime.skew)
-    return await each(runtime, settle, [(session, session) for session in sessions])
+async def end_overdue(runtime: Runtime, some: int = 100) -> int:
+    """End some of the sittings whose time is up; return how many were looked at.
+
+    Those that cannot be ended stay at the head of what is overdue: it looks behind them.
+    """
+    most = some
+    while True:
+        sessions = await runtime.read(overdue, runtime.skew, most)
+        done = await each(runtime, settle, [(session, session) for session in sessions[most - some :]])
+        if done or len(sessions) < most:
+            return done
+        most += some
 
 
 DUTIES: dict[str, Callable[[Runtime], Awaitable[int]]] = {

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from api.database.plans import Plan
+from api.database.plans import Conflict, Plan
 from api.problems import Problem
 from api.sittings.fold import Sitting
 
@@ -24,19 +24,21 @@ async def each(
 ) -> int:
     """Run `plan` for each piece of `work`, which says what sitting it is about; return how many went well.
 
-    One that fails, whatever it is, is told in the log and does not hold up the others.
+    One that fails, whatever it is, is told in the log and does not hold up the others; so is one that keeps
+    being changed by others.
 
     Raises
     ------
     Problem
-        When it is the database that fails: the rest has to wait.
+        When it is the database that fails or has too much to do: the rest has to wait.
     """
     done = 0
     for session, piece in work:
         try:
             runtime.sittings.keep(await runtime.write(plan, runtime, piece))
         except Exception as error:
-            if isinstance(error, Problem) and error.status == 503:
+            of_database = isinstance(error, Problem) and error.status == 503
+            if of_database and not isinstance(error.__cause__, Conflict):
                 raise
             log.exception("a sitting was passed over", extra={"fields": {"sitting": session}})
         else:

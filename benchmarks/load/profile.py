@@ -17,7 +17,15 @@ PARTS = {
     "event log": ("/api/sittings/log.py", "/api/sittings/fold.py", "/api/sittings/turn.py"),
     "choice and scoring": ("/cat_engine/", "/item_bank/scoring.py"),
     "item as shown": ("/item_bank/", "/api/sittings/shown.py", "/sittings/view.py", "/sittings/schemas.py"),
-    "HTTP": ("/uvicorn/", "/starlette/", "/fastapi/", "/pydantic/", "/api/edge.py", "/api/gate.py", "/sittings/quick.py"),
+    "HTTP": (
+        "/uvicorn/",
+        "/starlette/",
+        "/fastapi/",
+        "/pydantic/",
+        "/api/edge.py",
+        "/api/gate.py",
+        "/sittings/quick.py",
+    ),
     "logs and metrics": ("/api/observe.py", "/logging/", "/prometheus_client/"),
     "rules of the sitting": ("/api/",),
 }
