@@ -15,6 +15,12 @@ RECODINGS = ("rank", "shift")
 """How to mend codes: ``rank`` makes an item's codes 0, 1, ... in their order; ``shift`` makes the file's
 smallest code 0."""
 
+IDENTIFIER = 10
+"""A column of at least so many responses, no two of them alike, numbers the persons and is no item."""
+
+SHOWN = 12
+"""Codes that a message lists."""
+
 
 def column_counts(matrix: np.ndarray, width: int = LARGEST + 1) -> np.ndarray:
     """Return how often each code from 0 to `width` - 1 stands in each column."""
@@ -58,6 +64,12 @@ def category_maps(
     for j, codes in enumerate(seen):
         if not codes:
             continue
+        if len(codes) >= IDENTIFIER and counts[j].max() == 1:
+            raise InputError(
+                f"expected answers to an item in the column '{items[j]}' of {where}, got {len(codes)} "
+                "responses of which no two are alike; call the column 'person' if it says who answered, or "
+                "remove it"
+            )
         if recode == "rank" and len(codes) > 1 and codes != list(range(len(codes))):
             maps[j] = codes
             codes = list(range(len(codes)))
@@ -68,7 +80,7 @@ def category_maps(
         constant = len(codes) == 1 and (highest > codes[0] or codes[0] <= 1 or recode is not None)
         if constant or codes == list(range(len(codes))):
             continue
-        shown = ", ".join(map(str, seen[j]))
+        shown = ", ".join(map(str, seen[j][:SHOWN])) + ", ..." * (len(seen[j]) > SHOWN)
         wrong = "start above 0" if codes[0] else "have a gap"
         raise InputError(
             f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "

@@ -48,6 +48,9 @@ LARGEST = 126
 
 _SMALL = 1 << 19  # bytes: below this, importing polars costs more than it saves
 _NUMERIC_HINT = "an identifier belongs in a column named 'person'"
+_EMPTY_HINT = "leave the cell of a missing response empty"
+_BLANKS = frozenset((".", "-", "*", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"))
+"""What other programs write where a response is missing, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,11 @@ class Table:
         came = f"got '{text}' in column '{name}', {self.place(row)}"
         number = _number(text)
         if number is not None and number > LARGEST:
-            return f"expected {what} between 0 and {LARGEST}, {came}; {_NUMERIC_HINT}"
+            return f"expected {what} between 0 and {LARGEST}, {came}; {_EMPTY_HINT} ({_NUMERIC_HINT})"
         if number is not None and number < 0:
-            return f"expected {what} counted from 0, {came}; leave the cell empty for a missing response"
+            return f"expected {what} counted from 0, {came}; {_EMPTY_HINT}"
+        if text.lower() in _BLANKS:
+            return f"expected {what} as a whole number from 0, or an empty cell or NA, {came}; {_EMPTY_HINT}"
         return (
             f"expected {what} as a whole number from 0, or an empty cell or NA, {came}; "
             f"correct the cell, or score the answers first ({_NUMERIC_HINT})"
@@ -326,7 +331,8 @@ def checked_names(path: Path, names: Sequence[str]) -> list[str]:
 
 def _ragged(path: Path, number: int, got: int, width: int) -> InputError:
     return InputError(
-        f"expected {width} cells on every line of {path}, as in its header, got {got} on line {number}; "
+        f"expected {width} cell{'s' * (width != 1)} on every line of {path}, as in its header, "
+        f"got {got} on line {number}; "
         "complete the line (a missing response is an empty cell)"
     )
 
