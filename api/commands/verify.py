@@ -1,7 +1,7 @@
-"""``acquis verify``: check a signed result, without the server that issued it.
+"""``acquis verify``: check a signed result or a badge, without the server that issued it.
 
-Whose key? In this order: the JWK set given with ``--jwks``; the keys that this machine knows for the
-issuer (`api.keys.known`); the set published at the issuer's address. A key that a file brings along
+Whose key? In this order: the JWK set or DID document given with ``--jwks``; the keys that this machine knows
+for the issuer (`api.keys.known`); those published at the issuer's address. A key that a file brings along
 would prove nothing, so files bring none: they name it.
 
 A file cannot say what happened after it was signed: that it was superseded by a newer version, or revoked.
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from cat_engine.errors import InputError
 
 if TYPE_CHECKING:
-    from api.results.credential import Verified
+    from api.commands.signed import SignedFile
 
 _MAX_FILE = 1_000_000
 _MAX_LIST = 100_000_000
@@ -32,9 +32,12 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("credential", metavar="CREDENTIAL.json", help="the signed file")
+    parser.add_argument("credential", metavar="CREDENTIAL.json", help="the signed result, or the badge")
     parser.add_argument(
-        "--jwks", metavar="FILE|URL", help="the issuer's public keys (default: known here, else its address)"
+        "--jwks",
+        "--did",
+        metavar="FILE|URL",
+        help="the issuer's public keys: a JWK set or a DID document (default: known here, else its address)",
     )
     parser.add_argument(
         "--status",
@@ -44,69 +47,78 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="look whether it was superseded or revoked: the issuer's status list (alone: from its address)",
     )
     parser.add_argument("--issuer", metavar="URL", help="refuse any other issuer")
+    parser.add_argument("--person", metavar="TEXT", help="refuse it unless it is of this number, or name")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify; 3 when it does not hold."""
+    from api.commands.signed import opened
     from api.keys.signing import BadSignature, UnknownKey
-    from api.results.credential import check, issuer_of, parse
+    from api.results.credential import read
 
     text = _text(Path(args.credential))
     told: dict[str, Any] = {"authentic": False, "holds": False, "revocation": "not checked"}
     try:
-        content = parse(text)
-        issuer = issuer_of(content)
-        if args.issuer and issuer != args.issuer.rstrip("/"):
-            raise BadSignature(f"its issuer is {issuer or 'nobody'}, not {args.issuer}")
-        keys, source = _keys(args.jwks, issuer)
-        verified = check(content, keys)
-        told |= {"authentic": True, "kid": verified.kid, "key_source": source, "result": verified.claims}
+        file = opened(read(text))
+        if args.issuer and file.issuer != args.issuer.rstrip("/"):
+            raise BadSignature(f"its issuer is {file.issuer or 'nobody'}, not {args.issuer}")
+        keys, source = _keys(args.jwks, file)
+        kid = file.check(keys)
+        told |= {"authentic": True, "kid": kid, "key_source": source, **file.told()}
         if args.status is not None:
-            told |= _standing(args.status, verified, keys)
+            told |= _standing(args.status, file, keys)
     except (BadSignature, UnknownKey) as error:
         reason = str(error)
         if isinstance(error, UnknownKey):
             reason = f"it is signed with the key {error.kid}, which is not one of the issuer's"
     else:
-        reason = _refusal(told)
+        reason = _refusal(file, told, args.person)
     told |= {"holds": not reason} | ({"reason": reason} if reason else {})
     if args.json:
         print(json.dumps(told, ensure_ascii=False))
     elif reason:
         print(f"Does not hold: {reason}.")
     else:
-        print(_told(verified, source, told))
+        print("\n".join([*_head(told), *file.lines(), f"  key       {kid}, {source}"]))
     return 3 if reason else 0
 
 
-def _standing(told: str, verified: Verified, keys: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the status list says of a result."""
+def _standing(told: str, file: SignedFile, keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the status list says of a file."""
     from api.keys.signing import BadSignature, UnknownKey
-    from api.results.status import check
+    from api.results.credential import read
 
-    where = told or f"{verified.claims['issuer']}/verify/status.json"
+    where = told or file.status_at
     remote = where.startswith(("http://", "https://"))
     text = _fetched(where, _MAX_LIST) if remote else _text(Path(where), _MAX_LIST)
     try:
-        listed = check(text, keys)
+        status, at = file.standing(read(text, "a status list"), keys)
     except (BadSignature, UnknownKey) as error:
         raise BadSignature(f"it is authentic, the status list is not: {error}") from error
-    return {"revocation": "checked", "status": listed.of(verified.claims), "status_at": listed.issued_at}
+    return {"revocation": "checked", "status": status, "status_at": at}
 
 
-def _refusal(told: Mapping[str, Any]) -> str:
-    """Return why an authentic result does not hold; empty where it does."""
-    from api.results.credential import expired
-
-    until = told["result"]["valid_until"]
+def _refusal(file: SignedFile, told: Mapping[str, Any], person: str | None) -> str:
+    """Return why an authentic file does not hold; empty where it does."""
+    if person is not None and not file.is_of(person):
+        return f"it is authentic and not of '{person}'"
     match told.get("status"):
         case "superseded":
             return f"it is authentic and superseded by a newer version (status of {told['status_at']})"
         case "revoked":
             return f"it is authentic and revoked (status of {told['status_at']})"
-    past = expired(told["result"], datetime.now(UTC).isoformat())
-    return f"it is authentic and was valid until {until}" if past else ""
+        case "withdrawn":
+            return (
+                "it is authentic and revoked, or superseded by a newer version "
+                f"(status of {told['status_at']})"
+            )
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if now[: len(file.valid_from)] < file.valid_from:
+        return f"it is authentic and valid from {file.valid_from} on"
+    if now[: len(file.valid_until)] > file.valid_until:
+        return f"it is authentic and was valid until {file.valid_until}"
+    return ""
 
 
 def _text(path: Path, most: int = _MAX_FILE) -> str:
@@ -120,26 +132,41 @@ def _text(path: Path, most: int = _MAX_FILE) -> str:
         raise InputError(f"expected a signed file (JSON in UTF-8) in {path}, got other bytes") from error
 
 
-def _keys(told: str | None, issuer: str) -> tuple[Mapping[str, Any], str]:
+def _keys(told: str | None, file: SignedFile) -> tuple[Mapping[str, Any], str]:
     """Return the keys to trust and where they are from."""
     from api.keys import known
     from api.keys.signing import public_keys
 
     if told is not None:
-        if told.startswith(("http://", "https://")):
-            return public_keys(_parsed(_fetched(told), told)), told
-        return public_keys(_parsed(_text(Path(told)), told)), told
-    here = known.keys_of(issuer)
+        remote = told.startswith(("http://", "https://"))
+        return _published(_fetched(told) if remote else _text(Path(told)), told, file.issuer), told
+    here = known.keys_of(file.issuer)
     if here is not None:
         return public_keys(here), f"known on this machine ({known.path()})"
-    address = f"{issuer}/.well-known/jwks.json"
     try:
-        return public_keys(_parsed(_fetched(address), address)), address
+        return _published(_fetched(file.keys_at), file.keys_at, file.issuer), file.keys_at
     except InputError as error:
         raise InputError(
-            f"expected the public key of the issuer '{issuer}', got none: this machine does not know it and "
-            f"{error}; give it with --jwks FILE"
+            f"expected the public key of the issuer '{file.issuer}', got none: this machine does not know it "
+            f"and {error}; give it with --jwks FILE"
         ) from error
+
+
+def _published(text: str, where: str, issuer: str) -> Mapping[str, Any]:
+    """Return the keys of a JWK set, or of the issuer's DID document."""
+    from api.credentials.did import address_of, keys_of
+    from api.keys.signing import BadSignature, public_keys
+
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"expected a JWK set in {where}, got something that is not JSON") from error
+    if not isinstance(content, dict) or "verificationMethod" not in content:
+        return public_keys(content)
+    did, keys = keys_of(content)
+    if address_of(did) != issuer:
+        raise BadSignature(f"its issuer is {issuer}, and the keys are of {did!a}")
+    return keys
 
 
 def _fetched(address: str, most: int = _MAX_FILE) -> str:
@@ -162,40 +189,11 @@ def _fetched(address: str, most: int = _MAX_FILE) -> str:
     raise InputError(f"{address} answers with something else than JSON of at most {most} bytes")
 
 
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"expected a JWK set in {where}, got something that is not JSON") from error
-
-
-def _told(verified: Verified, source: str, told: Mapping[str, Any]) -> str:
-    claims = verified.claims
-    person, score, level = claims["person"], claims["score"], claims["level"]
-    name = " ".join(part for part in (person["given_name"], person["family_name"]) if part)
+def _head(told: Mapping[str, Any]) -> list[str]:
+    """Return what was found, in a sentence or two."""
     if "status" in told:
-        lines = [f"Authentic, neither superseded nor revoked (status of {told['status_at']})."]
-    else:
-        lines = [
-            "Authentic, revocation not checked.",
-            "Not known: whether a newer version supersedes it, or it was revoked (--status looks).",
-        ]
-    if claims["demonstration"]:
-        lines.append(claims["notice"].capitalize() + ".")
-    lines += [
-        f"  person    {name or 'not named'}"
-        + (f" ({person['identifier_type']} {person['identifier']})" if person["identifier"] else ""),
-        f"  test      {claims['test']['title'].get('fr') or claims['test']['code']}, "
-        f"version {claims['test']['version']}",
-        f"  level     {level['code']} {level['label'].get('fr', '')} (probability {level['probability']})"
-        + ("" if claims["decision"] else ", not decided"),
-        f"  score     {score['points']} ± {score['points_error']} {score['scale']} "
-        f"({score['scale_low']} to {score['scale_high']})",
-        f"  assessed  {claims['assessed']['until']}, valid until {claims['valid_until']}",
-        f"  log       sitting {claims['log']['sitting']}, head {claims['log']['head']}",
-        f"  version   {claims['version']} of result {claims['id']}"
-        + (f", supersedes {claims['supersedes']}" if "supersedes" in claims else ""),
-        f"  issuer    {claims['issuer']}",
-        f"  key       {verified.kid}, {source}",
+        return [f"Authentic, neither superseded nor revoked (status of {told['status_at']})."]
+    return [
+        "Authentic, revocation not checked.",
+        "Not known: whether a newer version supersedes it, or it was revoked (--status looks).",
     ]
-    return "\n".join(lines)

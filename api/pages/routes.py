@@ -18,6 +18,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.credentials.making import made
 from api.pages import entry, verifying
 from api.pages.controls import Fault, Sent, read
 from api.pages.item_markup import draw
@@ -256,6 +257,18 @@ async def attestation(request: Request) -> Response:
         found.credential,
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="attestation-{found.id}.json"'},
+    )
+
+
+@router.get("/resultat/badge.json")
+async def own_badge(request: Request) -> Response:
+    """Hand out the result as a badge, in the language of the page."""
+    visit = Visit.of(request)
+    found = await service.result(visit.runtime, sitting_token(visit))
+    return Response(
+        await made(visit.runtime, found.document, visit.t.language),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="badge-{found.id}.json"'},
     )
 
 

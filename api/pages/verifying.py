@@ -1,4 +1,4 @@
-"""The public page where anyone verifies a signed result, by the same code as ``acquis verify --status``.
+"""The public page where anyone verifies a signed result or a badge, by the code of ``acquis verify``.
 
 The file is read in memory, judged and forgotten. Of a file whose signature does not hold nothing is shown but
 the address that it says it comes from: whatever else stands in it, somebody may have written to be read here.
@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.credentials import checking
+from api.credentials.turns import turns
 from api.keys.signing import BadSignature, UnknownKey, public_keys
 from api.keys.store import key_set
 from api.moments import from_iso, iso
@@ -25,7 +27,8 @@ from api.pages.reception import PageRoute, to
 from api.pages.result import result_context
 from api.pages.site import Visit, page
 from api.problems import Problem
-from api.results.credential import check, expired, issuer_of, parse
+from api.results.claims import NOTICE
+from api.results.credential import check, expired, formed, issuer_of, read
 from api.results.status import standing
 from api.sittings.view import ResultView
 from cat_engine.errors import InputError
@@ -52,7 +55,9 @@ class Judgement:
     state
         ``altered`` and ``elsewhere`` when this service has not signed it as it is; else how it stands.
     claims
-        What it says, where this service has signed it.
+        What it says, where this service has signed it and it is a result.
+    badge
+        The same where it is a badge.
     issuer
         The address that a file from elsewhere says it comes from, not verified.
     at
@@ -61,6 +66,7 @@ class Judgement:
 
     state: Literal["valid", "superseded", "revoked", "expired", "altered", "elsewhere"]
     claims: Mapping[str, Any] | None = None
+    badge: checking.Badge | None = None
     issuer: str = ""
     at: int = 0
 
@@ -74,20 +80,29 @@ async def judged(runtime: Runtime, text: str) -> Judgement:
         When it is no signed result at all.
     """
     keys = public_keys(await runtime.read(key_set))
+    claims: Mapping[str, Any] | None = None
+    badge: checking.Badge | None = None
     try:
-        content = parse(text)
-        claims = check(content, keys).claims
+        content = read(text)
+        if checking.is_badge(content):
+            issuer = checking.claimed_issuer(content)
+            read_badge, _ = await turns(checking.check, content, keys)
+            badge, id, until = read_badge, read_badge.result, read_badge.shape.validUntil
+        else:
+            content = formed(content)
+            issuer = issuer_of(content)
+            claims = check(content, keys).claims
+            id, until = claims["id"], claims["valid_until"]
     except UnknownKey:
-        issuer = issuer_of(content)
         if issuer != runtime.settings.base_url and _ADDRESS.fullmatch(issuer):
             return Judgement("elsewhere", issuer=issuer)
         return Judgement("altered")
     except BadSignature:
         return Judgement("altered")
-    stands, now = await runtime.read(standing, claims["id"])
-    if stands == "valid" and expired(claims, iso(now)):
-        return Judgement("expired", claims, at=now)
-    return Judgement(stands, claims, at=now)
+    stands, now = await runtime.read(standing, id)
+    if stands == "valid" and expired({"valid_until": until[:10]}, iso(now)):
+        return Judgement("expired", claims, badge, at=now)
+    return Judgement(stands, claims, badge, at=now)
 
 
 @router.get("/verify/file")
@@ -137,10 +152,12 @@ async def sent_text(request: Request) -> str | None:
 def verify_page(visit: Visit, fault: str = "", found: Judgement | None = None) -> Response:
     """Return the page: the form alone, with what has to be mended, or below what was found."""
     shown: dict[str, Any] = {}
+    if found is not None and found.badge is not None:
+        shown = badge_context(found.badge, visit)
     if found is not None and found.claims is not None:
         claims = found.claims
         result = ResultView(claims["id"], claims["version"], found.state, claims, "")
-        shown = result_context(result, visit.t)
+        shown = {**result_context(result, visit.t), "badge": False}
         shown["issued"] = visit.t.day(from_iso(claims["issued_at"]))
     response = page(
         visit,
@@ -155,3 +172,20 @@ def verify_page(visit: Visit, fault: str = "", found: Judgement | None = None) -
     )
     response.headers["Vary"] = "Accept"
     return response
+
+
+def badge_context(badge: checking.Badge, visit: Visit) -> dict[str, Any]:
+    """Return what is shown of a badge: what it says in its own language, and whom it does not name."""
+    shape, subject = badge.shape, badge.shape.credentialSubject
+    return {
+        "badge": True,
+        "demonstration": NOTICE in shape.name,
+        "name": shape.name,
+        "language": subject.achievement.inLanguage,
+        "narrative": subject.narrative,
+        "day": visit.t.day(from_iso(subject.activityEndDate)),
+        "issued": visit.t.day(from_iso(shape.awardedDate)),
+        "valid_until": visit.t.day(from_iso(shape.validUntil)),
+        "issuer": badge.issuer,
+        "id": badge.result,
+    }

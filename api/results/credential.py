@@ -19,7 +19,7 @@ from api.results.claims import SCHEMA as CLAIMS
 from api.results.issue import CREDENTIAL, encoded
 from cat_engine.errors import InputError
 
-__all__ = ["SCHEMA", "Verified", "check", "expired", "issuer_of", "pack", "parse"]
+__all__ = ["SCHEMA", "Verified", "check", "expired", "formed", "issuer_of", "pack", "parse", "read"]
 
 SCHEMA = "acquis/signed-result/1"
 _FIELDS = {"schema", "result", "jws"}
@@ -37,8 +37,29 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def read(text: str, what: str = "a signed result") -> Any:
+    """Return the JSON of a signed file, which is `what`.
+
+    Raises
+    ------
+    InputError
+        When it is not JSON.
+    BadSignature
+        When it can be read in two ways.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"expected {what} (JSON), got something that is not JSON: {error}") from error
+
+
 def parse(text: str) -> dict[str, Any]:
-    """Return the file's content.
+    """Return the content of a signed result, as `read` and `formed` do."""
+    return formed(read(text))
+
+
+def formed(content: Any) -> dict[str, Any]:
+    """Return the content of a signed result that was read.
 
     Raises
     ------
@@ -47,16 +68,10 @@ def parse(text: str) -> dict[str, Any]:
     BadSignature
         When it is one that was tampered with beyond doubt.
     """
-    try:
-        content = json.loads(text, object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"expected a signed result (JSON), got something that is not JSON: {error}"
-        ) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise InputError(
             f'expected a signed result with "schema": "{SCHEMA}", got something else; '
-            "give the file that was downloaded from the result's page or from /api/v1/results/ID/credential"
+            "give a file downloaded from the result's page or from /api/v1/results/ID/credential or /badge"
         )
     if (
         set(content) != _FIELDS

@@ -71,6 +71,7 @@ def _runtime(request: Request) -> Runtime:
                 "credential": link(
                     "read_credential", "Its signed file.", {"path.id": "$response.body#/results/0/id"}
                 ),
+                "badge": link("read_badge", "It as a badge.", {"path.id": "$response.body#/results/0/id"}),
             }
         }
     },
@@ -150,7 +151,8 @@ async def read_table(
     | {
         200: {
             "links": {
-                "credential": link("read_credential", "Its signed file.", {"path.id": "$request.path.id"})
+                "credential": link("read_credential", "Its signed file.", {"path.id": "$request.path.id"}),
+                "badge": link("read_badge", "It as a badge.", {"path.id": "$request.path.id"}),
             }
         }
     },

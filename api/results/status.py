@@ -99,8 +99,8 @@ class StatusList:
         return "superseded" if result["id"] in self.superseded else "valid"
 
 
-def check(text: str, keys: Mapping[str, Ed25519PublicKey]) -> StatusList:
-    """Return the list that a file holds when its signature holds under one of `keys`.
+def check(content: Any, keys: Mapping[str, Ed25519PublicKey]) -> StatusList:
+    """Return the list that the JSON of a file holds when its signature holds under one of `keys`.
 
     Raises
     ------
@@ -109,10 +109,6 @@ def check(text: str, keys: Mapping[str, Ed25519PublicKey]) -> StatusList:
     BadSignature, api.keys.signing.UnknownKey
         When its signature does not hold.
     """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"expected a status list (JSON), got something that is not JSON: {error}") from error
     if (
         not isinstance(content, dict)
         or content.get("schema") != SIGNED
@@ -120,7 +116,7 @@ def check(text: str, keys: Mapping[str, Ed25519PublicKey]) -> StatusList:
     ):
         raise InputError(
             f'expected a status list with "schema": "{SIGNED}", got something else; '
-            "give the file from the issuer's /verify/status.json"
+            "give the file from the issuer's /verify/status.json, or for a badge the list that it names"
         )
     claims = json.loads(verify(content["jws"], keys, KIND))
     if claims.get("schema") != SCHEMA:

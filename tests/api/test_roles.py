@@ -63,6 +63,7 @@ POST   /api/v1/sittings/current/interruption                          401 401 20
 POST   /api/v1/sittings/current/resumption                            401 401 200 200 401 401 401 401 401 200
 GET    /api/v1/sittings/current/media/{handle}/{name}                 401 401 404 404 401 401 401 401 401 404
 GET    /api/v1/sittings/current/credential                            401 401 409 200 401 401 401 401 401 409
+GET    /api/v1/sittings/current/badge                                 401 401 409 200 401 401 401 401 401 409
 GET    /api/v1/sittings                                               200 401 401 401 403 403 403 403 200 401
 GET    /api/v1/sittings/{id}                                          404 401 401 401 403 403 403 403 200 401
 POST   /api/v1/sittings/{id}/set-aside                                404 401 401 401 403 403 403 403 200 401
@@ -75,11 +76,15 @@ GET    /api/v1/results                                                200 401 40
 GET    /api/v1/results.csv                                            200 401 401 401 200 403 403 403 403 401
 GET    /api/v1/results/{id}                                           404 401 401 401 200 403 403 403 403 401
 GET    /api/v1/results/{id}/credential                                404 401 401 401 200 403 403 403 403 401
+GET    /api/v1/results/{id}/badge                                     404 401 401 401 200 403 403 403 403 401
 GET    /.well-known/jwks.json                                         200 200 200 200 200 200 200 200 200 200
+GET    /.well-known/did.json                                          200 200 200 200 200 200 200 200 200 200
+GET    /did.json                                                      200 200 200 200 200 200 200 200 200 200
 GET    /verify                                                        200 200 200 200 200 200 200 200 200 200
 GET    /verify/file                                                   303 303 303 303 303 303 303 303 303 303
 POST   /verify/file                                                   422 422 422 422 422 422 422 422 422 422
 GET    /verify/status.json                                            200 200 200 200 200 200 200 200 200 200
+GET    /verify/lists/{number}                                         200 200 200 200 200 200 200 200 200 200
 POST   /api/v1/webhooks                                               201 401 401 401 403 403 201 403 403 401
 GET    /api/v1/webhooks                                               200 401 401 401 403 403 200 403 403 401
 DELETE /api/v1/webhooks/{id}                                          404 401 401 401 403 403 204 403 403 401
@@ -104,6 +109,7 @@ POST   /pause                                                         303 303 30
 POST   /reprendre                                                     303 303 303 303 303 303 303 303 303 303
 GET    /resultat                                                      303 303 409 200 303 303 303 303 303 409
 GET    /resultat/attestation.json                                     303 303 409 200 303 303 303 303 303 409
+GET    /resultat/badge.json                                           303 303 409 200 303 303 303 303 303 409
 GET    /static/{digest}/{name}                                        404 404 404 404 404 404 404 404 404 404
 GET    /health                                                        200 200 200 200 200 200 200 200 200 200
 GET    /ready                                                         200 200 200 200 200 200 200 200 200 200
@@ -158,6 +164,7 @@ def made(client: Browser) -> World:
     other, others = enter(client, invite(client, identifier=None))
     done = sit(client, invite(client, identifier=None))
     result = client.get("/api/v1/sittings/current/credential", headers=done).json()["result"]
+    client.get("/api/v1/sittings/current/badge", headers=done)  # begins the first list
     for known in client.get("/api/v1/webhooks", headers=tokens["registrar"]).json()["webhooks"]:
         client.delete(f"/api/v1/webhooks/{known['id']}", headers=tokens["registrar"])
     hook = client.post(
@@ -177,6 +184,7 @@ def made(client: Browser) -> World:
         "handle": sitting["handle"],
         "name": "picture-1",
         "digest": "0",
+        "number": "1",
         "section": section.json()["sectionIdentifier"],
         "session": session.json()["sessionIdentifier"],
         "/api/v1/results/{id}": result["id"],

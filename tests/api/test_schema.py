@@ -107,6 +107,8 @@ def test_every_link_leads_on(client: Browser) -> None:
     results = walk.start("read_results")
     assert len(go(results, "read", "credential").content["result"]["levels"]) == 2
     go(results, "credential")
+    go(results, "badge")
+    go(results, "read", "badge")
     go(results, "next")
 
     hook = {"url": "https://hr.example.org/acquis"}

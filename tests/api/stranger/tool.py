@@ -21,13 +21,15 @@ _OPEN = {
     "ready",
     "read_metrics",
     "read_keys",
+    "read_did",
+    "read_did_below_a_path",
     "read_status_list",
     "how_to_verify",
     "read_invitation",
     "enter",
 }
 _SCOPED = {
-    "results-read": {"read_results", "read_table", "read_result", "read_credential"},
+    "results-read": {"read_results", "read_table", "read_result", "read_credential", "read_badge"},
     "invitations-write": {"read_tests", "invite_someone"},
     "webhooks-write": {"read_webhooks", "register_webhook", "remove_webhook"},
     "sittings-supervise": {"open_sittings", "read_supervised", "set_aside", "decide", "end_sitting"},
