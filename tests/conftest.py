@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.databases import (  # noqa: F401 - fixtures
     database_url,
@@ -15,6 +16,12 @@ from tests.databases import (  # noqa: F401 - fixtures
     sqlite_template,
     sqlite_url,
 )
+
+# The same examples in every run, however busy the machine is.
+settings.register_profile(
+    "acquis", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("acquis")
 
 ROOT = Path(__file__).resolve().parent.parent
 

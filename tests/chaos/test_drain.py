@@ -19,7 +19,7 @@ import pytest
 from api.settings import Settings
 from tests.chaos.storm import free_port, prepared, ready
 
-SECONDS = 3
+SECONDS = 4
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def test_a_server_that_is_told_to_stop_drains(
     process, port, codes = serving
     acknowledged: list[tuple[str, str]] = []
     seen: dict[str, list[float]] = {"not ready": [], "refused": [], "answered": []}
-    told_at = 0.0
+    told_at = stopped = 0.0
 
     def after() -> float:
         return time.monotonic() - told_at
 
     async def sit(code: str) -> None:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=200) as http:
             reply = await http.post("/api/v1/sittings", json={"code": code})
             assert reply.status_code == 201
             sitting, token = reply.json()["sitting"], reply.json()["token"]
@@ -84,7 +84,7 @@ def test_a_server_that_is_told_to_stop_drains(
             await asyncio.sleep(0.1)
 
     async def scenario() -> None:
-        nonlocal told_at
+        nonlocal told_at, stopped
         await ready(port)
         people = [asyncio.create_task(sit(code)) for code in codes[:8]]
         while len(acknowledged) < 16:
@@ -95,13 +95,15 @@ def test_a_server_that_is_told_to_stop_drains(
         else:
             process.terminate()
         looking = asyncio.create_task(look())
-        assert await asyncio.to_thread(process.wait, 60) == 0
+        assert await asyncio.to_thread(process.wait, 200) == 0
+        stopped = after()
         await asyncio.gather(looking, *people, return_exceptions=True)
 
     asyncio.run(scenario())
-    for what, moments in seen.items():
-        assert moments, what
-        assert max(moments) > SECONDS / 2, f"{what} only until {max(moments):.1f} s after the signal"
+    assert stopped >= SECONDS
+    assert seen["not ready"]
+    for what in ("refused", "answered"):
+        assert max(seen[what], default=0) > min(seen["not ready"]), seen
     with psycopg.connect(postgres_url) as connection:
         stored: set[Any] = set(
             connection.execute("SELECT session_id, idempotency_key FROM event WHERE kind = 'answered'")

@@ -23,7 +23,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(mortal_postgres: Any) -> None:
 
 
 def test_control_without_synchronous_commit_answers_are_lost(mortal_postgres: Any) -> None:
-    report = asyncio.run(storm(mortal_postgres, 50, 4, 2, "no synchronous commit", ("database",)))
+    report = asyncio.run(storm(mortal_postgres, 50, 12, 2, "no synchronous commit", ("database",)))
     assert report.lost or report.stuck, report.told()
 
 

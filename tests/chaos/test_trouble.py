@@ -8,7 +8,6 @@ import random
 import re
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,8 +45,7 @@ def test_a_disk_in_trouble_refuses_and_recovers(
         path = Path(sqlite_url.removeprefix("sqlite:///"))
         runtime.database = SQLite(path, module=module_on(disk), readers=0)
         await runtime.database.open()
-        refusals: Counter[str] = Counter()
-        sitters = [Sitter(runtime, refusals) for _ in range(8)]
+        sitters = [Sitter(runtime, Counter()) for _ in range(8)]
         try:
             await prepare(runtime)
             codes = [(await invited(runtime, identifier=f"M-{n}")).code for n in range(8)]
@@ -60,13 +58,19 @@ def test_a_disk_in_trouble_refuses_and_recovers(
                     raise error("no")
 
             disk.trouble = trouble
-            await asyncio.sleep(0.3)
+            at_work = list(zip(sitters, people, strict=True))
+            while at_work and not all(s.refusals for s, _ in at_work):  # what was on its way comes through
+                await asyncio.sleep(0.001)
+                at_work = [(s, p) for s, p in at_work if not p.done()]
+            assert at_work
             before = sum(len(s.acknowledged) for s in sitters)
-            await asyncio.sleep(0.1)
+            tried = [s.refusals.total() for s, _ in at_work]
+            while not all(s.refusals.total() > n for (s, _), n in zip(at_work, tried, strict=True)):
+                await asyncio.sleep(0.001)
             assert sum(len(s.acknowledged) for s in sitters) == before
-            assert set(refusals) == {"unavailable"}
+            assert {code for s in sitters for code in s.refusals} == {"unavailable"}
             disk.trouble = lambda kind: None
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*people)
             await all_there(runtime, sitters)
         finally:
@@ -143,9 +147,7 @@ def test_twice_the_candidates_that_a_worker_takes_on(database_url: str, tmp_path
     assert set(statuses) == {200, 201, 503}
 
 
-def test_a_database_that_comes_back_is_found_within_five_seconds(
-    mortal_postgres: Any, tmp_path: Path
-) -> None:
+def test_a_database_that_comes_back_is_found_at_once(mortal_postgres: Any, tmp_path: Path) -> None:
     name = "acquis_comes_back"
     with psycopg.connect(mortal_postgres.get_uri(), autocommit=True) as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -170,9 +172,7 @@ def test_a_database_that_comes_back_is_found_within_five_seconds(
             with pytest.raises(Problem, match="unavailable"):
                 await sitter.answer(view)
             await asyncio.to_thread(revive_postgres, mortal_postgres)
-            back = time.monotonic()
-            view = await sitter.insist(lambda: sitter.answer(view))
-            assert time.monotonic() - back < 5.0
+            view = await sitter.answer(view)  # the first request finds it
             while view.phase == "item":
                 view = await sitter.answer(view)
             await all_there(runtime, [sitter])
@@ -271,17 +271,14 @@ async def _fill_and_free(machine: Machine, limit: Files | Filler, tmp_path: Path
         crowd.come()
         await crowd.more(30)
         await asyncio.to_thread(limit.fill)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             before = -1
             while before != len(crowd.acknowledged) or not crowd.refusals:
                 before = len(crowd.acknowledged)  # what is allocated already is still used
                 await asyncio.sleep(0.5)
         await asyncio.to_thread(limit.free)
         await asyncio.to_thread(machine.revive)  # where it had to stop altogether
-        freed = time.monotonic()
-        while len(crowd.acknowledged) == before and time.monotonic() - freed < 5.0:
-            await asyncio.sleep(0.01)
-        assert time.monotonic() - freed < 5.0
+        await crowd.more(1)
         await crowd.end()
         assert set(crowd.refusals) <= {"unavailable", "busy"}
         await all_there(runtime, crowd.sitters)

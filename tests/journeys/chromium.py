@@ -51,7 +51,8 @@ class Chromium:
                 "prefs", {"profile.managed_default_content_settings.javascript": 2}
             )
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        self.driver.set_page_load_timeout(30)
+        self.driver.set_page_load_timeout(120)
+        self.driver.set_script_timeout(120)
         self.size(1000, 900)
 
     def close(self) -> None:
@@ -130,7 +131,12 @@ class Chromium:
         """Run JavaScript in the page."""
         return self.driver.execute_script(source, *arguments)
 
-    def until(self, met: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+    @property
+    def ready(self) -> bool:
+        """Whether the page is there whole."""
+        return bool(self.script("return document.readyState") == "complete")
+
+    def until(self, met: Callable[[], Any], what: str, seconds: float = 100.0) -> Any:
         """Wait until `met`, also while pages change."""
         end = time.monotonic() + seconds
         while True:
@@ -138,7 +144,8 @@ class Chromium:
                 if found := met():
                     return found
             if time.monotonic() > end:
-                raise AssertionError(f"waited {seconds} s for {what}; the page is '{self.title}'")
+                page = f"{self.driver.current_url}: {self.driver.page_source[:2000]}"
+                raise AssertionError(f"waited {seconds} s for {what}; the page is {page}")
             time.sleep(0.03)
 
     @contextlib.contextmanager
@@ -146,10 +153,7 @@ class Chromium:
         """What stands in this block leads to another page; wait until it is there."""
         self.script("window.before = true")
         yield
-        self.until(
-            lambda: self.script("return !window.before && document.readyState === 'complete'"),
-            "the next page",
-        )
+        self.until(lambda: self.ready and self.script("return !window.before"), "the next page")
 
     def press(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
@@ -167,7 +171,6 @@ class Chromium:
     def violations(self) -> list[str]:
         """What axe-core finds wrong with the page, by rule and place."""
         self.script(AXE.read_text(encoding="utf-8"))
-        self.driver.set_script_timeout(30)
         found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document, {runOnly: {type: 'tag', values: arguments[0]}, resultTypes: ['violations']})"

@@ -41,7 +41,7 @@ def in_process(app: FastAPI) -> Iterator[str]:
         time.sleep(0.02)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
-    thread.join(10)
+    thread.join(60)
 
 
 class Server:
@@ -86,7 +86,7 @@ class Server:
         command += ["--keys", str(self.settings.keys), "--port", str(self.port), "--drain", "0"]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 200
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the server did not start:\n{(self.folder / 'server.log').read_text()}")
@@ -121,4 +121,4 @@ class Server:
     def acquis(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command line."""
         command = [sys.executable, "-c", "from api.command import main; raise SystemExit(main())", *words]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)

@@ -139,7 +139,7 @@ def test_going_back_and_answering_again_shows_the_open_question_and_why(
     submit(chromium)
     question = handle(chromium)
     chromium.driver.back()
-    chromium.until(lambda: handle(chromium) == question, "the open question after going back")
+    chromium.until(lambda: chromium.ready and handle(chromium) == question, "the open question again")
     # a second tab that was left at the question before
     chromium.script("document.querySelector('input[name=question]').value = arguments[0]", old)
     fill(chromium, 1)
@@ -223,7 +223,10 @@ def test_without_javascript(open_chromium: Callable[..., Chromium], sqlite_journ
     chromium.one("main form button").click()
     for number in range(1, 60):
         expected = (f"Question {number} – ", "Votre résultat – ")
-        chromium.until(lambda e=expected: chromium.title.startswith(e), f"question {number} or the result")
+        chromium.until(
+            lambda e=expected: chromium.ready and chromium.title.startswith(e),
+            f"question {number} or the result",
+        )
         if chromium.path == "/resultat":
             break
         fill(chromium, number)
