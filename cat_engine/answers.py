@@ -113,6 +113,22 @@ class Answers(NamedTuple):
         at = np.arange(indptr[-1]) + np.repeat(self.indptr[persons] - indptr[:-1], length)
         return Answers(indptr, self.item[at], self.category[at])
 
+    def by_block(self, pool: ItemPool) -> list[Answers]:
+        """Return the answers to the items of each block of `pool`, the items as rows of the block's table."""
+        parts: list[Answers] = []
+        for block in pool.blocks:
+            if len(block.index) == len(pool):
+                parts.append(self)
+                continue
+            row = np.full(len(pool), -1, np.int32)
+            row[block.index] = np.arange(len(block.index), dtype=np.int32)
+            rows = row[self.item]
+            inside = rows >= 0
+            before = np.zeros(len(rows) + 1, np.int64)
+            np.cumsum(inside, out=before[1:])
+            parts.append(Answers(before[self.indptr], rows[inside], self.category[inside]))
+        return parts
+
     def check(self, pool: ItemPool) -> None:
         """Raise InputError where an answer is impossible for `pool` or an item is answered twice."""
         flaws = np.empty(self.n_persons, np.int64)

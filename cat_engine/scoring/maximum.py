@@ -83,23 +83,8 @@ class Sums:
     """
 
     def __init__(self, pool: ItemPool, answers: Answers) -> None:
-        self._parts: list[tuple[Any, Answers]] = []
-        for block in pool.blocks:
-            if len(block.index) == len(pool):
-                self._parts.append((block.table, answers))
-                continue
-            row = np.full(len(pool), -1, np.int32)
-            row[block.index] = np.arange(len(block.index), dtype=np.int32)
-            rows = row[answers.item]
-            inside = rows >= 0
-            before = np.zeros(len(rows) + 1, np.int64)
-            np.cumsum(inside, out=before[1:])
-            self._parts.append(
-                (
-                    block.table,
-                    Answers(before[answers.indptr], rows[inside], answers.category[inside]),
-                )
-            )
+        tables: list[Any] = [block.table for block in pool.blocks]
+        self._parts = list(zip(tables, answers.by_block(pool), strict=True))
 
     def at(self, persons: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Return sums for the persons at the positions `persons`, each at a theta of their own.
