@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from api.commands.inputs import add_language
+
 if TYPE_CHECKING:
     from calibration.study import Plan
 
@@ -29,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", required=True, type=_whole(0, 2**63 - 1), metavar="S", help="of all chance")
     add("--group", help="whose ability distribution, where the parameters hold several groups")
     add("--scheduler", metavar="ADDRESS", help="run on the Dask cluster at this address; same results")
-    add("--out", required=True, metavar="DIR", help="folder for sittings.csv, items.csv, summary.json, ...")
-    add("--language", choices=("fr", "en"), default="fr", help="of report.html (default: fr)")
+    add("--out", required=True, metavar="DIR", help="folder for report.html, sittings.csv, ...")
+    add_language(parser)
     add("--json", action="store_true", help="print the summary on stdout, and nothing else there")
 
 

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -123,7 +123,8 @@ def read_given(
 
 
 def write_study(folder: str | Path, study: Study, persons: Sequence[str] | None = None) -> dict[str, Any]:
-    """Write ``sittings.csv``, ``items.csv``, ``summary.json`` and, where counts are kept, ``exposure.json``.
+    """Write ``sittings.csv``, ``responses.csv``, ``items.csv``, ``summary.json`` and, where counts are kept,
+    ``exposure.json``.
 
     Parameters
     ----------
@@ -139,7 +140,11 @@ def write_study(folder: str | Path, study: Study, persons: Sequence[str] | None 
     summary = summarise(study)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_sittings(folder / "sittings.csv", study, persons)
+        with (
+            (folder / "sittings.csv").open("wb") as sittings,
+            (folder / "responses.csv").open("wb") as responses,
+        ):
+            _write_sittings(sittings, responses, study, persons)
         pl.DataFrame(item_table(study)).write_csv(folder / "items.csv")
         _write_json(folder / "summary.json", summary)
         if study.plan.snapshot is not None:
@@ -155,47 +160,51 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _write_sittings(path: Path, study: Study, persons: Sequence[str] | None) -> None:
+def _write_sittings(file: BinaryIO, responses: BinaryIO, study: Study, persons: Sequence[str] | None) -> None:
+    """Write one row a sitting, and beside it one row a response: the latter is what every command reads."""
     plan, part = study.plan, study.part
     ids = pl.Series(plan.test.pool.ids, dtype=pl.String)
     against = "true_theta" if plan.responses is None else "all_theta"
-    with path.open("wb") as file:
-        for begin in range(0, plan.n, CHUNK):
-            rows = slice(begin, begin + CHUNK)
-            sittings = part.sittings.part(begin, begin + CHUNK)
-            there = sittings.items >= 0
-            seats = pl.Series(np.nonzero(there)[0])
-            served = pl.DataFrame(
-                {
-                    "row": seats,
-                    "item": ids.gather(sittings.items[there].astype(np.uint32)),
-                    "answer": pl.Series(sittings.categories[there]).cast(pl.String),
-                }
+    for begin in range(0, plan.n, CHUNK):
+        rows = slice(begin, begin + CHUNK)
+        sittings = part.sittings.part(begin, begin + CHUNK)
+        there = sittings.items >= 0
+        seats = pl.Series(np.nonzero(there)[0])
+        served = pl.DataFrame(
+            {
+                "row": seats,
+                "item": ids.gather(sittings.items[there].astype(np.uint32)),
+                "answer": pl.Series(sittings.categories[there]),
+            }
+        )
+        lists = served.group_by("row", maintain_order=True).agg(
+            pl.col("item").str.join(" "), pl.col("answer").cast(pl.String).str.join(" ")
+        )
+        count = len(sittings)
+        who = pl.Series(list(persons[rows]) if persons else np.arange(begin + 1, begin + count + 1))
+        served.select(
+            who.gather(seats).alias("person"), "item", pl.col("answer").alias("response")
+        ).write_csv(responses, include_header=begin == 0)
+        frame = pl.DataFrame(
+            {
+                "person": who,
+                against: part.against[rows],
+                "theta": part.theta[rows],
+                "se": part.se[rows],
+                "n_items": sittings.length,
+                "reason": [REASONS[int(reason)] for reason in sittings.reason],
+                "row": np.arange(count),
+            }
+        ).join(lists, on="row", how="left", maintain_order="left")
+        frame = frame.drop("row").rename({"item": "items", "answer": "responses"})
+        if plan.design.cuts.values:
+            decision = part.decision[rows]
+            frame = frame.with_columns(
+                pl.Series("level", part.level[rows]),
+                pl.Series("decision", [int(d) if d >= 0 else None for d in decision], dtype=pl.Int64),
+                *(
+                    pl.Series(f"p_level_{level}", part.levels[rows, level])
+                    for level in range(part.levels.shape[1])
+                ),
             )
-            lists = served.group_by("row", maintain_order=True).agg(
-                pl.col("item").str.join(" "), pl.col("answer").str.join(" ")
-            )
-            count = len(sittings)
-            frame = pl.DataFrame(
-                {
-                    "person": list(persons[rows]) if persons else np.arange(begin + 1, begin + count + 1),
-                    against: part.against[rows],
-                    "theta": part.theta[rows],
-                    "se": part.se[rows],
-                    "n_items": sittings.length,
-                    "reason": [REASONS[int(reason)] for reason in sittings.reason],
-                    "row": np.arange(count),
-                }
-            ).join(lists, on="row", how="left", maintain_order="left")
-            frame = frame.drop("row").rename({"item": "items", "answer": "responses"})
-            if plan.design.cuts.values:
-                decision = part.decision[rows]
-                frame = frame.with_columns(
-                    pl.Series("level", part.level[rows]),
-                    pl.Series("decision", [int(d) if d >= 0 else None for d in decision], dtype=pl.Int64),
-                    *(
-                        pl.Series(f"p_level_{level}", part.levels[rows, level])
-                        for level in range(part.levels.shape[1])
-                    ),
-                )
-            frame.write_csv(file, include_header=begin == 0)
+        frame.write_csv(file, include_header=begin == 0)

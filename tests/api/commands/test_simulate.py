@@ -12,6 +12,7 @@ import pytest
 
 from api.command import main
 from item_bank.parameters import ParameterSet, write_parameters
+from item_bank.responses import read_responses
 
 DESIGN = """
 schema = "acquis/design/1"
@@ -71,6 +72,12 @@ def test_a_study_writes_its_files(files: Path, capsys: pytest.CaptureFixture[str
         assert len(row["items"].split()) == len(row["responses"].split()) == int(row["n_items"])
         assert not {"q0", "q2"} <= set(row["items"].split())
         assert row["decision"] in ("", row["level"])
+    assert [tuple(row.values()) for row in table("responses.csv")] == [
+        (row["person"], item, response)
+        for row in sittings
+        for item, response in zip(row["items"].split(), row["responses"].split(), strict=True)
+    ]
+    assert read_responses("out/responses.csv").n_persons == 200
     items = table("items.csv")
     assert [row["item"] for row in items] == [f"q{i}" for i in range(30)]
     assert [row["domain"] for row in items] == ["A", "B"] * 15
@@ -94,7 +101,7 @@ def test_a_design_that_needs_shadow_tests_says_so_and_why(
     (files / "design.toml").write_text(f"{DESIGN}{sum_of_words}")
     lines = ["item,domain,words", *(f"q{i},{'AB'[i % 2]},{20 + i}" for i in range(30))]
     (files / "bank.csv").write_text("\n".join(lines) + "\n")
-    assert simulate("--n", "2") == 0
+    assert simulate("--n", "2", "--language", "fr") == 0
     said = capsys.readouterr()
     assert "needs shadow tests (a bound on the sum of words)" in said.err
     assert "shadow tests, for a bound on the sum of words: " in said.out
@@ -108,6 +115,8 @@ def test_given_answers_are_replayed(files: Path) -> None:
     sittings = table("sittings.csv")
     assert [row["person"] for row in sittings] == [f"p{p}" for p in range(10)]
     assert "all_theta" in sittings[0]
+    given = {row["person"]: row for row in csv.DictReader(Path("given.csv").read_text().splitlines())}
+    assert all(given[row["person"]][row["item"]] == row["response"] for row in table("responses.csv"))
     for p, row in enumerate(sittings):
         assert not any((p + int(item[1:])) % 5 == 0 for item in row["items"].split())
 
