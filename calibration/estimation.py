@@ -1,4 +1,4 @@
-"""``calibrate(...)``: item parameters from responses, in one dimension."""
+"""``calibrate(...)``: item parameters from responses, in one dimension or handed on to several."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from calibration.em.priors import Priors
 from calibration.em.start import starting_values
 from calibration.em.structure import Restrictions, Structure, scale_of
 from calibration.em.unused import may_be_unused, without_unused
+from calibration.multidimensional.estimation import calibrate_dimensions
+from calibration.multidimensional.pattern import read_pattern
 from calibration.reporting import result_of
 from calibration.result import Calibration
 from calibration.screening import screen
 from cat_engine.errors import InputError, suggestion
-from cat_engine.family import MODELS, ItemModel
+from cat_engine.family import COMPENSATORY, MODELS, ItemModel
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses, read_groups, read_responses, read_weights
 
@@ -36,6 +38,9 @@ from the cross-product of the persons' gradients, from both (robust to misfit an
 
 INVARIANCE = ("full", "slopes", "none")
 """What several groups share: all item parameters, slopes alone, or nothing."""
+
+NODES = 61
+"""Nodes in one dimension, unless told."""
 
 MOST_PARAMETERS = 10_000
 """Most free parameters with standard errors: the information and its inverse take about eight gigabytes and,
@@ -60,13 +65,15 @@ def calibrate(
     sets: Mapping[str, str] | None = None,
     weights: np.ndarray | str | None = None,
     latent: str = "normal",
-    quadrature: int = 61,
+    quadrature: int | None = None,
     tol: float = 1e-6,
     errors: str = "oakes",
     max_iterations: int = 2000,
     watch: Callable[[Progress], None] | None = None,
     recode: str | None = None,
     scheduler: str | None = None,
+    dimensions: str | Path | None = None,
+    correlated: bool = True,
 ) -> Calibration:
     """Estimate item parameters by marginal maximum likelihood.
 
@@ -78,7 +85,8 @@ def calibrate(
         :class:`item_bank.responses.Responses`, a matrix of persons by items (NaN or -1: no response), or
         the path of a response file.
     model
-        Model of every item, one of :data:`cat_engine.family.MODELS`.
+        Model of every item, one of :data:`cat_engine.family.MODELS`; with `dimensions` one of
+        :data:`cat_engine.family.COMPENSATORY`.
     item_models
         Model of single items, by id.
     prior
@@ -107,7 +115,8 @@ def calibrate(
         Shape of the latent distribution: ``"normal"``, ``"davidian"`` (degree 4), ``"davidian:K"`` or
         ``"histogram"``, standardised like the normal one.
     quadrature
-        Number of nodes on mean +- 6 standard deviations.
+        Number of nodes on mean +- 6 standard deviations; None: 61, and in several dimensions what the way
+        to integrate needs.
     tol
         Bound on the remaining gain in log-likelihood.
     errors
@@ -123,6 +132,10 @@ def calibrate(
         Address of a Dask scheduler whose workers add up persons; None: this machine's threads. Responses
         are then the path of a file that every worker can read, groups and weights likewise. The estimates
         are the same bits whatever the number of workers.
+    dimensions
+        File that says what each item measures (:func:`calibration.multidimensional.pattern.read_pattern`).
+    correlated
+        Whether the dimensions' correlations are estimated; in a bifactor model they are 0.
 
     Returns
     -------
@@ -134,6 +147,33 @@ def calibrate(
         When the input cannot be what was meant; the sentence says what to mend.
     """
     _check(errors=errors, invariance=invariance, moments=moments, tol=tol, quadrature=quadrature)
+    if dimensions is not None or any(code in COMPENSATORY for code in (model, *(item_models or {}).values())):
+        asked = {
+            "groups": groups is not None or reference is not None,
+            "equalities or held parameters": bool(hold or equal or differ),
+            "rating-scale sets": bool(sets),
+            f"a latent distribution '{latent}'": latent != "normal",
+            f"standard errors '{errors}'": errors not in ("oakes", "louis", "none"),
+            "a scheduler": scheduler is not None,
+        }
+        _check_dimensions(dimensions, [name for name, given in asked.items() if given])
+        with _opened(responses, recode, None, weights, None) as several:
+            assert isinstance(several, InMemory)
+            assert dimensions is not None
+            codes = _codes(several, model, item_models or {})
+            return calibrate_dimensions(
+                several,
+                codes,
+                read_pattern(dimensions, several.items, correlated),
+                prior=prior,
+                fixed=fixed,
+                quadrature=quadrature,
+                tol=tol,
+                errors=errors != "none",
+                max_iterations=max_iterations,
+                watch=watch,
+            )
+    quadrature = NODES if quadrature is None else quadrature
     with _opened(responses, recode, groups, weights, scheduler) as data:
         models = _models(data, model, item_models or {})
         _check_categories(data, models)
@@ -206,7 +246,21 @@ def _opened(
     yield InMemory(responses, groups, weights)
 
 
-def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature: int) -> None:
+def _check_dimensions(dimensions: str | Path | None, refused: Sequence[str]) -> None:
+    """Refuse what is not offered in several dimensions."""
+    if dimensions is None:
+        raise InputError(
+            f"expected what each item measures with a model among {', '.join(COMPENSATORY)}, got nothing; "
+            "give --dimensions FILE (columns item and one a dimension, of 0 and 1)"
+        )
+    if refused:
+        raise InputError(
+            "expected one group, a normal distribution and Oakes' standard errors in several dimensions, "
+            f"got {' and '.join(refused)}; leave that out, or calibrate in one dimension"
+        )
+
+
+def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature: int | None) -> None:
     choices = (
         ("errors", errors, ERRORS),
         ("invariance", invariance, INVARIANCE),
@@ -217,16 +271,21 @@ def _check(*, errors: str, invariance: str, moments: str, tol: float, quadrature
             raise InputError(f"expected {name} among {', '.join(allowed)}, got '{value}'; choose one")
     if not tol > 0.0:
         raise InputError(f"expected a tolerance above 0, got {tol}; the default is 1e-6")
-    if not 5 <= quadrature <= 1001:
+    if quadrature is not None and not 5 <= quadrature <= 1001:
         raise InputError(f"expected 5 to 1001 quadrature nodes, got {quadrature}; the default is 61")
 
 
-def _models(responses: Data, model: str, item_models: Mapping[str, str]) -> list[ItemModel]:
+def _codes(responses: Data, model: str, item_models: Mapping[str, str]) -> list[str]:
+    """Return the model of each item as it was named."""
     for item in item_models:
         if item not in responses.items:
             advice = suggestion(item, responses.items, "correct its id")
             raise InputError(f"expected an item of the responses, got a model for '{item}'; {advice}")
-    codes = [item_models.get(item, model) for item in responses.items]
+    return [item_models.get(item, model) for item in responses.items]
+
+
+def _models(responses: Data, model: str, item_models: Mapping[str, str]) -> list[ItemModel]:
+    codes = _codes(responses, model, item_models)
     for code in dict.fromkeys([model, *codes]):
         if code not in MODELS:
             elsewhere = {"graded": "grm", "nominal": "nrm"}.get(str(code).lower())

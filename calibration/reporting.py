@@ -20,7 +20,16 @@ from calibration.verdict import item_verdicts
 from cat_engine.family import ItemModel
 from item_bank.parameters import ParameterSet, Population
 
-__all__ = ["result_of"]
+__all__ = [
+    "field_names",
+    "fields_of",
+    "fit_of",
+    "jacobian",
+    "result_of",
+    "root",
+    "settled_gain",
+    "status_of",
+]
 
 ENDLESS = 15.0
 """A standard deviation beyond this, in logits, is no population's: even total scores hardly mix."""
@@ -60,7 +69,7 @@ def result_of(
     n = responses.counts.sum(axis=1)
     by_group: dict[str, list[dict[str, Any]]] = {}
     done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-    bounded, doubtful = _bounded(problem, point), _unsettled(found)
+    bounded, doubtful = _bounded(problem, point), settled_gain(found)
     empty = _without_room(structure)
     for g, group in enumerate(structure.groups):
         rows = []
@@ -68,7 +77,7 @@ def result_of(
             row: dict[str, Any] = {"id": item, "model": models[j].code}
             flags = list(screening.flags[j])
             if j not in position:
-                names = _field_names(models[j], int(responses.n_cat[j]))
+                names = field_names(models[j], int(responses.n_cat[j]))
                 row |= dict.fromkeys(names) | {"se": {}}
             else:
                 r = int(structure.row_of[g, position[j]])
@@ -84,7 +93,7 @@ def result_of(
                 row["codes"] = responses.recoded[item]
             if models[j].linear is not None:
                 row["set"] = scale_of(item, models[j], int(responses.n_cat[j]), structure.restrictions.sets)
-            row |= {"n": int(n[j]), "status": _status(flags), "flags": flags}
+            row |= {"n": int(n[j]), "status": status_of(flags), "flags": flags}
             rows.append(row)
         by_group[group] = rows
     first = [dict(row) for row in by_group[structure.groups[0]]]
@@ -94,7 +103,7 @@ def result_of(
                 group: {k: v for k, v in other.items() if k not in _COMMON}
                 for group, other in zip(structure.groups[1:], others, strict=True)
             }
-    fit = _fit(found, responses)
+    fit = fit_of(found, responses)
     shapes = _shapes(found)
     if shapes:
         fit["latent"] = shapes
@@ -121,7 +130,7 @@ def result_of(
 _COMMON = ("id", "model", "n", "status", "flags", "set", "codes")
 
 
-def _status(flags: list[str]) -> str:
+def status_of(flags: list[str]) -> str:
     """Return one word on an item: ``left-out``, ``fixed``, ``doubtful`` or ``calibrated``."""
     codes = {flag.split(":", 1)[0] for flag in flags}
     if codes & {"constant", "no-responses"}:
@@ -157,7 +166,7 @@ def _bounded(problem: Likelihood, point: Point) -> dict[int, list[str]]:
     return out
 
 
-def _unsettled(found: Estimate) -> dict[int, float]:
+def settled_gain(found: Estimate) -> dict[int, float]:
     """Return, by row, what the item's own parameters could still gain, where estimation did not converge."""
     if found.trace.converged:
         return {}
@@ -185,12 +194,14 @@ def _notes(found: Estimate) -> list[Sentence]:
     return notes
 
 
-def _field_names(model: ItemModel, n_cat: int) -> list[str]:
+def field_names(model: ItemModel, n_cat: int) -> list[str]:
+    """Return the names of a model's fields."""
     working = model.start(n_cat, np.full(n_cat, 1.0 / n_cat), 1.0)
     return list(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
 
 
-def _fit(found: Estimate, responses: Data) -> dict[str, Any]:
+def fit_of(found: Estimate, responses: Data) -> dict[str, Any]:
+    """Return what the parameter file says of the whole fit."""
     problem, point, trace = found.problem, found.point, found.trace
     weight = problem.persons.weight
     k = problem.n_free + sum(x.n_weights for x in problem.latents if isinstance(x, Histogram))
@@ -242,7 +253,7 @@ def _population(found: Estimate, covariance: np.ndarray) -> tuple[Population, ..
     return tuple(out)
 
 
-def _fields(model: ItemModel, n_cat: int, working: np.ndarray) -> dict[str, Any]:
+def fields_of(model: ItemModel, n_cat: int, working: np.ndarray) -> dict[str, Any]:
     """Return the fields of one item from its working parameters."""
     return dict(model.to_fields(model.build(np.array([n_cat]), [working]), 0))
 
@@ -266,7 +277,7 @@ def _row_fields(
     block, r = structure.locate(row)
     model = structure.models[structure.item_of[row]]
     values = block.working(working)[r]
-    fields = _fields(model, block.n_cat, values)
+    fields = fields_of(model, block.n_cat, values)
     plain: dict[str, Any] = dict(zip(block.names, values.tolist(), strict=True))
     fields["slope_intercept"] = plain
     if covariance is None:
@@ -276,13 +287,13 @@ def _row_fields(
     index = index[index >= 0]
     spread = maps @ covariance[np.ix_(index, index)] @ maps.T
     free_ones = np.flatnonzero(maps.any(axis=1))
-    plain["se"] = {block.names[p]: _root(spread[p, p]) for p in free_ones}
-    names, jacobian = _jacobian(model, block.n_cat, values)
-    variance = np.einsum("fp,ps,fs->f", jacobian, spread, jacobian)
-    moves = np.any(np.abs(jacobian @ maps) > 0.0, axis=1) if maps.size else np.zeros(len(names), bool)
+    plain["se"] = {block.names[p]: root(spread[p, p]) for p in free_ones}
+    names, slopes = jacobian(model, block.n_cat, values)
+    variance = np.einsum("fp,ps,fs->f", slopes, spread, slopes)
+    moves = np.any(np.abs(slopes @ maps) > 0.0, axis=1) if maps.size else np.zeros(len(names), bool)
     errors: dict[str, Any] = {}
     for (name, k), var, free in zip(names, variance, moves, strict=True):
-        error = _root(var) if free else None
+        error = root(var) if free else None
         if k is None:
             if error is not None:
                 errors[name] = error
@@ -295,11 +306,12 @@ def _row_fields(
     }
 
 
-def _root(variance: float) -> float:
+def root(variance: float) -> float:
+    """Return a standard error; NaN where there is none."""
     return float(np.sqrt(variance)) if variance >= 0.0 else float("nan")
 
 
-def _jacobian(
+def jacobian(
     model: ItemModel, n_cat: int, working: np.ndarray
 ) -> tuple[list[tuple[str, int | None]], np.ndarray]:
     """Return derivatives of the fields in the working parameters by central differences."""
@@ -311,7 +323,7 @@ def _jacobian(
         for sign in (1.0, -1.0):
             moved = working.copy()
             moved[p] += sign * step
-            names, values = _flatten(_fields(model, n_cat, moved))
+            names, values = _flatten(fields_of(model, n_cat, moved))
             sides.append(values)
         difference = sides[0] - sides[1]
         difference[np.abs(difference) < 1e-13] = 0.0

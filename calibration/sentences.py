@@ -39,6 +39,9 @@ ENGLISH = {
         "the standard deviation of group '{group}' is {sd:.0f}: the items put nearly everybody in the same "
         "order, as if they were one item"
     ),
+    "inseparable": (
+        "the dimensions '{one}' and '{other}' correlate by {r:.3f}: the items measure one dimension, not two"
+    ),
     "no-errors": (
         "no standard errors: {parameters} parameters need matrices of {size:.1f} GB each; calibrate fewer "
         "items at a time for them"

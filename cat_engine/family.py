@@ -135,6 +135,8 @@ class ItemModel:
         Whether items have exactly two categories.
     dimensions
         Number D of dimensions of theta.
+    line
+        The one-dimensional model along ``slopes . theta`` of a compensatory model; None for others.
     """
 
     code: str
@@ -161,6 +163,7 @@ class ItemModel:
     monotone: bool = True
     dichotomous: bool = True
     dimensions: int = 1
+    line: ItemModel | None = None
 
     def build(self, n_cat: np.ndarray, working: Sequence[np.ndarray]) -> Table:
         """Return a table from ``(n,)`` category counts and one vector of working parameters an item."""

@@ -29,13 +29,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         action="append",
         metavar="MODEL|ITEM=MODEL",
-        help="rasch, 1pl, 2pl, 3pl, 4pl, grm, gpcm, pcm, rsm or nrm; ITEM=MODEL for single items",
+        help="rasch, 1pl, 2pl, 3pl, 4pl, grm, gpcm, pcm, rsm or nrm; with --dimensions m2pl, m3pl, mgrm or "
+        "mgpcm; ITEM=MODEL for single items",
     )
     add("--out", required=True, metavar="PARAMS.json", help="where to write the item parameters")
     add(
         "--tol", type=float, default=1e-6, help="bound on the remaining gain in log-likelihood (default 1e-6)"
     )
-    add("--quadrature", type=int, default=61, metavar="N", help="nodes on mean +- 6 sd (default 61)")
+    add(
+        "--quadrature",
+        type=int,
+        metavar="N",
+        help="nodes on mean +- 6 sd (default 61; with --dimensions nodes a dimension, as many as are needed)",
+    )
+    add(
+        "--dimensions",
+        metavar="FILE",
+        help="what each item measures: columns item and one a dimension, of 0 and 1; 'general': bifactor",
+    )
+    add("--orthogonal", action="store_true", help="with --dimensions: correlations are 0")
     add(
         "--prior",
         action="append",
@@ -95,6 +107,8 @@ def run(args: argparse.Namespace) -> None:
     from item_bank.parameters import read_parameters
     from item_bank.responses import read_groups
 
+    if args.dimensions:
+        _refuse_in_dimensions(args)
     model, item_models = _models(args.model)
     fixed = read_parameters(args.fixed) if args.fixed else None
     sets = sets_of(args.sets)
@@ -118,6 +132,8 @@ def run(args: argparse.Namespace) -> None:
             watch=_bar() if sys.stderr.isatty() else None,
             recode=args.recode,
             scheduler=args.scheduler,
+            dimensions=args.dimensions,
+            correlated=not args.orthogonal,
         )
 
     if args.scheduler:
@@ -187,6 +203,23 @@ def _responses(args: argparse.Namespace) -> tuple[Responses, Any]:
 
         return read_options(args.responses, args.key)
     return read_responses(args.responses, recode=args.recode), None
+
+
+def _refuse_in_dimensions(args: argparse.Namespace) -> None:
+    """Refuse what is made for one dimension."""
+    from cat_engine.errors import InputError
+
+    options = (
+        ("--report", args.report),
+        ("--cross-check", args.cross_check),
+        ("--estimator conditional", args.estimator == "conditional"),
+    )
+    for name, given in options:
+        if given:
+            raise InputError(
+                f"expected no {name} with --dimensions, got it: it is made for one dimension; leave "
+                f"{name} out"
+            )
 
 
 def _refuse_on_cluster(args: argparse.Namespace) -> None:

@@ -104,6 +104,7 @@ def estimate(
     histogram: bool = False,
     began: float | None = None,
     watch: Callable[[Progress], None] | None = None,
+    informed: Callable[..., Information] = observed_information,
 ) -> Estimate:
     """Maximise from `free` on and compute the information at the maximum.
 
@@ -126,6 +127,8 @@ def estimate(
         When all began, on the clock of `time.perf_counter`.
     watch
         Called with a :class:`Progress` at every step.
+    informed
+        What computes the information of such a problem.
     """
     began = time.perf_counter() if began is None else began
 
@@ -173,7 +176,7 @@ def estimate(
         seconds = time.perf_counter() - began
         if not exact or (trace.converged and trace.iterations < believed and not path):
             break
-        information = observed_information(problem, point, cross=cross)
+        information = informed(problem, point, cross=cross)
         asked = time.perf_counter()
         better = newton(problem, point, information.observed, trace, tol=tol, polish=POLISH * tol)
         point = better or point
@@ -184,7 +187,7 @@ def estimate(
             # The last step is a polish with the matrix at hand: the path leaves no trace in the digits.
             seconds += time.perf_counter() - asked
             if errors and trace.promised > STALE:
-                information = observed_information(problem, point, cross=cross)
+                information = informed(problem, point, cross=cross)
             break
         if watch:
             watch(Progress("finishing", trace.iterations, point.value, trace.gain, seconds))

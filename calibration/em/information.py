@@ -21,7 +21,7 @@ import numpy as np
 from calibration.em.columns import Columns
 from calibration.em.likelihood import Likelihood, Point
 
-__all__ = ["Information", "observed_information"]
+__all__ = ["Information", "complete_information", "mirrored", "observed_information"]
 
 BLOCK = 256
 
@@ -56,7 +56,7 @@ def observed_information(problem: Likelihood, point: Point, *, cross: bool = Fal
     n, total = structure.n_free, problem.n_free
     observed = np.zeros((total, total))
     meat = np.zeros((total * cross, total * cross))
-    observed[:n, :n] = _complete(problem, point)
+    observed[:n, :n] = complete_information(problem, point)
     columns = Columns(structure)
     parts = problem.split(point.free)[1]
     weights = [
@@ -68,14 +68,14 @@ def observed_information(problem: Likelihood, point: Point, *, cross: bool = Fal
         end = start + problem.n_latent[group]
         observed[start:end, start:end] += _latent_complete(problem, group, parts[group], point)
         chosen, _ = columns.of(structure.row_of[group])
-        columns.add(observed, -_mirrored(spread), chosen, n, start, end)
+        columns.add(observed, -mirrored(spread), chosen, n, start, end)
         if cross:
-            columns.add(meat, _mirrored(outer), chosen, n, start, end)
+            columns.add(meat, mirrored(outer), chosen, n, start, end)
         start = end
     return Information(0.5 * (observed + observed.T), meat if cross else None)
 
 
-def _complete(problem: Likelihood, point: Point) -> np.ndarray:
+def complete_information(problem: Likelihood, point: Point) -> np.ndarray:
     """Minus the expected second derivatives of the complete data's log-likelihood and the log prior."""
     structure = problem.structure
     size = len(problem.nodes)
@@ -125,7 +125,7 @@ def _latent_complete(problem: Likelihood, group: int, free: np.ndarray, point: P
     return out
 
 
-def _mirrored(lower: np.ndarray) -> np.ndarray:
+def mirrored(lower: np.ndarray) -> np.ndarray:
     """Return the symmetric matrix with the lower triangle of `lower`, in its place."""
     for end in range(0, len(lower), BLOCK):
         rows = slice(end, end + BLOCK)

@@ -28,7 +28,7 @@ from calibration.em.structure import Structure
 from calibration.em.threads import share
 from calibration.kernels.items import contract
 
-__all__ = ["Likelihood", "Point"]
+__all__ = ["ROWS_A_THREAD", "STEEPEST", "Likelihood", "Point", "box_of"]
 
 ROWS_A_THREAD = 24
 
@@ -45,7 +45,8 @@ FLATTEST = 15.0
 """Bound on the logits of asymptotes: beyond it they are 0 or 1 to seven digits."""
 
 
-def _box(name: str) -> tuple[float, float]:
+def box_of(name: str) -> tuple[float, float]:
+    """Return the bounds of a free parameter by its name."""
     if name == "a":
         return -STEEPEST, STEEPEST
     if name.startswith("alpha"):
@@ -147,8 +148,8 @@ class Likelihood:
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the box that free parameters stay in: beyond it the likelihood is flat or the grid blind."""
-        limits = [_box(name) for _, name, _ in self.structure.names]
-        latent = [_box(name) for part in self.latents for name in part.names]
+        limits = [box_of(name) for _, name, _ in self.structure.names]
+        latent = [box_of(name) for part in self.latents for name in part.names]
         box = np.array([*limits, *latent]).reshape(-1, 2)
         spreads = self.structure.n_free + np.flatnonzero(
             [name == "log_sd" for part in self.latents for name in part.names]

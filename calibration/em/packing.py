@@ -15,7 +15,7 @@ from calibration.em.threads import share
 from calibration.kernels.packs import encode
 from item_bank.responses import Responses
 
-__all__ = ["Layout", "Packed", "layout_of", "pack"]
+__all__ = ["Layout", "Packed", "layout_of", "pack", "packs_of"]
 
 PATTERNS = 32
 """Most patterns of one pack: the tables of a tile then stay in the first-level cache."""
@@ -99,7 +99,7 @@ def layout_of(n_cat: np.ndarray, answered: np.ndarray, n_persons: int) -> Layout
     """
     if answered.sum() >= DENSE * n_persons * len(n_cat):
         lacking = answered < n_persons
-        items, start, radix = _packs(n_cat + lacking)
+        items, start, radix = packs_of(n_cat + lacking)
         offset, n_rows = _offsets(start, radix)
         return Layout(items, start, radix, n_cat[items].astype(np.int64), offset, n_rows, False)
     items = np.arange(len(n_cat), dtype=np.int64)
@@ -126,7 +126,7 @@ def pack(responses: Responses, weight: np.ndarray, layout: Layout, bounds: np.nd
     return Packed(indptr, rows.reshape(-1), weight, bounds, layout)
 
 
-def _packs(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def packs_of(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fill packs with consecutive items as long as they have at most `PATTERNS` patterns."""
     start, patterns = [0], 1
     for j, size in enumerate(digits.tolist()):

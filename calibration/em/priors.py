@@ -22,6 +22,7 @@ __all__ = ["DEFAULTS", "Prior", "Priors", "parse_priors"]
 DEFAULTS = {
     "3pl": ("logit(c)=normal(-1.4,0.5)",),
     "4pl": ("logit(c)=normal(-1.4,0.5)", "logit(d)=normal(3,1)"),
+    "m3pl": ("logit(c)=normal(-1.4,0.5)",),
 }
 """Priors that hold unless the parameter is given another, or ``none`` is: c is about 0.2 (0.08 to 0.40)
 and the upper asymptote about 0.95 (0.74 to 0.99)."""
@@ -178,8 +179,11 @@ class Priors:
                     chosen.setdefault((prior, (model.code, prior.name)), []).append(r)
             for (prior, (code, name)), rows in chosen.items():
                 for combination, over, logistic in _quantities(name, code, block) or ():
-                    if self._free(block, rows, combination, over):
-                        self._terms.append(_Term(prior, b, np.array(rows), combination, over, logistic))
+                    moving = rows
+                    if "a1" in block.names:  # on a dimension that an item does not measure it has no slope
+                        moving = [r for r in rows if self._free(block, [r], combination, over)]
+                    if moving and self._free(block, moving, combination, over):
+                        self._terms.append(_Term(prior, b, np.array(moving), combination, over, logistic))
         self.used += stated
         for prior, hit in zip(given, touched, strict=True):
             if not hit:
@@ -291,6 +295,10 @@ def _quantities(name: str, code: str, block: Block) -> list[tuple[np.ndarray, in
         return [(unit[names.index(f"logit({name})")], -1, True)]
     if name in names and not (name == "d" and code == "4pl"):
         return [(unit[names.index(name)], -1, False)]
+    if name == "a" and "a1" in names:  # every dimension's slope
+        return [(unit[p], -1, False) for p, x in enumerate(names) if x[0] == "a" and x[1:].isdigit()]
+    if name == "d" and "d1" in names and "a1" in names:
+        return [(unit[p], -1, False) for p, x in enumerate(names) if x[0] == "d"]
     levels = block.n_cat - 1
     if name in ("alpha", "delta") and f"{name}1" in names:
         picked = unit[[names.index(f"{name}{k}") for k in range(1, block.n_cat)]]

@@ -35,7 +35,7 @@ def tabulate(low, high, items, working, nodes, out_logp, out_gradient):
     slopes = np.empty((size, working.shape[1]))
     for i in range(low, high):
         assign(items, i, working[i])
-        for q in range(nodes.size):
+        for q in range(len(nodes)):
             logp(items, i, nodes[q], lp)
             for k in range(size):
                 out_logp[i, k, q] = lp[k]

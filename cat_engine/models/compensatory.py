@@ -226,6 +226,7 @@ def _family(code: str, table: type, line: ItemModel, fields: Fields) -> Callable
             ordered=line.ordered,
             dichotomous=line.dichotomous,
             dimensions=dimensions,
+            line=line,
         )
 
     return register_compensatory(code, of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from tests.reference import test_dimensions
 from tests.reference.judged import load
 from tests.reference.test_calibration import CASES
 
@@ -40,6 +41,13 @@ REPLAYED = {
     "dif-multigroup-linking/dif_VerbalAggression/BD": "test_dif.test_standardisation_and_breslow_day",
     "dif-multigroup-linking/dif_VerbalAggression/Raju1PL": "test_dif.test_raju_at_difrs_own_difficulties",
     **{f"fits/{case}": "test_calibration.test_every_reference_fit_is_reached" for case in CASES},
+    **{
+        f"fits/{case}": "test_dimensions.test_confirmatory_and_bifactor_fits_are_reached"
+        for case in test_dimensions.CASES
+    },
+    "fits/SAT12_scored__2dim_exploratory_oblimin_unrotated": (
+        "test_dimensions.test_an_exploratory_model_is_a_pattern_with_a_zero"
+    ),
     "fit-statistics": "test_fit_statistics.test_every_reference_case_is_tried",
 }
 """Longest prefix of a case -> a test that replays it."""
@@ -50,10 +58,6 @@ LEFT_OUT = {
     "dif-multigroup-linking/dif_VerbalAggression/TID": "the reference holds difR's error, and no figure",
     "dif-multigroup-linking/linking_sim3PL/equateIRT/mean-gmean": "the geometric mean is not offered",
     "dif-multigroup-linking/linking_KB36_published/equateIRT/mean-gmean": "the geometric mean is not offered",
-    "fits/SAT12_scored__2dim_exploratory_oblimin_unrotated": "two dimensions: not this family",
-    "fits/VerbalAggression_dich__2dim_want_do": "two dimensions: not this family",
-    "fits/SAT12_scored__bifactor": "several dimensions: not this family",
-    "fits/VerbalAggression_dich__bifactor_cursescoldshout": "several dimensions: not this family",
     "fits/Science__GRSM_gr": (
         "the graded rating scale is not estimated: slopes times shared thresholds are not linear in free "
         "parameters, as every other restriction here is; test_mirt_scores scores with it"
