@@ -1,19 +1,24 @@
 """``acquis score``: ability estimates from responses and item parameters.
 
 Prior: the file's population (each person's own group's, with ``--groups``), 61 nodes on mean +- 6 sd.
+Parameters of several dimensions give one estimate a dimension, by eap or map.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cat_engine.answers import Answers
     from cat_engine.pool import ItemPool
-    from cat_engine.scoring import Scores
+    from cat_engine.scoring import DimensionScores, Scores
     from item_bank.parameters import ParameterSet
     from item_bank.responses import Responses
 
@@ -34,19 +39,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--groups", metavar="FILE:COLUMN", help="each person's group in the population")
     parser.add_argument("--recode", help="how to mend categories that do not start at 0 or have gaps")
     parser.add_argument(
-        "--out", required=True, metavar="SCORES.csv", help="where to write person,theta,se,flag"
+        "--covariance",
+        action="store_true",
+        help="several dimensions: write the errors' covariances too, as cov_<dimension>_<dimension>",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="SCORES.csv",
+        help="where to write person,theta,se,flag (several dimensions: theta_<dimension>,se_<dimension>,...)",
     )
 
 
-def _pool(parameters: ParameterSet) -> ItemPool:
+def _refuse(parameters: ParameterSet, method: str, covariance: bool) -> None:
+    """Refuse what the number of dimensions does not allow."""
     from cat_engine.errors import InputError
 
-    if len(parameters.dimensions) != 1:
+    dimensions = parameters.dimensions
+    if len(dimensions) > 1 and method not in ("eap", "map"):
         raise InputError(
-            f"expected parameters of one dimension, got {len(parameters.dimensions)} "
-            f"({', '.join(parameters.dimensions)}); score each dimension with parameters of its own"
+            f"expected --method eap or map because the parameters hold {len(dimensions)} dimensions "
+            f"({', '.join(dimensions)}), got {method}; choose one of these"
         )
-    return parameters.pool()
+    if len(dimensions) == 1 and covariance:
+        raise InputError(
+            "expected parameters of several dimensions beside --covariance, got one dimension; leave it out"
+        )
 
 
 def _answers(pool: ItemPool, responses: Responses) -> tuple[ItemPool, Answers]:
@@ -71,7 +89,7 @@ def score_responses(
     method: str,
     se: str = "expected",
     groups: list[str] | None = None,
-) -> Scores:
+) -> Scores | DimensionScores:
     """Score responses with the population of a parameter file as the prior.
 
     Parameters
@@ -79,17 +97,23 @@ def score_responses(
     groups
         Each person's group; needed when the file has several.
 
+    Returns
+    -------
+    Scores or DimensionScores
+        The latter where the file holds several dimensions.
+
     Raises
     ------
     InputError
-        For an item or a category that the file does not know, or a group that it has not.
+        For an item or a category that the file does not know, a group that it has not, or a method that
+        does not work in several dimensions.
     """
     import numpy as np
 
     from cat_engine.errors import InputError
-    from cat_engine.scoring import Prior, Scores, score
+    from cat_engine.scoring import DimensionScores, Prior, Scores, score, score_dimensions
 
-    pool, answers = _answers(_pool(parameters), responses)
+    pool, answers = _answers(parameters.pool(several=True), responses)
     if groups is None:
         if len(parameters.population) > 1:
             names = ", ".join(p.group for p in parameters.population)
@@ -99,29 +123,50 @@ def score_responses(
             )
         groups = [parameters.population[0].group] * responses.n_persons
     of_group = np.array(groups)
-    theta, error = np.empty(len(of_group)), np.empty(len(of_group))
-    flag = np.zeros(len(of_group), dtype=np.uint8)
+    found: list[Scores | DimensionScores] = []
+    places: list[np.ndarray] = []
     for name in dict.fromkeys(groups):
         population = parameters.group(name)
-        prior = Prior.normal(population.mean[0], population.sd)
         members = np.flatnonzero(of_group == name)
         part = answers if len(members) == len(of_group) else answers.take(members)
-        theta[members], error[members], flag[members] = score(pool, part, method, prior, se)  # type: ignore[arg-type]
-    return Scores(theta, error, flag)
+        mean, cov = population.mean, population.cov
+        if pool.dimensions > 1:
+            found.append(score_dimensions(pool, part, mean, cov, method, se))  # type: ignore[arg-type]
+        else:
+            found.append(score(pool, part, method, Prior.normal(mean[0], population.sd), se))  # type: ignore[arg-type]
+        places.append(members)
+    back = np.argsort(np.concatenate(places))
+    kind = Scores if pool.dimensions == 1 else DimensionScores
+    return kind(*(np.concatenate(values)[back] for values in zip(*found, strict=True)))
 
 
-def _write(path: Path, persons: list[str], scores: Scores) -> None:
+def _columns(scores: Scores | DimensionScores, dimensions: Sequence[str], covariance: bool) -> dict[str, Any]:
+    """Return the columns of numbers, inf where there is no standard error."""
+    if len(dimensions) == 1:
+        return {"theta": scores.theta, "se": scores.se}
+    columns: dict[str, Any] = {}
+    for d, name in enumerate(dimensions):
+        columns[f"theta_{name}"] = scores.theta[:, d]
+        columns[f"se_{name}"] = scores.se[:, d]
+    if covariance:
+        for d, e in combinations(range(len(dimensions)), 2):
+            columns[f"cov_{dimensions[d]}_{dimensions[e]}"] = scores.cov[:, d, e]  # type: ignore[union-attr]
+    return columns
+
+
+def _write(path: Path, persons: list[str], columns: Mapping[str, Any], flag: Any) -> None:
     from math import isfinite
 
     from cat_engine.scoring import FLAGS
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["person", "theta", "se", "flag"])
-        rows = zip(persons, scores.theta.tolist(), scores.se.tolist(), scores.flag.tolist(), strict=True)
+        writer.writerow(["person", *columns, "flag"])
+        numbers = zip(*(values.tolist() for values in columns.values()), strict=True)
+        rows = zip(persons, numbers, flag.tolist(), strict=True)
         writer.writerows(
-            (person, repr(theta), repr(se) if isfinite(se) else "", FLAGS[flag])
-            for person, theta, se, flag in rows
+            (person, *(repr(x) if isfinite(x) else "" for x in values), FLAGS[code])
+            for person, values, code in rows
         )
 
 
@@ -134,7 +179,8 @@ def run(args: argparse.Namespace) -> None:
     from item_bank.responses import read_groups, read_responses
 
     parameters = read_parameters(args.params)
-    pool = _pool(parameters)
+    _refuse(parameters, args.method, args.covariance)
+    pool = parameters.pool(several=True)
     known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
     silent = dict.fromkeys(parameters.left_out, 127)  # items without parameters say nothing
     responses = read_responses(args.responses, recode=args.recode, known=known | silent)
@@ -145,7 +191,7 @@ def run(args: argparse.Namespace) -> None:
     persons = responses.persons or [str(p + 1) for p in range(responses.n_persons)]
     out = Path(args.out)
     try:
-        _write(out, persons, scores)
+        _write(out, persons, _columns(scores, parameters.dimensions, args.covariance), scores.flag)
     except OSError as error:
         raise InputError(
             f"expected a file that can be written, got {out} ({error.strerror}); choose another --out"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from api.command import main
 from cat_engine.answers import Answers
-from cat_engine.scoring import FLAGS, Prior, score
+from cat_engine.pool import ItemPool
+from cat_engine.scoring import FLAGS, Prior, score, score_dimensions
 from item_bank.parameters import ParameterSet, Population, write_parameters
 from tests.laws.examples import random_answers, random_bank
 
@@ -96,6 +97,76 @@ def test_each_group_has_its_own_prior(files: Path) -> None:
                 assert float(row["theta"]) == expected.theta[p]
 
 
+class TestSeveralDimensions:
+    """The same files, with items of two dimensions."""
+
+    ROWS: ClassVar = [
+        {"id": f"i{i}", "model": "m2pl", "slopes": [1.2, 0.0], "intercept": 0.4 * i - 1.0} for i in range(5)
+    ] + [{"id": f"i{i}", "model": "m2pl", "slopes": [0.5, 1.1], "intercept": 1.0} for i in range(5, 10)]
+    POPULATION = Population("a", (0.2, -0.1), ((1.0, 0.5), (0.5, 1.3)))
+    MATRIX = (np.random.default_rng(5).random((12, 10)) < 0.6).astype(int)
+
+    @pytest.fixture
+    def two(self, tmp_path: Path) -> Path:
+        parameters = ParameterSet(self.ROWS, (self.POPULATION,), ("want", "do"))
+        write_parameters(tmp_path / "params.json", parameters)
+        self.MATRIX[3] = -1
+        with (tmp_path / "wide.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["person", *(f"i{j}" for j in reversed(range(10)))])
+            for p, row in enumerate(self.MATRIX):
+                writer.writerow([f"p{20 - p}", *("" if row[j] < 0 else row[j] for j in reversed(range(10)))])
+        return tmp_path
+
+    def test_each_has_its_columns(self, two: Path) -> None:
+        pool = ItemPool.from_rows(self.ROWS, 2)
+        mean, cov = self.POPULATION.mean, self.POPULATION.cov
+        for method, more in (("eap", ()), ("map", ("--se", "observed", "--covariance"))):
+            rows = run(
+                two,
+                *(str(two / "wide.csv"), "--params", str(two / "params.json"), "--method", method, *more),
+            )
+            expected = score_dimensions(pool, Answers.from_matrix(self.MATRIX), mean, cov, method, "observed")
+            names = ["person", "theta_want", "se_want", "theta_do", "se_do"]
+            assert list(rows[0]) == names + ["cov_want_do"] * bool(more) + ["flag"]
+            assert [row["person"] for row in rows] == [f"p{20 - p}" for p in range(12)]
+            for d, name in enumerate(("want", "do")):
+                assert [float(row[f"theta_{name}"]) for row in rows] == expected.theta[:, d].tolist()
+                assert [float(row[f"se_{name}"]) for row in rows] == expected.se[:, d].tolist()
+            if more:
+                assert [float(row["cov_want_do"]) for row in rows] == expected.cov[:, 0, 1].tolist()
+            assert [row["flag"] for row in rows] == ["no_responses" * (p == 3) for p in range(12)]
+
+    def test_each_group_has_its_own_population(self, two: Path) -> None:
+        other = Population("b", (1.0, 0.5), ((0.5, 0.1), (0.1, 2.0)))
+        content = ParameterSet(self.ROWS, (self.POPULATION, other), ("want", "do"))
+        write_parameters(two / "params.json", content)
+        groups = ["ab"[p % 2] for p in range(12)]
+        (two / "people.csv").write_text("where\n" + "\n".join(groups) + "\n")
+        rows = run(
+            two,
+            *(str(two / "wide.csv"), "--params", str(two / "params.json"), "--method", "eap"),
+            *("--groups", f"{two / 'people.csv'}:where"),
+        )
+        pool, answers = ItemPool.from_rows(self.ROWS, 2), Answers.from_matrix(self.MATRIX)
+        for one in (self.POPULATION, other):
+            expected = score_dimensions(pool, answers, one.mean, one.cov)
+            for p, row in enumerate(rows):
+                if groups[p] == one.group:
+                    assert float(row["theta_do"]) == expected.theta[p, 1]
+
+    @pytest.mark.parametrize("method", ["ml", "wle"])
+    def test_without_a_prior_it_is_refused(
+        self, two: Path, capsys: pytest.CaptureFixture[str], method: str
+    ) -> None:
+        words = ["score", str(two / "wide.csv"), "--params", str(two / "params.json"), "--method", method]
+        assert main([*words, "--out", str(two / "scores.csv")]) == 2
+        assert capsys.readouterr().err == (
+            "acquis score: expected --method eap or map because the parameters hold 2 dimensions "
+            f"(want, do), got {method}; choose one of these\n"
+        )
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -107,7 +178,11 @@ def test_each_group_has_its_own_prior(files: Path) -> None:
         ({"header": "person,i0,i1\nx,0,7\n"}, "7"),
         ({"header": "person,i0,i1\nx,0,a\n"}, "a"),
         ({"content": {"population": [{"group": "a"}, {"group": "b"}]}}, "expected --groups FILE:COLUMN"),
-        ({"content": {"dimensions": ["reading", "number"]}}, "expected parameters of one dimension, got 2"),
+        (
+            {"content": {"dimensions": ["reading", "number"]}},
+            "expected a model among m2pl, m3pl, mgrm",
+        ),
+        ({"more": ["--covariance"]}, "expected parameters of several dimensions beside --covariance"),
         ({"out": "no/such/folder.csv"}, "expected a file that can be written"),
     ],
 )
@@ -127,6 +202,7 @@ def test_bad_input_gets_one_sentence(
             *("--params", str(files / change.get("params", "params.json"))),
             *("--method", change.get("method", "eap")),
             *("--out", str(files / change.get("out", "scores.csv"))),
+            *change.get("more", []),
         ]
     )
     captured = capsys.readouterr()
