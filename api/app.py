@@ -19,6 +19,7 @@ from api.accounts.endpoints import router as accounts
 from api.cat10.endpoints import router as cat10
 from api.catalogue.endpoints import router as tests
 from api.catalogue.store import make_ready
+from api.console.routes import router as console
 from api.credentials.endpoints import router as badges
 from api.database.clock import moment
 from api.database.migrate import migrate
@@ -43,7 +44,19 @@ from api.webhooks.endpoints import router as webhooks
 
 __all__ = ["application", "create_app"]
 
-ROUTERS = (sittings, supervision, accounts, tests, results, badges, verification, webhooks, cat10, pages)
+ROUTERS = (
+    sittings,
+    supervision,
+    accounts,
+    tests,
+    results,
+    badges,
+    verification,
+    webhooks,
+    cat10,
+    console,
+    pages,
+)
 
 _STATUS_CODES = {
     404: "not_found",

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import time
 
-__all__ = ["digest", "new_code", "new_id", "new_secret"]
+__all__ = ["derived", "digest", "new_code", "new_id", "new_secret"]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -23,6 +23,19 @@ def new_id() -> str:
 def new_code() -> str:
     """Return a new code to hand to a candidate: 100 random bits, 20 letters that are hard to confuse."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(20))
+
+
+def derived(once: str, mac: str) -> tuple[str, str]:
+    """Return an identifier and a code that follow from `once`, an identifier made before, and a MAC.
+
+    Parameters
+    ----------
+    mac
+        64 hexadecimal digits that nobody else can compute.
+    """
+    number = int(mac, 16)
+    letters = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(0, 180, 5))
+    return once[:10] + letters[:16], letters[16:]
 
 
 def new_secret() -> str:

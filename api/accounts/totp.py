@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["address", "code", "matching", "new_totp_secret", "opened", "sealed", "written"]
+__all__ = ["address", "code", "matching", "new_totp_secret", "opened", "read", "sealed", "written"]
 
 STEP = 30_000_000
 """Microseconds for which a code holds."""
@@ -57,6 +57,11 @@ def matching(secret: bytes, typed: str, now: int, last: int | None) -> int | Non
 def written(secret: bytes) -> str:
     """Return a secret as it is typed into an authenticator: base 32."""
     return base64.b32encode(secret).decode()
+
+
+def read(text: str) -> bytes:
+    """Return the secret that `written` was given."""
+    return base64.b32decode(text)
 
 
 def address(secret: bytes, login: str) -> str:

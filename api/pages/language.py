@@ -1,7 +1,8 @@
 """What the pages say, in each language: messages, French spacing, dates and counts.
 
-Messages live in ``messages/LANGUAGE.toml``, one table a page. In a message ``[[fr:attestation]]`` marks
-words of another language (``<span lang="fr">``), and ``{name}`` is filled in.
+Messages live in ``messages/LANGUAGE.toml``, those of the console in ``console.LANGUAGE.toml``, one table
+a page. In a message ``[[fr:attestation]]`` marks words of another language (``<span lang="fr">``), and
+``{name}`` is filled in.
 """
 
 from __future__ import annotations
@@ -127,8 +128,10 @@ class Messages:
 @cache
 def messages(language: str) -> Messages:
     """Return the messages of `language`."""
-    path = Path(__file__).parent / "messages" / f"{language}.toml"
-    return Messages(language, dict(_flat(tomllib.loads(path.read_text(encoding="utf-8")))))
+    folder = Path(__file__).parent / "messages"
+    files = (f"{language}.toml", f"console.{language}.toml")
+    texts = [(folder / name).read_text(encoding="utf-8") for name in files]
+    return Messages(language, {key: said for text in texts for key, said in _flat(tomllib.loads(text))})
 
 
 @cache

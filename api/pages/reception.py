@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import quote
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -21,7 +22,6 @@ __all__ = ["PageRoute", "first", "problem_page", "received", "sitting_token", "t
 INTERFACES = (
     "/api/",
     "/ims/",
-    "/console",
     "/oauth",
     "/.well-known/",
     "/openapi",
@@ -99,29 +99,31 @@ PAGES = {
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
-    """Return the page that tells a candidate of `problem`.
+    """Return the page that tells a candidate, or staff at the console, of `problem`.
 
     A form that the service could not take is kept in the page, to be sent again as it was; where the service
     is only busy, the page does so by itself. A form that the edge refused unread cannot be kept.
     """
+    path = request.url.path
+    staff = path == "/console" or path.startswith("/console/")
     if problem.code == "unauthenticated":
-        return to("/?avis=inconnu")
+        back = f"?retour={quote(path)}" if request.method == "GET" else "?avis=fin"
+        return to(f"/console/connexion{back}" if staff else "/?avis=inconnu")
     text = TEXTS.get(problem.code, "internal")
     if text == "unreadable" and request.url.path == "/verify/file":
         text = "attestation"
     sent: Sent = getattr(request.state, "sent", {})
-    path = request.url.path
     keep = text in ("unavailable", "internal") and bool(sent)
     response = page(
         Visit.of(request),
         "problem.html",
         problem.status,
-        text=f"problem.{text}",
+        text=f"console.problem.{text}" if staff else f"problem.{text}",
         again=path if keep else "",
         then=THEN.get(path, "/question"),
         sent=sent if keep else {},
         retry=problem.retry_after if keep or request.method == "GET" else None,
-        link=LINKS.get(text, PAGES.get(path, path)),
+        link="/console" if staff else LINKS.get(text, PAGES.get(path, path)),
     )
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

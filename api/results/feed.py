@@ -21,7 +21,7 @@ from api.moments import iso
 from api.problems import Problem
 from api.results.credential import pack
 
-__all__ = ["CURSOR", "LIMIT", "Page", "credential", "one", "page"]
+__all__ = ["COLUMNS", "CURSOR", "LIMIT", "Page", "credential", "entry", "one", "page"]
 
 LIMIT = 500
 """Most results on one page."""
@@ -29,7 +29,7 @@ LIMIT = 500
 CURSOR = "^(1-[0-9]{15})?$"
 """What a cursor looks like; the empty one stands before the first result."""
 
-_COLUMNS = (
+COLUMNS = (
     tables.result.c.feed_position,
     tables.result.c.id,
     tables.result.c.version,
@@ -39,7 +39,7 @@ _COLUMNS = (
     tables.result.c.document,
 )
 _PAGE = Query(
-    select(*_COLUMNS)
+    select(*COLUMNS)
     .where(
         tables.result.c.organisation_id == bindparam("organisation_id"),
         tables.result.c.feed_position > bindparam("after"),
@@ -49,7 +49,7 @@ _PAGE = Query(
     .limit(bindparam("most"))
 )
 _ONE = Query(
-    select(*_COLUMNS, tables.result.c.jws).where(
+    select(*COLUMNS, tables.result.c.jws).where(
         tables.result.c.organisation_id == bindparam("organisation_id"), tables.result.c.id == bindparam("id")
     )
 )
@@ -90,7 +90,7 @@ def page(organisation: str, cursor: str, updated_after: int, limit: int) -> Plan
     more = len(rows) > limit
     rows = rows[:limit]
     last = rows[-1][0] if rows else after
-    return Commit(Page([_entry(row) for row in rows], _cursor(last), more))
+    return Commit(Page([entry(row) for row in rows], _cursor(last), more))
 
 
 def one(organisation: str, id: str) -> Plan[dict[str, Any]]:
@@ -104,7 +104,7 @@ def one(organisation: str, id: str) -> Plan[dict[str, Any]]:
     (rows,) = yield [_ONE(organisation_id=organisation, id=id)]
     if not rows:
         raise Problem("not_found", "There is no such result.")
-    return Commit(_entry(rows[0][:-1]))
+    return Commit(entry(rows[0][:-1]))
 
 
 def credential(organisation: str, id: str) -> Plan[str]:
@@ -121,9 +121,10 @@ def credential(organisation: str, id: str) -> Plan[str]:
     return Commit(pack(rows[0][-2], rows[0][-1]))
 
 
-def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
+def entry(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return an entry of the feed from a row of `COLUMNS`."""
     _, id, version, status, status_at, person, document = row
-    entry: dict[str, Any] = {
+    told: dict[str, Any] = {
         "id": id,
         "version": version,
         "status": status,
@@ -133,6 +134,6 @@ def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
         "result": None,
     }
     if document is not None:
-        entry["credential"] = f"/api/v1/results/{id}/credential"
-        entry["result"] = json.loads(document)
-    return entry
+        told["credential"] = f"/api/v1/results/{id}/credential"
+        told["result"] = json.loads(document)
+    return told

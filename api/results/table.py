@@ -14,7 +14,7 @@ from typing import Any
 
 from api.results.claims import NOTICE
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "row", "table"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "row", "safe", "table"]
 
 SCHEMA_VERSION = "1"
 
@@ -55,7 +55,7 @@ COLUMNS = (
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Defuse a text that a spreadsheet would compute (CWE-1236)."""
     return f"'{text}" if text.lstrip(" ").startswith(_RISKY) else text
 
@@ -97,7 +97,7 @@ def row(entry: Mapping[str, Any], language: str, comma: bool, base_url: str) -> 
                 for domain in result["domains"]
             ),
         }
-        cells |= {name: _safe(text or "") for name, text in texts.items()}
+        cells |= {name: safe(text or "") for name, text in texts.items()}
         cells |= {
             "assessment_version": str(test["version"]),
             "level_probability": _number(level["probability"], comma),

@@ -9,20 +9,23 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, select
 
+from api.accounts.staff import renew
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
+from api.ids import digest, new_secret
 from api.pages.protection import FORM_COOKIE, form_token, new_form_secret
 from api.sittings.cookie import COOKIE
 from tests.api.browser import Browser
+from tests.api.console.office import at_desk, employed
 from tests.api.desk import SECRET, bearer, call, enter, invite, runtime_of, sit
-from tests.api.sample import CODE, SECRET_WORDS
+from tests.api.sample import CODE, ORGANISATION, SECRET_WORDS, invited
 
 ALL = "results:read invitations:write webhooks:write sittings:supervise sections:run"
 ROLES = (
@@ -114,6 +117,36 @@ GET    /static/{digest}/{name}                                        404 404 40
 GET    /health                                                        200 200 200 200 200 200 200 200 200 200
 GET    /ready                                                         200 200 200 200 200 200 200 200 200 200
 GET    /metrics                                                       200 200 200 200 200 200 200 200 200 200
+"""
+
+STAFF = ("stranger", "nobody", "waiting", "hr", "jury", "psychometrician", "operator")
+"""In the order of the console's table: staff of another organisation with every role; nobody, like every role
+above; somebody whose second step is still to come; staff with one role each."""
+
+CONSOLE = """
+GET    /console                                       303 303 303 303 303 303 303
+GET    /console/connexion                             200 200 200 200 200 200 200
+POST   /console/connexion                             422 422 422 422 422 422 422
+GET    /console/code                                  303 303 200 303 303 303 303
+POST   /console/code                                  303 303 422 303 303 303 303
+POST   /console/deconnexion                           303 303 303 303 303 303 303
+GET    /console/mot-de-passe/{link}                   200 200 200 200 200 200 200
+POST   /console/mot-de-passe/{link}                   422 422 422 422 422 422 422
+GET    /console/compte                                200 303 303 200 200 200 200
+POST   /console/compte/mot-de-passe                   422 303 303 422 422 422 422
+POST   /console/compte/second-facteur                 200 303 303 200 200 200 200
+GET    /console/invitations                           200 303 303 200 403 403 403
+GET    /console/invitations/nouvelle                  200 303 303 200 403 403 403
+POST   /console/invitations/nouvelle                  200 303 303 200 403 403 403
+GET    /console/invitations/liste                     200 303 303 200 403 403 403
+POST   /console/invitations/liste                     200 303 303 200 403 403 403
+POST   /console/invitations/{id}/lien                 404 303 303 200 403 403 403
+POST   /console/invitations/{id}/annulation           404 303 303 303 403 403 403
+GET    /console/resultats                             200 303 303 200 403 403 403
+GET    /console/resultats.csv                         200 303 303 200 403 403 403
+GET    /console/resultats/{id}                        404 303 303 200 200 403 403
+GET    /console/resultats/{id}/attestation.json       404 303 303 200 403 403 403
+POST   /console/resultats/{id}/contestation           404 303 303 303 403 403 403
 """
 
 
@@ -279,17 +312,17 @@ def leaks(client: Browser, role: str, path: str, text: str, world: World) -> lis
     return found + [f"question {n}" for n in sorted(shown - may)]
 
 
-def expected() -> dict[tuple[str, str], dict[str, int]]:
-    """The table."""
+def expected(table: str = TABLE, roles: tuple[str, ...] = ROLES) -> dict[tuple[str, str], dict[str, int]]:
+    """A table."""
     rows = {}
-    for line in TABLE.strip().splitlines():
+    for line in table.strip().splitlines():
         method, path, *statuses = line.split()
-        rows[method, path] = {role: int(status) for role, status in zip(ROLES, statuses, strict=True)}
+        rows[method, path] = {role: int(status) for role, status in zip(roles, statuses, strict=True)}
     return rows
 
 
 def test_every_route_and_every_role(client: Browser) -> None:
-    table, every = expected(), list(routes(client.app))
+    table, every = expected(), [route for route in routes(client.app) if not of_console(route[1])]
     assert sorted(table) == sorted(every)
     deviations, leaked, items = [], [], 0
     for method, path in every:
@@ -307,6 +340,113 @@ def test_every_route_and_every_role(client: Browser) -> None:
     assert deviations == []
     assert leaked == []
     assert items >= 8  # the scan has seen questions
+
+
+def of_console(path: str) -> bool:
+    return path == "/console" or path.startswith("/console/")
+
+
+@dataclass
+class Office:
+    """Staff of each role, and a result; what a request changes is made for it."""
+
+    desks: dict[str, str]
+    result: str
+
+    def fill(self, client: Browser, method: str, path: str) -> str:
+        """The address of a route."""
+        runtime = runtime_of(client)
+        if "{link}" in path:
+            link = new_secret()
+            call(client, runtime.write, renew, "linked@hospital.example", link, None)
+            return path.replace("{link}", link)
+        if path.startswith("/console/invitations/{id}"):
+            return path.replace("{id}", call(client, invited, runtime, CODE, None).id)
+        return path.replace("{id}", self.result)
+
+
+def opened(client: Browser) -> Office:
+    """Make staff of every role; a result of each organisation."""
+    done = sit(client, invite(client, identifier="M-1"))
+    result = client.get("/api/v1/sittings/current/credential", headers=done).json()["result"]["id"]
+    employed(client, "linked@hospital.example", "hr")
+    every = "hr jury psychometrician operator"
+    desks = {
+        "nobody": "",
+        "stranger": at_desk(
+            client, employed(client, "s@else.example", every, "ELSEWHERE"), organisation="ELSEWHERE"
+        ),
+    }
+    for role in every.split():
+        desks[role] = at_desk(client, employed(client, f"{role}@hospital.example", role))
+    desks["waiting"] = at_desk(client, employed(client, "w@hospital.example", every), waits=True)
+    return Office(desks, result)
+
+
+FORMS: dict[str, dict[str, str]] = {
+    "/console/invitations/nouvelle": {"family_name": "Martin", "test": CODE, "days": "30"},
+    "/console/invitations/liste": {"people": "nom\nMartin", "test": CODE, "days": "30", "geste": "inviter"},
+    "/console/resultats/{id}/contestation": {"why": "the picture was missing"},
+    "/console/compte/second-facteur": {"geste": "debut"},
+}
+
+
+def at_console(
+    client: Browser, cookie: str, method: str, path: str, address: str, more: Mapping[str, str] | None = None
+) -> Any:
+    """Send a request to a route of the console, with the form of a page of that session."""
+    runtime, form = runtime_of(client), new_form_secret()
+    headers = {**(more or {})} | {
+        "Accept": "text/html",
+        "Sec-Fetch-Site": "same-origin",
+        "Cookie": f"{FORM_COOKIE}={form}",
+    }
+    token = form_token(runtime, form)
+    if cookie:
+        headers["Cookie"] += f"; {cookie}"
+        public = path in ("/console/connexion", "/console/mot-de-passe/{link}")
+        if not public:
+            token = runtime.mac("console form", digest(cookie.partition("=")[2]))
+    data = FORMS.get(path, {}) | {"jeton": token}
+    client.cookies.clear()
+    told = {"data": data} if method == "POST" else {}
+    reply = client.request(method, address, headers=headers, **told)
+    client.cookies.clear()
+    return reply
+
+
+def test_every_route_of_the_console_and_every_role(client: Browser) -> None:
+    table = expected(CONSOLE, STAFF)
+    every = [route for route in routes(client.app) if of_console(route[1])]
+    assert sorted(table) == sorted(every)
+    office, token = opened(client), bearer(client, ALL)
+    deviations, leaked = [], []
+    for method, path in every:
+        for role in STAFF:
+            cookie = office.desks[role]
+            if path == "/console/deconnexion" and cookie:  # the session is gone after it
+                organisation = "ELSEWHERE" if role == "stranger" else ORGANISATION
+                account = employed(client, f"{role}@leaving.example", "hr", organisation)
+                cookie = at_desk(client, account, waits=role == "waiting", organisation=organisation)
+            reply = at_console(client, cookie, method, path, office.fill(client, method, path))
+            if reply.status_code != table[method, path][role]:
+                deviations.append(f"{method} {path} as {role}: {reply.status_code}")
+            if role in ("stranger", "nobody", "waiting") and "Durand" in reply.text:
+                leaked.append(f"{method} {path} as {role}: another organisation's person")
+            if any(word in reply.text for word in SECRET_WORDS):
+                leaked.append(f"{method} {path} as {role}: content of the bank")
+        program = at_console(client, "", method, path, office.fill(client, method, path), token)
+        if program.status_code != table[method, path]["nobody"]:
+            deviations.append(f"{method} {path} as a program: {program.status_code}")
+    assert deviations == []
+    assert leaked == []
+
+
+def test_the_cookie_of_the_console_opens_nothing_else(client: Browser) -> None:
+    cookie = opened(client).desks["hr"]
+    for path in ("/api/v1/results", "/api/v1/sittings", "/api/v1/webhooks", "/api/v1/sittings/current"):
+        client.cookies.clear()
+        assert client.get(path, headers={"Cookie": cookie}).status_code == 401, path
 
 
 def test_the_scan_finds_what_it_looks_for(client: Browser) -> None:

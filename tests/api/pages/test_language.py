@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import api.console
 import api.pages
 from api.pages.language import LANGUAGES, chosen, messages, typeset
 
 FOLDER = Path(api.pages.__file__).parent
+CONSOLE = Path(api.console.__file__).parent
 
 
 def test_every_message_is_there_in_every_language_with_the_same_holes() -> None:
@@ -20,17 +22,20 @@ def test_every_message_is_there_in_every_language_with_the_same_holes() -> None:
 
 def test_every_message_is_used() -> None:
     """By its name, or by the beginning of a name that is put together (``sure.``, ``ended.``, ...)."""
-    sources = [*FOLDER.glob("*.py"), *(FOLDER / "templates").glob("*.html")]
+    sources = [*FOLDER.glob("*.py"), *CONSOLE.glob("*.py"), *(FOLDER / "templates").rglob("*.html")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     composed = ("month.", "ended.", "skip.", "result.sure.", "pause.", "awaiting.", "problem.", "connection.")
     composed += ("verify.is.", "verify.means.")
+    composed += tuple(f"console.{name}." for name in ("room", "role", "fault", "column", "roll", "need"))
+    composed += ("console.problem.", "console.inv.state.", "console.res.status.", "console.res.means.")
+    composed += ("console.list.name.", "console.list.mean.", "console.refused.")
     for key in messages("fr").texts:
         name = key.rsplit(".", 1)[0] if key.endswith((".one", ".many")) else key.removesuffix("_named")
         assert name in text or key.startswith(composed), f"no page says '{key}'"
 
 
 def test_every_message_that_a_template_names_exists() -> None:
-    for path in (FOLDER / "templates").glob("*.html"):
+    for path in (FOLDER / "templates").rglob("*.html"):
         for key in re.findall(r"\bt(?:\.plain)?\('([a-z0-9_.]+)'", path.read_text(encoding="utf-8")):
             if not key.endswith("."):
                 assert messages("fr").has(key), f"{path.name} asks for '{key}'"

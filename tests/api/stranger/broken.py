@@ -62,7 +62,7 @@ def door() -> None:
 
 def walls() -> None:
     """Show a result to every organisation that asks for it by its identifier."""
-    anywhere = Query(select(*feed._COLUMNS, tables.result.c.jws).where(tables.result.c.id == bindparam("id")))
+    anywhere = Query(select(*feed.COLUMNS, tables.result.c.jws).where(tables.result.c.id == bindparam("id")))
     feed._ONE = lambda organisation_id, id: anywhere(id=id)
 
 

@@ -1,0 +1,13 @@
+"""Every room of the console."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.console import invitations, results, signing
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+for room in (signing, invitations, results):
+    router.include_router(room.router)
