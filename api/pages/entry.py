@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.accounts.invitations import normal
 from api.pages.controls import Fault
 from api.pages.language import LANGUAGES, minutes
 from api.pages.reception import PageRoute, first, received, sitting_token, to
@@ -19,6 +20,7 @@ from api.sittings.cookie import clear_token, set_token
 __all__ = ["router"]
 
 CODE_COOKIE = "acquis_code"
+CODE_LENGTH = 20
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -32,7 +34,7 @@ async def entry(request: Request) -> Response:
 
 
 async def entry_page(
-    visit: Visit, status: int = 200, code: str = "", fault: str = "", notice: str = ""
+    visit: Visit, status: int = 200, code: str = "", fault: str = "", notice: str = "", got: int = 0
 ) -> Response:
     """Return the first page."""
     return page(
@@ -40,7 +42,7 @@ async def entry_page(
         "entry.html",
         status,
         code=code,
-        faults=[Fault("code", "code", fault)] if fault else [],
+        faults=[Fault("code", "code", fault, {"got": got})] if fault else [],
         notice=notice,
         live=False if notice else await has_sitting(visit),
         walk_in=visit.runtime.settings.walk_in,
@@ -68,7 +70,9 @@ async def enter_code(request: Request) -> Response:
     except Problem as problem:
         if problem.code != "code_unknown":
             raise
-        return await entry_page(visit, 422, code, "fault.code")
+        got = len(normal(code))
+        fault = "fault.code" if got == CODE_LENGTH else "fault.code_length"
+        return await entry_page(visit, 422, code, fault, got=got)
     return with_code(visit, code)
 
 

@@ -31,6 +31,8 @@ _BEFORE = re.compile(r" ([!?;])")
 _COLON = re.compile(r" ([:»%€])")
 _AFTER = re.compile(r"« ")
 _DIGITS = re.compile(r"(?<=\d) (?=\d{3}\b)")
+_UNIT = re.compile(r"(?<=\d) (?=(?:h|min|°C|mg|ml|kg|cm|km|Mo|Go)\b)|(?<=\d h) (?=\d\d\b)")
+_TITLE = re.compile(r"\b(M\.|Mme|Mlle|Dr) (?=[A-ZÀ-Ý])")
 
 
 def chosen(wanted: str | None) -> str:
@@ -46,7 +48,7 @@ def minutes(seconds: int) -> int:
 def typeset(text: str, language: str) -> str:
     """Return `text` (plain or HTML) with true apostrophes and French unbreakable spaces.
 
-    Without those spaces a narrow screen begins a line with a lone question mark.
+    Without those spaces a narrow screen begins a line with a lone question mark, or parts 23 from its h.
     """
     pieces = _TAG.split(text)
     for index in range(0, len(pieces), 2):
@@ -56,6 +58,8 @@ def typeset(text: str, language: str) -> str:
             piece = _COLON.sub("\u00a0\\1", piece)
             piece = _AFTER.sub("«\u00a0", piece)
             piece = _DIGITS.sub("\u202f", piece)
+            piece = _UNIT.sub("\u00a0", piece)
+            piece = _TITLE.sub("\\1\u00a0", piece)
         pieces[index] = piece
     return "".join(pieces)
 

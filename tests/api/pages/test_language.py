@@ -28,7 +28,7 @@ def test_every_message_is_used() -> None:
     composed += ("verify.is.", "verify.means.")
     composed += tuple(f"console.{name}." for name in ("room", "role", "fault", "column", "roll", "need"))
     composed += ("console.problem.", "console.inv.state.", "console.res.status.", "console.res.means.")
-    composed += ("console.list.name.", "console.list.mean.", "console.refused.")
+    composed += ("console.list.name.", "console.list.mean.", "console.refused.", "console.jury.is.")
     for key in messages("fr").texts:
         name = key.rsplit(".", 1)[0] if key.endswith((".one", ".many")) else key.removesuffix("_named")
         assert name in text or key.startswith(composed), f"no page says '{key}'"
@@ -47,6 +47,8 @@ def test_every_message_that_a_template_names_exists() -> None:
         ("Quoi ?", "Quoi\u202f?"),
         ("Fin ; début : « mot » !", "Fin\u202f; début\u00a0: «\u00a0mot\u00a0»\u202f!"),
         ("<p title='a : b'>25 % de 1 000</p>", "<p title='a : b'>25\u00a0% de 1\u202f000</p>"),
+        ("à 14 h 30, 38,5 °C chez Mme Costa", "à 14\u00a0h\u00a030, 38,5\u00a0°C chez Mme\u00a0Costa"),
+        ("M. Bono à 9 h : 2 hommes", "M.\u00a0Bono à 9\u00a0h\u00a0: 2 hommes"),
     ],
 )
 def test_french_spaces_do_not_break(plain: str, wanted: str) -> None:

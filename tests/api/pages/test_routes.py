@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 
@@ -257,7 +258,12 @@ def test_another_device_takes_over_and_the_first_one_is_told(site: Site) -> None
 
 
 def test_a_wrong_code_is_told_beside_the_field(site: Site) -> None:
-    for code, message in (("", "Écrivez le code"), ("WRONG", "Ce code n"), ("<b>", "Ce code n")):
+    for code, message in (
+        ("", "Écrivez le code"),
+        ("0123-4567-89ab cdef ghj", "celui que vous avez écrit en a 19"),
+        ("0123-4567-89ab cdef ghjk", "Ce code n’est pas le bon"),
+        ("<b>", "celui que vous avez écrit en a 3"),
+    ):
         reply = site.post("/", {"code": code})
         assert reply.status_code == 422
         assert message in reply.text
@@ -265,6 +271,14 @@ def test_a_wrong_code_is_told_beside_the_field(site: Site) -> None:
         assert "<b>" not in reply.text
     site.get("/i/WRONG")
     assert site.get("/bienvenue").status_code == 404
+
+
+def test_the_code_to_note_is_shown_on_one_line(site: Site) -> None:
+    site.get(f"/i/{site.codes[0]}")
+    code = "-".join(site.codes[0][start : start + 4] for start in range(0, 20, 4))
+    assert f'notez votre code\u00a0: <b class="whole">{code}</b>' in site.get("/bienvenue").text
+    site.get("/i/" + quote("<i>&" * 5))
+    assert "<i>" not in site.get("/bienvenue").text
 
 
 def test_without_a_sitting_one_is_sent_to_the_first_page(site: Site) -> None:
