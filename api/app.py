@@ -18,7 +18,6 @@ from starlette.exceptions import HTTPException
 from api.accounts.endpoints import router as accounts
 from api.cat10.endpoints import router as cat10
 from api.catalogue.endpoints import router as tests
-from api.catalogue.store import make_ready
 from api.console.routes import router as console
 from api.credentials.endpoints import router as badges
 from api.database.clock import moment
@@ -85,7 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             await asyncio.to_thread(migrate, settings.database_url)
             await runtime.write(keys.record, runtime.signing.jwk)
-            await runtime.read(make_ready, runtime.tests)
+            await runtime.make_ready()
+            metrics.watch(runtime.database)
             app.state.runtime = runtime
             upkeep = Upkeep(runtime, settings.upkeep)
             if settings.upkeep:

@@ -6,6 +6,7 @@ by its address, and a failure by its type.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
@@ -14,11 +15,19 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from api.database.plans import Database
+
 __all__ = ["DATABASE_FAILURES", "Metrics", "configure_logging"]
 
 DATABASE_FAILURES = ("away", "unconfirmed", "busy")
 """Why the database did not do what it was asked: it does not answer; it has writes and does not say that they
 will last, as while a standby is away; too much waits for it."""
+
+_COMMITS = {
+    "under_way": ("commits", "Commits that were sent and that the database has not confirmed yet"),
+    "oldest": ("commit_seconds", "Seconds for which one of them has not been confirmed, at most"),
+    "waiting": ("waiting", "Requests that wait for a connection to the database, or for its writer"),
+}
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -63,6 +72,16 @@ class Metrics:
         )
         for reason in DATABASE_FAILURES:
             self.database.labels(reason)  # there from the start, at 0
+
+    def watch(self, database: Database) -> None:
+        """Tell, whenever asked, what commits are under way in a database."""
+        for field, (name, meaning) in _COMMITS.items():
+            gauge = Gauge(f"acquis_database_{name}", meaning, registry=self.registry)
+            gauge.set_function(functools.partial(_commits, database, field))
+
+
+def _commits(database: Database, field: str) -> float:
+    return float(getattr(database.commits(), field))
 
 
 class _Lines(logging.Formatter):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from api.accounts.clients import Clients
-from api.catalogue.store import Tests
+from api.catalogue.store import Tests, make_ready
 from api.database.clock import DatabaseClock, moment
 from api.database.connect import connect
 from api.database.plans import Busy, Conflict, Database, Plan, Refused, Unavailable, Unconfirmed, Unstorable
@@ -22,6 +22,7 @@ from api.observe import Metrics
 from api.problems import Problem
 from api.settings import Settings
 from api.sittings.fold import Sitting
+from api.sittings.turn import EVENTS, insert_events
 
 __all__ = ["Runtime", "Sittings"]
 
@@ -94,6 +95,11 @@ class Runtime:
             secret_at(settings.keys / "secret"),
             sittings=Sittings(settings.sittings),
         )
+
+    async def make_ready(self) -> None:
+        """Make ready what the first candidates would wait for: tests, connections, statements."""
+        await self.read(make_ready, self.tests)
+        await self.database.prepare([EVENTS, insert_events(2), insert_events(2, unread=True)])
 
     def mac(self, purpose: str, text: str) -> str:
         """Return a message authentication code over `text` that only this deployment can make."""

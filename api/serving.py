@@ -34,6 +34,11 @@ answer into a connection that is being closed."""
 BACKLOG = 4096
 """Connections that may wait to be taken; the kernel's own limit (``net.core.somaxconn``) holds as well."""
 
+GARBAGE = (20_000, 5, 1000)
+"""How rarely garbage in cycles is looked for, youngest objects first. Sittings that are remembered hold no
+cycle and hardly a request leaves one; Python's own pace looks through all of them whenever they have grown
+by a quarter, and everyone waits."""
+
 log = logging.getLogger("acquis.server")
 _GATES: list[Gate] = []
 
@@ -85,6 +90,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         gc.collect()
         gc.freeze()  # the program and the tests stay: looking for garbage among them made everyone wait
+        gc.set_threshold(*GARBAGE)
         if self.started and self.ready is not None:
             self.ready()
 

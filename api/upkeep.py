@@ -1,17 +1,20 @@
 """What the server does by itself: end overdue sittings, make results anew, tell HR systems.
 
 Every worker looks every few seconds; of all workers of a deployment one at a time does each of these
-(`api.database.lease`). All of it is safe to be cut off anywhere and to be done twice.
+(`api.database.lease`). All of it is safe to be cut off anywhere and to be done twice. Besides, each worker
+makes tests ready that were published since it began, so that no candidate waits for that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from api.catalogue.store import get_ready, unready
 from api.database.lease import give_up, hold
 from api.ids import new_id
 from api.problems import Problem
@@ -24,7 +27,7 @@ from api.webhooks.sender import deliver
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["DUTIES", "Upkeep", "end_overdue"]
+__all__ = ["DUTIES", "Upkeep", "end_overdue", "make_tests_ready"]
 
 TERM = 60 * SECOND
 """How long one worker does a duty without asking again, in microseconds."""
@@ -46,12 +49,23 @@ async def end_overdue(runtime: Runtime, some: int = 100) -> int:
         most += some
 
 
+async def make_tests_ready(runtime: Runtime) -> int:
+    """Make the tests ready that were published meanwhile; return how many.
+
+    Requests are served meanwhile: making one ready takes about as long as a hundred answers.
+    """
+    new = await runtime.read(unready, runtime.tests)
+    for stored in new:
+        await asyncio.to_thread(get_ready, runtime.tests, stored)
+    return len(new)
+
+
 DUTIES: dict[str, Callable[[Runtime], Awaitable[int]]] = {
     "overdue": end_overdue,
     "rescoring": rescore,
     "webhooks": deliver,
 }
-"""What is to be done; each returns how much of it there was."""
+"""What one worker does for all; each returns how much of it there was."""
 
 
 class Upkeep:
@@ -71,7 +85,9 @@ class Upkeep:
 
     def start(self) -> None:
         """Begin to look."""
-        self._tasks = [asyncio.create_task(self._keep(name), name=name) for name in DUTIES]
+        self._tasks = [asyncio.create_task(self._keep(name, self._leased(name))) for name in DUTIES]
+        own = functools.partial(make_tests_ready, self.runtime)
+        self._tasks.append(asyncio.create_task(self._keep("tests", own)))
 
     async def stop(self) -> None:
         """Stop, and let other workers go on at once."""
@@ -82,12 +98,19 @@ class Upkeep:
             with contextlib.suppress(Problem):
                 await self.runtime.write(give_up, name, self.holder)
 
-    async def _keep(self, name: str) -> None:
+    def _leased(self, name: str) -> Callable[[], Awaitable[int]]:
+        async def duty() -> int:
+            if await self.runtime.write(hold, name, self.holder, TERM):
+                return await DUTIES[name](self.runtime)
+            return 0
+
+        return duty
+
+    async def _keep(self, name: str, duty: Callable[[], Awaitable[int]]) -> None:
         while True:
             done = 0
             try:
-                if await self.runtime.write(hold, name, self.holder, TERM):
-                    done = await DUTIES[name](self.runtime)
+                done = await duty()
             except Problem as problem:  # the database is busy or away: later
                 log.info("put off", extra={"fields": {"duty": name, "code": problem.code}})
             except Exception:

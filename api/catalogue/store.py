@@ -22,7 +22,9 @@ from cat_engine.selection.exposure import Snapshot
 
 __all__ = [
     "BLOB",
+    "Stored",
     "Tests",
+    "get_ready",
     "insert_counts",
     "latest",
     "load",
@@ -31,6 +33,7 @@ __all__ = [
     "offered_for",
     "publish",
     "published",
+    "unready",
     "with_test",
 ]
 
@@ -75,6 +78,9 @@ _ALL = Query(
 
 _SNAPSHOTS = 100
 
+Stored = tuple[str, str, int, bytes]
+"""Id, code, version and document of a published test."""
+
 
 class Tests:
     """The tests that this process has made ready, by id, and exposure counts in use, by their digest.
@@ -83,9 +89,12 @@ class Tests:
     ----------
     counts
         What a digest names never changes; the least recently used is forgotten first.
+    unfit
+        Ids of tests that this version of the program cannot read.
     """
 
     def __init__(self) -> None:
+        self.unfit: set[str] = set()
         self._ready: dict[str, LiveTest] = {}
         self.counts: OrderedDict[str, Snapshot] = OrderedDict()
 
@@ -114,6 +123,9 @@ def with_test(tests: Tests, id: str) -> Generator[Sequence[Call], list[Rows], Li
     (rows,) = yield [_TEST(id=id)]
     if not rows:
         raise Problem("not_found", "There is no such test.")
+    ready = tests.get(id)  # many come at once for a new test: the first has made it ready for all
+    if ready is not None:
+        return ready
     code, version, stored = rows[0]
     return tests.add(live(id, code, version, unpack(bytes(stored))))
 
@@ -138,6 +150,26 @@ def make_ready(tests: Tests) -> Plan[None]:
     for test in (yield from newest(tests)).value:
         rehearse(test)
     return Commit(None)
+
+
+def unready(tests: Tests) -> Plan[list[Stored]]:
+    """Plan: the newest version of every test where it was published since it was looked last, as stored."""
+    (rows,) = yield [_ALL_NEWEST()]
+    new = [id for (id,) in rows if tests.get(id) is None and id not in tests.unfit]
+    found = yield [_TEST(id=id) for id in new]
+    return Commit([(id, *row) for id, (row,) in zip(new, found, strict=True)])
+
+
+def get_ready(tests: Tests, stored: Stored) -> None:
+    """Make a test ready for whoever comes first; to be called in a thread, for it takes a while."""
+    id, code, version, document = stored
+    try:
+        test = live(id, code, version, unpack(bytes(document)))
+    except ValueError:  # of another version of this program; who uses it will be told
+        tests.unfit.add(id)
+        return
+    rehearse(test)
+    tests.add(test)
 
 
 def latest(code: str) -> Plan[str | None]:

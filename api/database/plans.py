@@ -32,6 +32,7 @@ __all__ = [
     "Busy",
     "Call",
     "Commit",
+    "Commits",
     "Conflict",
     "Database",
     "Plan",
@@ -146,6 +147,24 @@ class _Start(Protocol[T_co]):
     def __call__(self, *args: Any, **kwargs: Any) -> Plan[T_co]: ...
 
 
+class Commits(NamedTuple):
+    """Writes of which the database has not said yet that they will last, and what waits to be sent.
+
+    Attributes
+    ----------
+    under_way
+        Transactions that it has been sent.
+    waiting
+        Requests that wait for a connection, or for the thread that writes.
+    oldest
+        Seconds for which one of those under way has been, at most.
+    """
+
+    under_way: int
+    waiting: int
+    oldest: float
+
+
 class Database(Protocol):
     """What runs plans."""
 
@@ -153,6 +172,12 @@ class Database(Protocol):
 
     async def open(self) -> None:
         """Connect, and check that what is acknowledged will last (`api.database.durability`)."""
+
+    async def prepare(self, queries: Sequence[Query]) -> None:
+        """Make ready what the first requests would wait for: every connection, and these queries."""
+
+    def commits(self) -> Commits:
+        """Return what is under way and what waits."""
 
     async def close(self) -> None:
         """Finish what has begun and disconnect."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 
-from api.database.plans import Busy, Unavailable
+from api.database.plans import Busy, Commits, Unavailable
 from api.database.wire import SILENCE, Connection
 
 __all__ = ["Pool"]
@@ -40,6 +41,7 @@ class Pool:
         silence: float = SILENCE,
     ) -> None:
         self.conninfo = conninfo
+        self.size = size
         self.waiting = waiting
         self.patience = patience
         self.silence = silence
@@ -47,6 +49,7 @@ class Pool:
         self._places = asyncio.Semaphore(size)  # fair: who has waited longest is next
         self._queued = 0
         self._idle: list[Connection] = []  # the last used is used next: it is warm
+        self._made: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._unanswered: dict[Connection, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -82,6 +85,12 @@ class Pool:
             else:
                 await self._drop(connection)
 
+    def commits(self) -> Commits:
+        """Return what has been sent and is not confirmed yet, and who waits for a connection."""
+        since = [made.commit_since for made in self._made if made.commit_since is not None]
+        oldest = asyncio.get_running_loop().time() - min(since) if since else 0.0
+        return Commits(len(since), self._queued, oldest)
+
     async def _place(self) -> None:
         """Wait for one of the places."""
         if not self._places.locked():
@@ -114,6 +123,7 @@ class Pool:
                 raise
         except psycopg.Error as error:
             raise Unavailable(f"PostgreSQL does not answer: {' '.join(str(error).split())}") from error
+        self._made.add(connection)
         return connection
 
     async def _outlast(self, connection: Connection) -> None:

@@ -6,6 +6,8 @@ connection pooler in front must keep sessions (PgBouncer: ``max_prepared_stateme
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,8 +21,10 @@ from api.database.plans import (
     ATTEMPTS,
     Call,
     Commit,
+    Commits,
     Conflict,
     Plan,
+    Query,
     Refused,
     Rows,
     Unavailable,
@@ -35,6 +39,7 @@ from api.database.wire import Connection
 __all__ = ["PostgreSQL"]
 
 T = TypeVar("T")
+log = logging.getLogger("acquis.database")
 _Start = Callable[..., Plan[T]]
 _CONFLICT = (
     errors.IntegrityError,
@@ -79,6 +84,27 @@ class PostgreSQL:
         async with self.pool.connection():
             pass
 
+    async def prepare(self, queries: Sequence[Query]) -> None:
+        """Open every connection and prepare `queries` on each: otherwise a crowd waits while both is done.
+
+        Where the server gives fewer, those are used.
+        """
+        texts = [query.sql(self.dialect).text for query in queries]
+
+        async def one() -> None:
+            async with self.pool.connection() as connection:
+                await connection.run([], ahead=texts)
+
+        opened = await asyncio.gather(*(one() for _ in range(self.pool.size)), return_exceptions=True)
+        failed = [error for error in opened if error is not None]
+        if failed:
+            fields = {"missing": len(failed), "why": str(failed[0])}
+            log.warning("fewer connections than asked for", extra={"fields": fields})
+
+    def commits(self) -> Commits:
+        """Return what is under way and what waits."""
+        return self.pool.commits()
+
     async def _check(self, connection: Connection) -> None:
         """Refuse a connection whose commits may be lost: settings change while we run, or with the server."""
         names = (*POSTGRES_SETTINGS, STANDBYS)
@@ -121,12 +147,12 @@ class PostgreSQL:
                     return read_only(step)
                 if step.writes:
                     failure = Unconfirmed
-                    await self._run(connection, step.writes)
+                    await self._run(connection, step.writes, writes=True)
                 return step.value
         except _CONFLICT as error:
             raise Refused(str(error)) from error
         except (psycopg.OperationalError, psycopg.InternalError, NotDurable) as error:
             raise failure(str(error)) from error
 
-    async def _run(self, connection: Connection, calls: Sequence[Call]) -> list[Rows]:
-        return await connection.run([call.ordered(self.dialect) for call in calls])
+    async def _run(self, connection: Connection, calls: Sequence[Call], writes: bool = False) -> list[Rows]:
+        return await connection.run([call.ordered(self.dialect) for call in calls], writes)

@@ -15,6 +15,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,8 +31,10 @@ from api.database.plans import (
     Busy,
     Call,
     Commit,
+    Commits,
     Conflict,
     Plan,
+    Query,
     Refused,
     Rows,
     Unavailable,
@@ -120,6 +123,7 @@ class SQLite:
         self._readers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None  # the readers' own: nobody else's work delays them
         self._reads = 0
+        self._writing: tuple[int, float] | None = None  # how many, and since when
         self._lock: int | None = None
 
     async def open(self) -> None:
@@ -144,6 +148,14 @@ class SQLite:
         arguments = (connection, asyncio.get_running_loop())
         self._writer = threading.Thread(target=self._write_loop, args=arguments, name="sqlite-writer")
         self._writer.start()
+
+    async def prepare(self, queries: Sequence[Query]) -> None:
+        """Do nothing: connections are open, and a statement is prepared inside the process."""
+
+    def commits(self) -> Commits:
+        """Return what is under way and what waits."""
+        count, since = self._writing or (0, 0.0)
+        return Commits(count, self._jobs.qsize(), time.monotonic() - since if count else 0.0)
 
     async def close(self) -> None:
         """Let the writer finish what waits, then close."""
@@ -233,7 +245,9 @@ class SQLite:
             with contextlib.suppress(queue.Empty):
                 while len(jobs) < TOGETHER and (job := self._jobs.get_nowait()) is not None:
                     jobs.append(job)
+            self._writing = len(jobs), time.monotonic()
             outcomes = self._together(connection, jobs)
+            self._writing = None
             with contextlib.suppress(RuntimeError):  # the loop may be gone when the server stops
                 loop.call_soon_threadsafe(_settle, jobs, outcomes)
             if job is not None:

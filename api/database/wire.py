@@ -58,6 +58,9 @@ class Connection:
     ----------
     closed
         Whether it can be used no more.
+    commit_since
+        When writes were sent of which the server has not said yet what became of them, by the event loop's
+        clock; None where there are none.
     """
 
     def __init__(self, made: AsyncConnection[Any], silence: float = SILENCE) -> None:
@@ -74,6 +77,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._socket = self._libpq.socket
         self.closed = False
+        self.commit_since: float | None = None
         self._libpq.notice_handler = self._noticed
         self._libpq.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._readable)
@@ -118,8 +122,17 @@ class Connection:
         if self._unanswered is not None:
             await self._unanswered
 
-    async def run(self, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    async def run(
+        self, statements: Sequence[Statement], writes: bool = False, ahead: Sequence[str] = ()
+    ) -> list[list[tuple[Any, ...]]]:
         """Run `statements` as one transaction; return the rows of each, once it is committed.
+
+        Parameters
+        ----------
+        writes
+            Whether it writes.
+        ahead
+            SQL that is only prepared, for whoever comes next.
 
         Raises
         ------
@@ -131,13 +144,14 @@ class Connection:
         plain: list[int] = []  # which results are rows
         prepared: dict[str, tuple[bytes, int]] = {}  # which say that a statement is prepared
         sent = 0
-        for sql, values in statements:
-            name = self._names.get(sql) or prepared.get(sql, (b"", 0))[0]
-            if not name:
+        for sql in (*ahead, *(sql for sql, _ in statements)):
+            if sql not in self._names and sql not in prepared:
                 name = b"s%d" % (len(self._names) + len(prepared))
                 self._libpq.send_prepare(name, sql.encode())
                 prepared[sql] = (name, sent)
                 sent += 1
+        for sql, values in statements:
+            name = self._names.get(sql) or prepared[sql][0]
             self._libpq.send_query_prepared(name, *_sent(values), result_format=1)
             plain.append(sent)
             sent += 1
@@ -149,6 +163,7 @@ class Connection:
             waiter.cancel()
             raise
         self._unanswered, self._heard = self._loop.create_future(), self._loop.time()
+        self.commit_since = self._heard if writes else None
         self._timer = self._loop.call_later(self._silence, self._lose_patience, waiter)
         try:
             await waiter
@@ -203,6 +218,7 @@ class Connection:
             self._has_answered()
 
     def _has_answered(self) -> None:
+        self.commit_since = None
         if self._unanswered is not None:
             self._unanswered.set_result(None)
             self._unanswered = None
