@@ -35,13 +35,12 @@ def responses_for(path: str, parameters: ParameterSet, recode: str | None) -> Re
     Without `recode` every category is checked against the item's own; with it the file's codes are mended
     first, as they were for the calibration.
     """
-    from cat_engine.pool import ItemPool
     from item_bank.responses import read_responses
     from item_bank.tabular import LARGEST
 
     if recode is not None:
         return read_responses(path, recode=recode)
-    pool = ItemPool.from_rows([row for row in parameters.items if row.get("status") != "left-out"])
+    pool = parameters.pool(several=True)
     known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
     for row in parameters.items:
         known.setdefault(str(row.get("id")), LARGEST + 1)

@@ -24,6 +24,7 @@ from calibration.dif.parametric import (
 )
 from calibration.dif.size import size_class
 from cat_engine.errors import InputError, suggestion
+from cat_engine.family import MODELS
 from item_bank.parameters import ParameterSet
 from item_bank.responses import MISSING, Responses
 
@@ -157,6 +158,7 @@ def detect(
     if method not in METHODS:
         advice = suggestion(method, METHODS, "choose one")
         raise InputError(f"expected a method among {', '.join(METHODS)}, got '{method}'; {advice}")
+    _one_dimensional(parameters, [*([model] if model else []), *(item_models or {}).values()])
     start = perf_counter()
     pair = pair_of(responses, groups, reference, focal)
     given = _given(responses, anchors)
@@ -189,6 +191,21 @@ def detect(
 
 def _finite(row: Row) -> Row:
     return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
+
+
+def _one_dimensional(parameters: ParameterSet | None, models: Sequence[str]) -> None:
+    """Refuse what has no single ability to match on or to compare."""
+    if parameters is not None and len(parameters.dimensions) > 1:
+        raise InputError(
+            f"expected parameters of one dimension, got {len(parameters.dimensions)} "
+            f"({', '.join(parameters.dimensions)}); test each dimension's items apart"
+        )
+    for model in models:
+        if model not in MODELS:
+            advice = suggestion(model, MODELS, "test each dimension's items apart")
+            raise InputError(
+                f"expected a one-dimensional model among {', '.join(MODELS)}, got '{model}'; {advice}"
+            )
 
 
 def _given(responses: Responses, anchors: Sequence[str] | None) -> frozenset[str] | None:
