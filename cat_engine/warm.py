@@ -70,6 +70,7 @@ def _sit(pool: ItemPool) -> None:
         test = session.AdaptiveTest.prepare(pool, design, columns)
         state = session.start(test, b"warm")
         while isinstance(step := session.next_item(test, state), session.Serve):
-            state = session.answered(test, session.served(test, state, step.item), step.item, 0)
+            state = session.served(test, state, step.item, step.assembled)
+            state = session.answered(test, state, step.item, 0)
         session.conclude(test, state)
         simulate(test, np.zeros(1), 0)

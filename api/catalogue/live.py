@@ -150,15 +150,16 @@ def live(id: str, code: str, version: int, data: bytes) -> LiveTest:
 
 
 def rehearse(test: LiveTest) -> None:
-    """Go through the first step of a sitting and its end: compiled code is loaded before it counts.
+    """Go through the first steps of a sitting and its end: compiled code is loaded before it counts.
 
     So are the items that suit each need: nobody waits because of one.
     """
     for adaptive in map(test.adaptive_for, test.needs):
         state = engine.start(adaptive, seed=bytes(16))
-        step = engine.next_item(adaptive, state)
-        if isinstance(step, engine.Serve):
-            state = engine.served(adaptive, state, step.item)
-            state = engine.answered(adaptive, state, step.item, 0)
-            engine.next_item(adaptive, state)
+        for category in (0, 1, 0):  # a shadow test that is bettered needs other code than the first one
+            step = engine.next_item(adaptive, state)
+            if not isinstance(step, engine.Serve):
+                break
+            state = engine.served(adaptive, state, step.item, step.assembled)
+            state = engine.answered(adaptive, state, step.item, category)
         engine.conclude(adaptive, state, "rehearsed")
