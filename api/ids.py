@@ -25,17 +25,19 @@ def new_code() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(20))
 
 
-def derived(once: str, mac: str) -> tuple[str, str]:
+def derived(once: str, mac: str, place: int = 0) -> tuple[str, str]:
     """Return an identifier and a code that follow from `once`, an identifier made before, and a MAC.
 
     Parameters
     ----------
     mac
         64 hexadecimal digits that nobody else can compute.
+    place
+        0 to 1023: of several made together the first sorts last, so that a list of the latest shows it first.
     """
-    number = int(mac, 16)
-    letters = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(0, 180, 5))
-    return once[:10] + letters[:16], letters[16:]
+    number, back = int(mac, 16), 1023 - place
+    letters = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(0, 170, 5))
+    return once[:10] + _ALPHABET[back >> 5] + _ALPHABET[back & 31] + letters[:14], letters[14:]
 
 
 def new_secret() -> str:

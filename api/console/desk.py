@@ -32,6 +32,7 @@ __all__ = ["ROOMS", "Desk", "at", "clear_cookie", "cookie", "set_cookie", "signe
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "invitations": ("hr",),
     "resultats": ("hr",),
+    "contestations": ("jury",),
 }
 """Every room in the order of the menu, and the roles that may come in."""
 
@@ -108,10 +109,9 @@ class Desk:
             status,
             staff=self.staff,
             rooms=rooms,
-            room=path.split("/")[2] if path.count("/") > 1 else "",
             token=form_token(self.runtime, self.session),
             here=here,
-            **{"faults": [], "notice": "", **context},
+            **{"faults": [], "notice": "", "room": path.split("/")[2], **context},
         )
 
 

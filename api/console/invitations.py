@@ -210,9 +210,9 @@ async def _handed_out(
     """Invite, and show the codes, which this page alone has. Sent again, it says the same."""
     once, content = _once(desk), digest(repr((test.code, days, lines, [line.need for line in lines])))
     people = []
-    for line in lines:
+    for place, line in enumerate(lines):
         mac = desk.runtime.mac("invitation", f"{desk.organisation} {once} {content} {line.number}")
-        id, code = derived(once, mac)
+        id, code = derived(once, mac, place)
         person = Person(new_id(), *(getattr(line, name) for name in _NAMES))
         people.append(Invitee(person, code, line.extra_time_percent, line.need, id))
     made: list[Invited] = await desk.do(

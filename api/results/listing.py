@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ from sqlalchemy import Text, bindparam, or_, select
 
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
+from api.results.claims import Person
 from api.results.feed import COLUMNS, entry
 
-__all__ = ["STATUSES", "Filter", "listed"]
+__all__ = ["STATUSES", "Filter", "listed", "people"]
 
 STATUSES = ("valid", "superseded", "revoked", "erased")
 """How a result stands."""
@@ -31,6 +33,20 @@ _LIST = Query(
     )
     .order_by(_result.c.id.desc())
     .limit(bindparam("most"))
+)
+
+_PERSON = Query(
+    select(
+        tables.person.c.id,
+        tables.person.c.identifier,
+        tables.person.c.identifier_type,
+        tables.person.c.family_name,
+        tables.person.c.given_name,
+    ).where(
+        tables.person.c.id == bindparam("person"),
+        tables.person.c.organisation_id == bindparam("organisation"),
+        tables.person.c.erased_at.is_(None),
+    )
 )
 
 
@@ -66,3 +82,9 @@ def listed(
         )
     ]
     return Commit(([entry(row) for row in rows[:limit]], len(rows) > limit))
+
+
+def people(organisation: str, ids: Sequence[str]) -> Plan[dict[str, Person]]:
+    """Plan: how an organisation names its people, by their numbers; those who were erased are left out."""
+    found = yield [_PERSON(person=id, organisation=organisation) for id in dict.fromkeys(ids)]
+    return Commit({rows[0][0]: Person(*rows[0]) for rows in found if rows})

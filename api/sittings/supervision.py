@@ -23,7 +23,17 @@ from api.sittings.turn import Turn, turn
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["LIMIT", "Supervised", "decide", "end", "open_sittings", "read", "set_aside"]
+__all__ = [
+    "LIMIT",
+    "Supervised",
+    "decide",
+    "decision",
+    "end",
+    "ending",
+    "open_sittings",
+    "read",
+    "set_aside",
+]
 
 LIMIT = 500
 
@@ -175,12 +185,13 @@ async def decide(
     Problem
         ``not_found``; ``conflict`` when the sitting does not wait for a decision.
     """
-    return await runtime.write(_decide, runtime, client, session, give_back, reason)
+    return await runtime.write(decision, runtime, client, session, give_back, reason)
 
 
-def _decide(
+def decision(
     runtime: Runtime, client: Client, session: str, give_back: int | None, reason: str
 ) -> Plan[Supervised]:
+    """Plan: what `decide` does."""
     now_turn, person = yield from _owned(runtime, client, session)
     if now_turn.sitting.phase != AWAITING:
         raise Problem("conflict", "The sitting does not wait for a decision.")
@@ -197,10 +208,11 @@ async def end(runtime: Runtime, client: Client, session: str, reason: str) -> Su
     Problem
         ``not_found``
     """
-    return await runtime.write(_end, runtime, client, session, reason)
+    return await runtime.write(ending, runtime, client, session, reason)
 
 
-def _end(runtime: Runtime, client: Client, session: str, reason: str) -> Plan[Supervised]:
+def ending(runtime: Runtime, client: Client, session: str, reason: str) -> Plan[Supervised]:
+    """Plan: what `end` does."""
     now_turn, person = yield from _owned(runtime, client, session)
     if now_turn.sitting.phase == FINISHED:
         return Commit(_supervised(person, now_turn.sitting))

@@ -7,6 +7,7 @@ client's token gets is searched for what a candidate must never see.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ from api.database import tables
 from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_secret
 from api.pages.protection import FORM_COOKIE, form_token, new_form_secret
+from api.problems import Problem
+from api.sittings.contest import contest
 from api.sittings.cookie import COOKIE
 from tests.api.browser import Browser
 from tests.api.console.office import at_desk, employed
@@ -147,6 +150,11 @@ GET    /console/resultats.csv                         200 303 303 200 403 403 40
 GET    /console/resultats/{id}                        404 303 303 200 200 403 403
 GET    /console/resultats/{id}/attestation.json       404 303 303 200 403 403 403
 POST   /console/resultats/{id}/contestation           404 303 303 303 403 403 403
+GET    /console/contestations                         200 303 303 403 200 403 403
+GET    /console/contestations/{result}                404 303 303 403 200 403 403
+POST   /console/contestations/{result}                404 303 303 403 303 403 403
+GET    /console/interruptions/{sitting}               404 303 303 403 200 403 403
+POST   /console/interruptions/{sitting}               404 303 303 403 409 403 403
 """
 
 
@@ -352,6 +360,7 @@ class Office:
 
     desks: dict[str, str]
     result: str
+    sitting: str
 
     def fill(self, client: Browser, method: str, path: str) -> str:
         """The address of a route."""
@@ -362,7 +371,11 @@ class Office:
             return path.replace("{link}", link)
         if path.startswith("/console/invitations/{id}"):
             return path.replace("{id}", call(client, invited, runtime, CODE, None).id)
-        return path.replace("{id}", self.result)
+        if path.startswith("/console/contestations/"):
+            with contextlib.suppress(Problem):  # it is contested already
+                call(client, runtime.write, contest, self.result, "Alice", "why")
+        filled = path.replace("{id}", self.result).replace("{result}", self.result)
+        return filled.replace("{sitting}", self.sitting)
 
 
 def opened(client: Browser) -> Office:
@@ -380,13 +393,15 @@ def opened(client: Browser) -> Office:
     for role in every.split():
         desks[role] = at_desk(client, employed(client, f"{role}@hospital.example", role))
     desks["waiting"] = at_desk(client, employed(client, "w@hospital.example", every), waits=True)
-    return Office(desks, result)
+    return Office(desks, result, enter(client, invite(client, identifier="M-2"))[1]["sitting"])
 
 
 FORMS: dict[str, dict[str, str]] = {
     "/console/invitations/nouvelle": {"family_name": "Martin", "test": CODE, "days": "30"},
     "/console/invitations/liste": {"people": "nom\nMartin", "test": CODE, "days": "30", "geste": "inviter"},
     "/console/resultats/{id}/contestation": {"why": "the picture was missing"},
+    "/console/contestations/{result}": {"outcome": "maintenir", "why": "all is well"},
+    "/console/interruptions/{sitting}": {"outcome": "rien", "why": "no reason"},
     "/console/compte/second-facteur": {"geste": "debut"},
 }
 

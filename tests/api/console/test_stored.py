@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import text
 
+from api.accounts.people import erase
 from api.accounts.staff_sessions import ATTEMPTS, WINDOW
 from api.database.migrate import engine_for
 from tests.api.browser import Browser
-from tests.api.console.office import PASSWORD, Desk, employed, with_password
+from tests.api.console.office import PASSWORD, Desk, at_desk, employed, with_password
 from tests.api.console.test_signing import LOGIN, audit, sign_in
-from tests.api.desk import call, runtime_of
+from tests.api.desk import bearer, call, invite, runtime_of, sit
+from tests.api.sample import CODE
+
+
+@pytest.fixture
+def hr(client: Browser) -> Desk:
+    """Somebody of HR, signed in."""
+    return Desk(client, at_desk(client, employed(client, "alice@hospital.example", "hr")))
 
 
 def test_attempts_are_limited_for_known_and_unknown_alike(
@@ -36,3 +46,47 @@ def test_the_audit_log_cannot_be_changed(client: Browser) -> None:
             connection.execute(text(statement))
     engine.dispose()
     assert call(client, runtime_of(client).read, audit) == [("account.added", None)]
+
+
+def test_invitations_are_found(client: Browser, hr: Desk) -> None:
+    sit(client, invite(client, identifier="AB-1"))
+    invite(client, identifier="AB_2")
+    for query, found in (
+        ("", ["AB_2", "AB-1"]),
+        ("qui=ab", ["AB_2", "AB-1"]),
+        ("qui=ab_", ["AB_2"]),
+        ("qui=%25", []),
+        ("qui=DUR", ["AB_2", "AB-1"]),
+        ("etat=finished", ["AB-1"]),
+        ("etat=waiting", ["AB_2"]),
+        ("etat=expired", []),
+        ("test=OTHER", []),
+        (f"test={CODE}", ["AB_2", "AB-1"]),
+    ):
+        assert re.findall(r"AB[-_]\d", hr.get(f"/console/invitations?{query}").text) == found, query
+
+
+def test_results_are_the_same_as_for_programs(client: Browser, hr: Desk) -> None:
+    sit(client, invite(client, identifier="=1+1"))
+    program = bearer(client, "results:read")
+    (entry,) = client.get("/api/v1/results", headers=program).json()["results"]
+    page = hr.get("/console/resultats").text
+    assert entry["id"] in page
+    score = entry["result"]["score"]
+    assert str(score["points"]) in page
+    table = client.get("/api/v1/results.csv", headers=program).content
+    assert hr.get("/console/resultats.csv").content == table
+    for query in ("statut=revoked", "du=2200-01-01", "au=1999-01-01", "test=OTHER"):
+        assert entry["id"] not in hr.get(f"/console/resultats?{query}").text, query
+        assert len(hr.get(f"/console/resultats.csv?{query}").text.splitlines()) == 1
+    assert (
+        entry["id"] in hr.get("/console/resultats?statut=valid&du=2020-01-01&au=2199-01-01&test=SAMPLE").text
+    )
+    one = hr.get(f"/console/resultats/{entry['id']}").text
+    assert "9 fois sur 10" in one
+    file = hr.get(f"/console/resultats/{entry['id']}/attestation.json")
+    assert file.text == client.get(entry["credential"], headers=program).text
+    call(client, runtime_of(client).write, erase, entry["person_id"])
+    gone = hr.get(f"/console/resultats/{entry['id']}").text
+    assert "a été effacé" in gone
+    assert "Durand" not in gone + hr.get("/console/resultats").text + hr.get("/console/invitations").text
