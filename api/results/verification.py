@@ -28,6 +28,7 @@ Avec le programme libre Acquis :
 Il dit si le fichier est authentique, s'il a été remplacé par une version plus récente, et s'il a été retiré.
 Clés publiques : {base}/.well-known/jwks.json
 Liste signée des résultats remplacés ou retirés : {base}/verify/status.json
+Badges (Open Badges 3.0), avec d'autres logiciels aussi : {base}/.well-known/did.json
 
 VERIFYING A RESULT
 
@@ -39,6 +40,7 @@ With the open program Acquis:
 It says whether the file is authentic, whether a newer version has replaced it, and whether it was withdrawn.
 Public keys: {base}/.well-known/jwks.json
 Signed list of the results that were replaced or withdrawn: {base}/verify/status.json
+Badges (Open Badges 3.0), with other software, too: {base}/.well-known/did.json
 """
 
 
