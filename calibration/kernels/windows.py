@@ -29,7 +29,7 @@ def _pair(d, e, dims):
 @jit(nogil=True)
 def _posterior(
     i, indptr, item, category, place, dim, flat, nodes, centre, stride, mean, precision,
-    index, delta, unary, pairs, margin, joint, left, right,
+    index, delta, unary, pairs, margin, joint, block, factor, gathered, running,
 ):  # fmt: skip
     """Write the posterior margins of one person and of every pair of dimensions; return the log-likelihood.
 
@@ -65,81 +65,107 @@ def _posterior(
             for m in range(width):
                 for n in range(width):
                     pairs[p, m, n] = exp(-precision[d, e] * delta[d, m] * delta[e, n])
-    total = _margins(dims, width, unary, pairs, margin, joint, left, right)
+    total = _margins(unary, pairs, margin, joint, block, factor, gathered, running)
     return constant + np.log(total)
 
 
 @jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
-def _margins(dims, width, unary, pairs, margin, joint, left, right):
+def _sweep(factor, x, y, one, other):
+    """Add ``factor x y`` to two sums and return its total."""
+    total = 0.0
+    for q in range(x.size):
+        value = factor * x[q] * y[q]
+        one[q] += value
+        other[q] += value
+        total += value
+    return total
+
+
+@jit(nogil=True)
+def _margins(unary, pairs, margin, joint, block, factor, gathered, running):
     """Sum the product of `unary` and `pairs` over all nodes: margins of dimensions and pairs, and the total.
 
-    The last two dimensions are vectors; the others are counted through, the last of them fastest.
+    The last two dimensions are one vector of all pairs of their nodes, `block`, to which each of the others
+    brings a `factor` for each of its nodes; these are counted through, the last of them fastest. What is
+    summed over the dimensions after one is `gathered` by its node.
     """
-    outer = dims - 2
-    a, b = dims - 2, dims - 1
+    dims, width = margin.shape
+    a, b, outer = dims - 2, dims - 1, dims - 2
     last = _pair(a, b, dims)
     joint[:] = 0.0
     margin[:] = 0.0
-    digit = np.zeros(outer + 1, np.int64)
-    weight = np.ones(outer + 1)
-    toward_b = np.empty(width)
-    toward_a = np.empty(width)
-    left[0] = unary[a]
-    right[0] = unary[b]
-    combinations = 1
-    for _ in range(outer):
-        combinations *= width
-    changed = 0
-    for _ in range(combinations):
-        for level in range(changed, outer):
-            m = digit[level]
-            w = weight[level] * unary[level, m]
-            for e in range(level):
-                w *= pairs[_pair(e, level, dims), digit[e], m]
-            weight[level + 1] = w
-            row_a, row_b = pairs[_pair(level, a, dims), m], pairs[_pair(level, b, dims), m]
-            for n in range(width):
-                left[level + 1, n] = left[level, n] * row_a[n]
-                right[level + 1, n] = right[level, n] * row_b[n]
-        w = weight[outer]
-        x, y = left[outer], right[outer]
+    running[:] = 0.0
+    for m in range(width):
         for n in range(width):
-            toward_a[n] = 0.0
-            toward_b[n] = 0.0
-        for m in range(width):
-            xm = w * x[m]
-            inner = 0.0
-            for n in range(width):
-                value = xm * pairs[last, m, n] * y[n]
-                joint[last, m, n] += value
-                toward_b[n] += value
-                inner += value
-            toward_a[m] = inner
-        t = 0.0
-        for n in range(width):
-            t += toward_a[n]
+            block[0, m * width + n] = unary[a, m] * unary[b, n] * pairs[last, m, n]
+    if outer == 0:
+        running[0] = block[0]
+    else:
+        gathered[:] = 0.0
         for level in range(outer):
-            m = digit[level]
-            margin[level, m] += t
-            for e in range(level):
-                joint[_pair(e, level, dims), digit[e], m] += t
-            pa, pb = _pair(level, a, dims), _pair(level, b, dims)
-            for n in range(width):
-                joint[pa, m, n] += toward_a[n]
-                joint[pb, m, n] += toward_b[n]
-        changed = outer - 1
-        while changed >= 0:
-            digit[changed] += 1
-            if digit[changed] < width:
-                break
-            digit[changed] = 0
-            changed -= 1
+            toward_a, toward_b = pairs[_pair(level, a, dims)], pairs[_pair(level, b, dims)]
+            for m in range(width):
+                for k in range(width):
+                    for n in range(width):
+                        factor[level, m, k * width + n] = toward_a[m, k] * toward_b[m, n]
+        inner = outer - 1
+        digit = np.zeros(outer, np.int64)
+        weight = np.ones(outer)
+        sums = np.zeros(outer)
+        combinations = 1
+        for _ in range(inner):
+            combinations *= width
+        changed = 0
+        for _ in range(combinations):
+            for level in range(changed, inner):
+                m = digit[level]
+                weight[level + 1] = weight[level] * unary[level, m]
+                for e in range(level):
+                    weight[level + 1] *= pairs[_pair(e, level, dims), digit[e], m]
+                for q in range(width * width):
+                    block[level + 1, q] = block[level, q] * factor[level, m, q]
+            for m in range(width):
+                w = weight[inner] * unary[inner, m]
+                for e in range(inner):
+                    w *= pairs[_pair(e, inner, dims), digit[e], m]
+                t = _sweep(w, block[inner], factor[inner, m], gathered[inner, m], running[inner])
+                sums[inner] += t
+                for e in range(inner):
+                    joint[_pair(e, inner, dims), digit[e], m] += t
+            level = inner - 1
+            while level >= 0:
+                m = digit[level]
+                for q in range(width * width):
+                    gathered[level, m, q] += running[level + 1, q]
+                    running[level, q] += running[level + 1, q]
+                    running[level + 1, q] = 0.0
+                for e in range(level):
+                    joint[_pair(e, level, dims), digit[e], m] += sums[level + 1]
+                sums[level] += sums[level + 1]
+                sums[level + 1] = 0.0
+                digit[level] += 1
+                if digit[level] < width:
+                    break
+                digit[level] = 0
+                level -= 1
+            changed = max(level, 0)
+        for level in range(outer):
+            toward_a, toward_b = joint[_pair(level, a, dims)], joint[_pair(level, b, dims)]
+            for m in range(width):
+                for k in range(width):
+                    for n in range(width):
+                        value = gathered[level, m, k * width + n]
+                        toward_a[m, k] += value
+                        toward_b[m, n] += value
+                        margin[level, m] += value
     total = 0.0
     for m in range(width):
         for n in range(width):
-            margin[a, m] += joint[last, m, n]
-            margin[b, n] += joint[last, m, n]
-            total += joint[last, m, n]
+            value = running[0, m * width + n]
+            joint[last, m, n] = value
+            margin[a, m] += value
+            margin[b, n] += value
+            total += value
     for d in range(dims):
         for m in range(width):
             margin[d, m] /= total
@@ -182,12 +208,14 @@ def expect_windows(
     index = np.empty((dims, width), np.int64)
     delta, unary, margin = np.empty((dims, width)), np.empty((dims, width)), np.empty((dims, width))
     pairs, joint = np.empty((n_pairs, width, width)), np.empty((n_pairs, width, width))
-    left, right = np.empty((dims, width)), np.empty((dims, width))
+    block, running = np.empty((dims, width * width)), np.empty((dims, width * width))
+    factor = np.empty((dims - 2, width, width * width))
+    gathered = np.empty((dims - 2, width, width * width))
     for c in range(low, high):
         for i in range(bounds[c], bounds[c + 1]):
             value = _posterior(
                 i, indptr, item, category, place, dim, flat, nodes, centre, stride, mean, precision,
-                index, delta, unary, pairs, margin, joint, left, right,
+                index, delta, unary, pairs, margin, joint, block, factor, gathered, running,
             )  # fmt: skip
             loglik[c] += weight[i] * (value - 0.5 * log_det - 0.5 * dims * LOG_2PI)
             for d in range(dims):
@@ -245,7 +273,9 @@ def spread_windows(
     index = np.empty((dims, width), np.int64)
     delta, unary, margin = np.empty((dims, width)), np.empty((dims, width)), np.empty((dims, width))
     pairs, joint = np.empty((n_pairs, width, width)), np.empty((n_pairs, width, width))
-    left, right = np.empty((dims, width)), np.empty((dims, width))
+    block, running = np.empty((dims, width * width)), np.empty((dims, width * width))
+    factor = np.empty((dims - 2, width, width * width))
+    gathered = np.empty((dims - 2, width, width * width))
     columns = covariance.shape[1]
     score = np.empty((columns, width))
     turned = np.empty(width)
@@ -255,7 +285,7 @@ def spread_windows(
         for i in range(bounds[c], bounds[c + 1]):
             _posterior(
                 i, indptr, item, category, place, dim, flat, nodes, centre, stride, mean, precision,
-                index, delta, unary, pairs, margin, joint, left, right,
+                index, delta, unary, pairs, margin, joint, block, factor, gathered, running,
             )  # fmt: skip
             n = 0
             for a in range(indptr[i], indptr[i + 1]):

@@ -23,10 +23,13 @@ from cat_engine.errors import InputError
 from cat_engine.family import COMPENSATORY, ItemModel
 from item_bank.parameters import ParameterSet
 
-__all__ = ["calibrate_dimensions"]
+__all__ = ["calibrate_dimensions", "posed"]
 
 NODES = {2: 31, 3: 25}
 """Nodes a dimension of a product, unless told; a bifactor model has those of two dimensions."""
+
+MOST_NODES = 300_000
+"""Most nodes of all dimensions together."""
 
 FIRST_WINDOWS = 4
 """Most moves of the persons' windows before the climb."""
@@ -80,14 +83,8 @@ def calibrate_dimensions(
     held = _held(kept, kept_models, pattern, fixed)
     _check_determined(pattern, kept.items, {item for item, _ in held})
     _check_priors(prior)
-    local, restrictions = _local(kept.items, kept_models, pattern, held)
-    structure = Structure(kept.items, local, kept.n_cat, ["all"], restrictions)
-    population = MultivariateNormal(
-        pattern.dimensions, fixed is not None, fixed is not None, pattern.correlated
-    )  # fmt: skip
-    problem = Confirmatory(
-        structure, _integral(structure, kept, pattern, quadrature), population, Priors(structure, prior)
-    )  # fmt: skip
+    problem = posed(kept, kept_models, pattern, held, prior, quadrature, anchored=fixed is not None)
+    structure, population = problem.structure, problem.population
     items = starting_values(structure, kept.counts, kept.some())
     start = problem.inside(np.concatenate([items, population.start()]))
     for _ in range(FIRST_WINDOWS):
@@ -104,6 +101,35 @@ def calibrate_dimensions(
         informed=information_of,
     )
     return result_of(found, data, models, pattern, screening, {item for item, _ in held}, errors)
+
+
+def posed(
+    data: InMemory,
+    models: Sequence[ItemModel],
+    pattern: Pattern,
+    held: Mapping[tuple[str, str], float] | None = None,
+    prior: Sequence[str] = (),
+    quadrature: int | None = None,
+    anchored: bool = False,
+) -> Confirmatory:
+    """Return the likelihood that is maximised.
+
+    Parameters
+    ----------
+    data, models, pattern
+        Responses, and each item's model and dimensions.
+    held
+        Working parameters held at a value.
+    prior, quadrature
+        As for `calibrate_dimensions`.
+    anchored
+        Whether the population's means and variances are free, too.
+    """
+    local, restrictions = _local(data.items, models, pattern, held or {})
+    structure = Structure(data.items, local, data.n_cat, ["all"], restrictions)
+    population = MultivariateNormal(pattern.dimensions, anchored, anchored, pattern.correlated)
+    integral = _integral(structure, data, pattern, quadrature)
+    return Confirmatory(structure, integral, population, Priors(structure, prior))
 
 
 def _compensatory(code: str, item: str) -> Callable[[int], ItemModel]:
@@ -252,9 +278,14 @@ def _integral(structure: Structure, data: InMemory, pattern: Pattern, quadrature
     here = data.persons(structure)
     answers, packed = here.answers[0], here.data[0]
     persons = (structure, answers, packed.weight, packed.bounds)
+    size = len(pattern.dimensions)
+    if quadrature is not None and quadrature ** (2 if pattern.bifactor else size) > MOST_NODES:
+        raise InputError(
+            f"expected at most {MOST_NODES:,} nodes of all dimensions together, got {quadrature} nodes in "
+            "each of them; lower --quadrature, or leave it out"
+        )
     if pattern.bifactor:
         return grids.reduction(*persons, pattern.only, quadrature or NODES[2])
     if pattern.between:
         return windows.Windows(*persons, pattern.only, quadrature)
-    size = len(pattern.dimensions)
     return grids.product(*persons, size, quadrature or NODES[size])

@@ -17,18 +17,20 @@ __all__ = ["MOST_DIMENSIONS", "Windows"]
 MOST_DIMENSIONS = 6
 """Most correlated dimensions: the sum has ``NODES[D] ** D`` terms a person."""
 
-NODES = {2: 32, 3: 24, 4: 16, 5: 12, 6: 10}
+NODES = {2: 32, 3: 24, 4: 20, 5: 14, 6: 10}
 """Most nodes a dimension, by the number of dimensions."""
 
 COARSE = 8, 4.0
 """Nodes and reach of the windows in which a climb in four dimensions or more begins."""
 
-SPACING = 0.9
-"""Distance of the nodes in posterior standard deviations, where dimensions are correlated by up to a half.
-For a normal posterior the rectangle rule is then off by about exp(-2 pi**2 / SPACING**2), 3e-11."""
+SPACING = 0.6
+"""Distance of the nodes in posterior standard deviations, where dimensions are correlated by up to a half. At 1
+the rectangle rule would be off by about exp(-2 pi**2) = 3e-9 for a normal posterior; that of few
+answers is less smooth."""
 
-REACH = 5.0
-"""How many posterior standard deviations a window reaches to each side."""
+REACH = 6.0, 5.5
+"""How many posterior standard deviations a window reaches to each side, and how many it does at least where
+`NODES` limit it: what a person is cut off weighs 4e-8 there."""
 
 LATTICE = np.linspace(-9.0, 9.0, 361)
 """Where items are tabulated."""
@@ -83,9 +85,9 @@ class Windows:
         """Centre each person's window where the person was last seen."""
         tight = float(np.quantile(self.corr, 0.99)) if len(self.corr) else 0.0
         spacing = SPACING * min(1.0, float(np.sqrt(2.0 * (1.0 - min(tight, 0.95)))))
-        wanted = 4 * int(np.ceil((2.0 * REACH / spacing + 1.0) / 4.0))  # whole vectors
+        wanted = 4 * int(np.ceil((2.0 * REACH[0] / spacing + 1.0) / 4.0))  # whole vectors
         width = self.quadrature or min(wanted, NODES[self.dims])
-        self._fine = self._window(width, spacing if width == wanted else 2.0 * REACH / (width - 1))
+        self._fine = self._window(width, max(spacing, 2.0 * REACH[1] / (width - 1)))
         coarse, reach = COARSE
         self._coarse = self._fine if self.dims < 4 else self._window(coarse, 2.0 * reach / (coarse - 1))
         self._at = LATTICE[self._fine[0]].copy(), self.sd.copy()
