@@ -27,7 +27,7 @@ ENGLISH = {
     "few-patterns": "too few degrees of freedom: {cells} patterns for {free} parameters",
     "few-pairs": "some pairs of items were met together by too few persons",
     "not-calibrated": "it could not be calibrated",
-    "persons-without-response": "{n} of {of} persons have no response and say nothing",
+    "persons-without-response": "no response, so nothing to learn, from {n} of {of} persons",
     "repeated-items": "{n} items repeat the responses of another: their slopes are inflated",
     "islands": "the items fall into {n} sets that no person links",
     "not-converged": (

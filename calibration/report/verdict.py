@@ -127,7 +127,8 @@ def _reasons(row: Mapping[str, Any], known: _Lookup) -> list[Reason]:
             weight = DROP if found["class"] == "C" else WATCH
             favoured = entry["focal"] if found["favours"] == "focal" else entry["reference"]
             values = {"class": found["class"], "group": favoured, "method": entry["method"]}
-            reasons.append(Reason("dif", weight, values | {"p": found["p_adjusted"]}))
+            code = "dif" if weight == WATCH else "dif_strong"
+            reasons.append(Reason(code, weight, values | {"p": found["p_adjusted"]}))
     for drifted in known.link:
         found = drifted.get(item)
         if found and found["drifted"]:

@@ -52,13 +52,16 @@ class Words:
         return self._messages["methods"].get(code, code)
 
     def reason(self, reason: Reason) -> str:
-        """Explain a reason."""
+        """Explain a reason, in the singular where its text has one (French counts none as one)."""
         values = dict(reason.values)
         if isinstance(values.get("statistic"), str):
             values["statistic"] = self.statistic(values["statistic"])
         if "method" in values:
             values["method"] = self.method(values["method"])
-        return self._messages["reasons"][reason.code].format_map(_Known(values, self))
+        reasons = self._messages["reasons"]
+        single = "n" in values and (values["n"] < 2 if self.language == "fr" else values["n"] == 1)
+        text = (single and reasons.get(f"{reason.code}_one")) or reasons[reason.code]
+        return text.format_map(_Known(values, self))
 
     def statistic(self, code: str) -> str:
         """Return the name of a statistic, or of what could not be judged."""

@@ -197,9 +197,9 @@ def test_each_rule_has_a_case_that_sets_it_off(findings: dict[str, Any]) -> None
     assert changed(findings, "q2", distractors=rival) == ["attractive:watch"]
     dif = copy.deepcopy(findings["dif"])
     row = next(r for r in dif[0]["items"] if r["id"] == "q2")
-    for kind, weight in (("C", "drop"), ("B", "watch")):
+    for kind, reason in (("C", "dif_strong:drop"), ("B", "dif:watch")):
         row |= {"class": kind, "flagged": True, "favours": "focal", "p_adjusted": 0.001}
-        assert changed(findings, "q2", dif=dif) == [f"dif:{weight}"]
+        assert changed(findings, "q2", dif=dif) == [reason]
     drifted = copy.deepcopy(findings["link"])
     next(r for r in drifted[0]["drift"] if r["id"] == "q2")["drifted"] = True
     assert changed(findings, "q2", link=drifted) == ["drift:watch"]
@@ -287,6 +287,28 @@ def test_numbers_are_written_as_each_language_does() -> None:
         french.significant(-0.0123, 2) == "\u22120,012" and english.significant(2e9, 1) == "2\u00a0×\u00a010⁹"
     )
     assert "\u00a0: " in messages("fr")["reasons"]["flat"]
+
+
+@pytest.mark.parametrize(
+    ("language", "n", "said"),
+    [
+        ("en", 0, "0 items work"),
+        ("en", 1, "1 item works"),
+        ("en", 2, "2 items work"),
+        ("fr", 0, "0 item fonctionne"),
+        ("fr", 1, "1 item fonctionne"),
+        ("fr", 2, "2 items fonctionnent"),
+    ],
+)
+def test_one_item_is_told_in_the_singular(language: str, n: int, said: str) -> None:
+    values = {"n": n, "reference": "a", "focal": "b", "method": "mh"}
+    assert Words(language).reason(rules.Reason("dif_found", "watch", values)).startswith(said)
+
+
+def test_an_item_with_strong_dif_is_dropped_unless_its_content_saves_it() -> None:
+    values = {"class": "C", "group": "b", "method": "mh", "p": 0.01}
+    assert "keep only if a review finds" in Words("en").reason(rules.Reason("dif_strong", "drop", values))
+    assert "have the content reviewed" in Words("en").reason(rules.Reason("dif", "watch", values))
 
 
 def test_a_plot_stands_alone_too() -> None:
