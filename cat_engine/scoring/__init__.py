@@ -10,6 +10,7 @@ from cat_engine.scoring.plausible import level_probabilities, plausible_values
 from cat_engine.scoring.priors import Prior
 from cat_engine.scoring.reliability import (
     conditional_reliability,
+    dimension_reliability,
     empirical_reliability,
     marginal_reliability,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Scores",
     "SummedScores",
     "conditional_reliability",
+    "dimension_reliability",
     "empirical_reliability",
     "level_probabilities",
     "marginal_reliability",

@@ -28,7 +28,7 @@ from cat_engine.threads import over_chunks
 
 __all__ = ["NODES", "adaptive_moments"]
 
-NODES = {1: 31, 2: 21, 3: 15, 4: 11, 5: 7, 6: 5}
+NODES = {1: 31, 2: 21, 3: 15, 4: 9, 5: 7, 6: 5}
 """Nodes a dimension, by the number of dimensions."""
 
 _AT_ONCE = 2_000_000  # nodes of several persons that are held at once

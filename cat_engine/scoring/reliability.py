@@ -16,12 +16,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from cat_engine.answers import Answers
 from cat_engine.errors import InputError
 from cat_engine.information import information_of_test
 from cat_engine.pool import ItemPool
+from cat_engine.scoring.composite import Population, parts
+from cat_engine.scoring.mode import height
 from cat_engine.scoring.priors import Prior
 
-__all__ = ["conditional_reliability", "empirical_reliability", "marginal_reliability"]
+__all__ = [
+    "conditional_reliability",
+    "dimension_reliability",
+    "empirical_reliability",
+    "marginal_reliability",
+]
 
 
 def empirical_reliability(theta: np.ndarray, se: np.ndarray, method: str = "eap") -> float:
@@ -54,6 +62,28 @@ def conditional_reliability(pool: ItemPool, theta: np.ndarray, prior: Prior | No
     variance = _variance(prior)
     precise = variance * information_of_test(pool, theta)
     return np.asarray(precise / (precise + 1.0))
+
+
+def dimension_reliability(pool: ItemPool, theta: np.ndarray, cov: np.ndarray) -> np.ndarray:
+    """Return the conditional reliability of each of D dimensions, shape ``(M, D)``.
+
+    ``1 - [(I + cov^-1)^-1]_dd / cov_dd`` with I the information matrix of the whole test: what is known of a
+    dimension through all the others is counted in. Its mean over abilities of the population is the marginal
+    reliability.
+
+    Parameters
+    ----------
+    theta
+        Abilities, shape ``(M, D)``.
+    cov
+        Covariance matrix of the population, shape ``(D, D)``.
+    """
+    theta = np.ascontiguousarray(theta, dtype=np.float64)
+    population = Population.of(np.zeros(pool.dimensions), cov, pool.dimensions)
+    everything = Answers.from_matrix(np.zeros((len(theta), len(pool)), dtype=np.int8))
+    info = height(parts(pool, everything), np.arange(len(theta)), theta).info
+    unknown = np.linalg.inv(info + population.precision)
+    return np.asarray(1.0 - np.diagonal(unknown, axis1=1, axis2=2) / np.diag(population.cov))
 
 
 def marginal_reliability(pool: ItemPool, prior: Prior | None = None, n: int = 121) -> float:

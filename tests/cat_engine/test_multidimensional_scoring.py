@@ -10,7 +10,14 @@ import pytest
 from cat_engine.answers import Answers
 from cat_engine.errors import InputError
 from cat_engine.pool import ItemPool
-from cat_engine.scoring import FLAGS, Prior, score, score_dimensions
+from cat_engine.scoring import (
+    FLAGS,
+    Prior,
+    conditional_reliability,
+    dimension_reliability,
+    score,
+    score_dimensions,
+)
 from cat_engine.scoring.adaptive import adaptive_moments
 from cat_engine.scoring.composite import Population, parts
 from cat_engine.scoring.reduction import hub_of, reduced_moments
@@ -86,10 +93,9 @@ class TestEap:
         assert hub_of(BIFACTOR, cov) == 0
         matrix = answer(rows, 3, 4)
         found = score_dimensions(pool_of(rows), Answers.from_matrix(matrix), mean, cov)
-        for p in (0, 1):
-            first, second = brute_force.moments(rows, matrix[p], mean, cov, n=27)
-            np.testing.assert_allclose(found.theta[p], first, atol=1e-5)
-            np.testing.assert_allclose(found.cov[p], second, atol=1e-5)
+        first, second = brute_force.moments(rows, matrix[1], mean, cov, n=27)
+        np.testing.assert_allclose(found.theta[1], first, atol=1e-5)
+        np.testing.assert_allclose(found.cov[1], second, atol=1e-5)
 
     def test_three_dimensions_against_brute_force(self) -> None:
         rows, mean = items(THREE, 5), np.array([0.0, 0.5, -0.5])
@@ -233,9 +239,9 @@ class TestWhatMustNotMatter:
     def test_the_number_of_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from cat_engine.compile import config
 
-        for pattern in (BIFACTOR, THREE):
+        for pattern, n in ((BIFACTOR, 600), (THREE, 60)):
             rows = items(pattern, 26)
-            answers = Answers.from_matrix(answer(rows, 700, 27))
+            answers = Answers.from_matrix(answer(rows, n, 27))
             size = pattern.shape[1]
             cov = np.eye(size) if size == 4 else 0.5 * np.eye(3) + 0.5
             found = []
@@ -244,6 +250,23 @@ class TestWhatMustNotMatter:
                 found.append(score_dimensions(pool_of(rows), answers, np.zeros(size), cov))
             for one, other in zip(*found, strict=True):
                 np.testing.assert_array_equal(one, other)
+
+
+class TestReliability:
+    def test_of_one_dimension_is_the_conditional_reliability(self) -> None:
+        pool, theta = random_bank(20, 28, ("3pl", "gpcm")), np.linspace(-2.0, 2.0, 5)
+        one = conditional_reliability(pool, theta, Prior.normal(0.0, 1.3))
+        found = dimension_reliability(pool, theta[:, None], np.array([[1.69]]))
+        np.testing.assert_allclose(found[:, 0], one, rtol=1e-12)
+
+    def test_is_the_share_of_the_variance_that_map_knows(self) -> None:
+        rows = items(TWO, 29)
+        theta = np.array([[0.0, 0.0], [1.0, -1.0]])
+        found = dimension_reliability(pool_of(rows), theta, COV)
+        for at, reliability in zip(theta, found, strict=True):
+            info = brute_force.expected_information(rows, np.ones(len(rows), dtype=bool), at)
+            unknown = np.diag(np.linalg.inv(info + np.linalg.inv(COV)))
+            np.testing.assert_allclose(reliability, 1.0 - unknown / np.diag(COV), rtol=1e-7)
 
 
 class TestBadInput:
