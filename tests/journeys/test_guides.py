@@ -43,7 +43,7 @@ def run(script: str, folder: Path) -> str:
         env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
