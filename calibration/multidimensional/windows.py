@@ -24,8 +24,8 @@ COARSE = 8, 4.0
 """Nodes and reach of the windows in which a climb in four dimensions or more begins."""
 
 SPACING = 0.6
-"""Distance of the nodes in posterior standard deviations, where dimensions are correlated by up to a half. At 1
-the rectangle rule would be off by about exp(-2 pi**2) = 3e-9 for a normal posterior; that of few
+"""Distance of the nodes in posterior standard deviations, where dimensions correlate by up to a half. With 1
+the rectangle rule would be off by about exp(-2 pi**2) = 3e-9 for a normal posterior; one of a few
 answers is less smooth."""
 
 REACH = 6.0, 5.5

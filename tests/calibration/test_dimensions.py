@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from api.command import main
 from calibration.covariance_file import read_covariance
 from calibration.data import InMemory
 from calibration.estimation import calibrate
+from calibration.kernels.windows import _margins
 from calibration.multidimensional.estimation import posed
 from calibration.multidimensional.likelihood import information_of
 from calibration.multidimensional.pattern import Pattern
@@ -145,6 +147,28 @@ def test_the_likelihood_is_the_integral_and_its_gradient_the_derivative(
         above, below = (side for side in sides if side is not None)
         assert point.gradient[k] == pytest.approx((above.loglik - below.loglik) / 2e-4, abs=1e-5)
         np.testing.assert_allclose(information[k], (below.gradient - above.gradient) / 2e-4, atol=2e-3)
+
+
+@pytest.mark.parametrize("dims", [2, 3, 4, 5])
+def test_margins_are_sums_over_all_nodes(dims: int) -> None:
+    """The factored sum of the windows against one over an array of all nodes."""
+    rng = np.random.default_rng(dims)
+    width, names = 4, "abcde"[:dims]
+    couples = list(combinations(range(dims), 2))
+    unary, pairs = rng.random((dims, width)), rng.random((len(couples), width, width))
+    margin, joint = np.empty((dims, width)), np.empty(pairs.shape)
+    vectors = np.empty((2, dims, width * width))
+    tables = np.empty((2, dims - 2, width, width * width))
+    total = _margins(unary, pairs, margin, joint, vectors[0], tables[0], tables[1], vectors[1])
+    factors = [*names, *(names[d] + names[e] for d, e in couples)]
+    whole = np.einsum(",".join(factors) + "->" + names, *unary, *pairs)
+    assert total == pytest.approx(whole.sum(), rel=1e-12)
+    for d in range(dims):
+        others = tuple(e for e in range(dims) if e != d)
+        np.testing.assert_allclose(margin[d], whole.sum(axis=others) / total, rtol=1e-12)
+    for k, couple in enumerate(couples):
+        others = tuple(e for e in range(dims) if e not in couple)
+        np.testing.assert_allclose(joint[k], whole.sum(axis=others) / total, rtol=1e-12)
 
 
 def fitted(pattern: np.ndarray, model: str, persons: int, seed: int, folder: Path, **more: Any) -> Any:

@@ -34,7 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "mgpcm": {"intercept": st.lists(numbers, min_size=1, max_size=4).map(lambda d: [0.0, *d])},
 }
 COMPILED = ("m2pl",)
-"""Those compared with their compiled form: the functions are the same for all, and lines have their own laws."""
+"""Those compared with their compiled form: functions are the same for all, and lines have their own laws."""
 LINES = {"m2pl": "2pl", "m3pl": "3pl", "mgrm": "grm", "mgpcm": "gpcm"}
 
 
