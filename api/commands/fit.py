@@ -67,9 +67,11 @@ def _say(fit: Fit, out: str) -> None:
                 f"{kind.upper()} = {m['statistic']:.2f}, df {m['df']}, p = {m['p']:.4f}; "
                 f"RMSEA {m['rmsea']:.3f} [{m['rmsea_low']:.3f}, {m['rmsea_high']:.3f}], {against}"
             )
-    how = "sittings of the design" if fit.cutoffs_from == "sittings" else "the items that each person met"
+    how = "in sittings of the design" if fit.cutoffs_from == "sittings" else "on the items that each met"
     flagged = sum(flag != "" for flag in fit.persons["flag"])
-    print(f"{flagged} persons below the lz* that 1 % of simulated persons reach (simulated: {how})")
+    print(
+        f"unlikely answers, lz* below the 1 % point of persons simulated {how}: {flagged} of {fit.n_persons}"
+    )
     for name, reason in fit.not_applicable.items():
         print(f"{name}: not applicable, {reason}")
 
