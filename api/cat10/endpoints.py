@@ -147,9 +147,9 @@ _SUBMISSION = {
 async def create_section(request: Request, client: Runner) -> JSONResponse:
     """Metadata and usage data are kept; parameters of record are those of the published test."""
     raw = await request.body()
-    code = configuration(read(Section, raw))
+    asked = configuration(read(Section, raw))
     stored = json.dumps(json.loads(raw), ensure_ascii=True)
-    id = await _runtime(request).write(service.create_section, client, code, stored)
+    id = await _runtime(request).write(service.create_section, client, asked.code, stored, asked.until)
     return JSONResponse({"sectionIdentifier": id}, 201)
 
 
@@ -183,8 +183,9 @@ async def read_section(request: Request, client: Runner, section: Id) -> JSONRes
     responses=_refusals(404),
 )
 async def end_section(request: Request, client: Runner, section: Id) -> Response:
-    """Its sessions can no longer go on."""
-    await _runtime(request).write(service.end_section, client, section)
+    """Its sessions can no longer go on; what was answered in them is scored."""
+    runtime = _runtime(request)
+    await runtime.write(service.end_section, runtime, client, section)
     return Response(status_code=204)
 
 

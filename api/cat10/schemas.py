@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.openapi import MOMENT, Name, Out
+from api.sittings.receipt import PATTERN
 
 __all__ = ["CreatedOut", "NextOut", "Results", "Section", "SectionOut", "Session", "SessionOut", "StatusInfo"]
 
@@ -56,7 +57,8 @@ class Section(_In):
             min_length=4,
             max_length=2_000,
             description='This engine\'s configuration, base64 over JSON: `{"test": "CODE"}`. What names no '
-            "published test is refused as `unknownobject`.",
+            "published test is refused as `unknownobject`. With `until` (a moment) the section ends then by "
+            "itself, and what was answered in its sessions is scored.",
             examples=[base64.b64encode(json.dumps({"test": "DEMO-NUM-SANTE"}).encode()).decode()],
             json_schema_extra={
                 "contentEncoding": "base64",
@@ -64,7 +66,10 @@ class Section(_In):
                 "contentSchema": {
                     "type": "object",
                     "required": ["test"],
-                    "properties": {"test": {"type": "string", "minLength": 1, "maxLength": 100}},
+                    "properties": {
+                        "test": {"type": "string", "minLength": 1, "maxLength": 100},
+                        "until": {"type": "string", "format": "date-time"},
+                    },
                 },
             },
         ),
@@ -174,12 +179,7 @@ class Results(_In):
     """Results to submit."""
 
     assessmentResult: AssessmentResult
-    sessionState: (
-        Annotated[
-            str, Field(pattern=r"^[0-9A-Z]{26}\.[0-9]{1,9}\.[0-9a-f]{32}$", description="As it was given.")
-        ]
-        | None
-    ) = None
+    sessionState: Annotated[str, Field(pattern=PATTERN, description="As it was given.")] | None = None
 
 
 class CreatedOut(Out):

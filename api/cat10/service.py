@@ -1,13 +1,16 @@
 """Sections and sessions of another test player.
 
-A session is a sitting: the same log, the same fold, the same engine. Its `sessionState` names the sitting
-and the event that it followed, signed: an old one cannot rewind, and the same results sent again with it
-get the same reply.
+A session is a sitting: the same log, the same fold, the same engine. Its `sessionState` is a receipt
+(`api.sittings.receipt`): an old one cannot rewind, the same results sent again with it get the same reply,
+and one that the log does not come up to any more shows that answers were lost.
+
+A section ends when it is told to, or at the moment that its configuration names (``until``): its sessions
+then have until that moment, like a sitting with a time limit. Without one it stays open: players open
+sections when a test is published, and never end them.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import secrets
 from bisect import bisect_right
@@ -22,7 +25,7 @@ from api.cat10.wire import ImsProblem, Scored, outcome
 from api.catalogue.live import LiveTest
 from api.catalogue.store import latest, with_test
 from api.database import tables
-from api.database.clock import NOW
+from api.database.clock import NOW, now_us
 from api.database.plans import Commit, Plan, Query
 from api.ids import new_id
 from api.moments import iso
@@ -30,8 +33,10 @@ from api.problems import Problem
 from api.sittings.conditions import begin
 from api.sittings.exposure import seen_by
 from api.sittings.fold import FINISHED, Sitting
+from api.sittings.receipt import Receipt, receipt
+from api.sittings.service import time_out
 from api.sittings.timing import Rules
-from api.sittings.turn import Turn, before, request_digest, turn
+from api.sittings.turn import Turn, before, lost, request_digest, turn
 from cat_engine import session as engine
 
 if TYPE_CHECKING:
@@ -48,11 +53,17 @@ _SECTION = Query(
         tables.section.c.test_id,
         tables.section.c.request,
         tables.section.c.ended_at,
+        now_us(),
     ).where(tables.section.c.id == bindparam("id"))
 )
 _INSERT_SECTION = Query(insert(tables.section))
 _END_SECTION = Query(
     update(tables.section).where(tables.section.c.id == bindparam("section")).values(ended_at=bindparam("at"))
+)
+_END_SESSIONS = Query(
+    update(tables.session)
+    .where(tables.session.c.section_id == bindparam("section"), tables.session.c.status != FINISHED)
+    .values(due_at=bindparam("at"))
 )
 _INSERT_SESSION = Query(insert(tables.session))
 _SESSION = Query(select(tables.session.c.section_id).where(tables.session.c.id == bindparam("id")))
@@ -70,18 +81,25 @@ def _unknown(what: str) -> ImsProblem:
     return ImsProblem(404, f"there is no such {what}")
 
 
-def create_section(client: Client, code: str | None, request: str) -> Plan[str]:
+def create_section(client: Client, code: str | None, request: str, until: int | None = None) -> Plan[str]:
     """Plan: open a section on the newest version of a test; its identifier.
+
+    Parameters
+    ----------
+    until
+        When it ends by itself.
 
     Raises
     ------
     ImsProblem
-        When there is no such test.
+        When there is no such test, or `until` is over.
     """
     test = None if code is None else (yield from latest(code)).value
     if test is None:
         raise ImsProblem(404, 'sectionConfiguration names no test of ours: base64 over {"test": "CODE"}')
     (time,) = yield [NOW()]
+    if until is not None and until <= time[0][0]:
+        raise ImsProblem(422, "until: expected a moment to come")
     id = new_id()
     row = _INSERT_SECTION(
         id=id,
@@ -89,39 +107,61 @@ def create_section(client: Client, code: str | None, request: str) -> Plan[str]:
         test_id=test,
         request=request,
         created_at=time[0][0],
-        ended_at=None,
+        ended_at=until,
     )
     return Commit(id, [row])
 
 
-def _section(client: Client, id: str) -> Generator[Any, Any, tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A section at the moment when it was looked at."""
+
+    test: str
+    request: str
+    ends: int | None
+    now: int
+
+    @property
+    def ended(self) -> bool:
+        return self.ends is not None and self.ends <= self.now
+
+
+def _section(runtime: Runtime, client: Client, id: str) -> Generator[Any, Any, _Section]:
     (rows,) = yield [_SECTION(id=id)]
-    if not rows or rows[0][0] != client.organisation or rows[0][3] is not None:
+    if not rows or rows[0][0] != client.organisation:
         raise _unknown("section")
-    return rows[0][1], rows[0][2]
+    _, test, request, ends, now = rows[0]
+    return _Section(test, request, ends, now + runtime.skew)
+
+
+def _open_section(runtime: Runtime, client: Client, id: str) -> Generator[Any, Any, _Section]:
+    section = yield from _section(runtime, client, id)
+    if section.ended:
+        raise _unknown("section")
+    return section
 
 
 def read_section(runtime: Runtime, client: Client, id: str) -> Plan[dict[str, Any]]:
     """Plan: the items that a section may ask for, and how it was asked for."""
-    test_id, request = yield from _section(client, id)
-    test = yield from with_test(runtime.tests, test_id)
+    section = yield from _open_section(runtime, client, id)
+    test = yield from with_test(runtime.tests, section.test)
     items = {"itemIdentifiers": list(test.adaptive.pool.ids)}
-    return Commit({"items": items, "section": json.loads(request)})
+    return Commit({"items": items, "section": json.loads(section.request)})
 
 
-def end_section(client: Client, id: str) -> Plan[None]:
-    """Plan: close a section; sessions in progress can no longer go on."""
-    yield from _section(client, id)
-    (time,) = yield [NOW()]
-    return Commit(None, [_END_SECTION(section=id, at=time[0][0])])
+def end_section(runtime: Runtime, client: Client, id: str) -> Plan[None]:
+    """Plan: close a section; its sessions can no longer go on, and the sweep ends them."""
+    section = yield from _open_section(runtime, client, id)
+    at = section.now
+    return Commit(None, [_END_SECTION(section=id, at=at), _END_SESSIONS(section=id, at=at)])
 
 
 def create_session(runtime: Runtime, client: Client, section: str, first_theta: int | None) -> Plan[Told]:
     """Plan: begin a session and draw its first items."""
-    test_id, _ = yield from _section(client, section)
-    test = yield from with_test(runtime.tests, test_id)
-    (time,) = yield [NOW()]
-    now = time[0][0] + runtime.skew
+    opened = yield from _open_section(runtime, client, section)
+    test, now = (yield from with_test(runtime.tests, opened.test)), opened.now
+    limit = None if opened.ends is None else opened.ends - now
+    rules = Rules(limit, silence=limit or 0, give_back=0, abandon=test.rules.abandon)
     new = Turn(runtime, test, None, now, new_id())
     started: dict[str, Any] = {
         "test": test.id,
@@ -129,7 +169,7 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
         "seed": secrets.token_hex(16),
         "language": "",
         "device": "",
-        "time": Rules(abandon=test.rules.abandon).data(),
+        "time": rules.data(),
         "section": section,
     }
     if first_theta is not None:
@@ -153,14 +193,18 @@ def create_session(runtime: Runtime, client: Client, section: str, first_theta: 
 
 
 def _session(runtime: Runtime, client: Client, section: str, id: str) -> Generator[Any, Any, Turn]:
-    yield from _section(client, section)
+    """Begin a turn of a session; not where its section was ended before the session's own time was up."""
+    opened = yield from _section(runtime, client, section)
     (rows,) = yield [_SESSION(id=id)]
     if not rows or rows[0][0] != section:
         raise _unknown("session")
     try:
-        return (yield from turn(runtime, id))
+        now_turn = yield from turn(runtime, id)
     except Problem as problem:
         raise _unknown("session") from problem
+    if opened.ended and opened.ends != now_turn.sitting.clock.deadline:
+        raise _unknown("section")
+    return now_turn
 
 
 def submit(
@@ -179,22 +223,26 @@ def submit(
     now_turn = yield from _session(runtime, client, section, id)
     test, sitting = now_turn.test, now_turn.sitting
     request = request_digest(*(f"{one.identifier}={one.score}" for one in results))
-    seq = sitting.seq if state is None else _seq(runtime, id, state)
+    seq = sitting.seq if state is None else _seq(runtime, sitting, state)
     known = sitting.keys.get(f"seq {seq}")
     if known is not None and known.request == request:
         then = yield from _after(runtime, test, id, known.first)
-        return Commit(Told(sitting, (yield from _reply(runtime, test, then))))
+        return Commit(Told(sitting, (yield from _reply(runtime, test, then))), now_turn.writes())
     if known is not None or seq != sitting.seq:
         raise ImsProblem(409, "the session has moved on since this sessionState was given")
     if sitting.phase == FINISHED or not results:
-        return Commit(Told(sitting, (yield from _reply(runtime, test, sitting))))
+        return Commit(Told(sitting, (yield from _reply(runtime, test, sitting))), now_turn.writes())
+    if sitting.clock.too_late(now_turn.now):
+        yield from time_out(now_turn, f"seq {seq}", request)
+        results = ()
     key: dict[str, Any] = {"key": f"seq {seq}", "request": request}
     pending = sitting.pending
     ordered = sorted(results, key=lambda one: pending is None or one.identifier != pending.item)
     for one in ordered:
         _take(now_turn, one, key)
         key = {}
-    yield from now_turn.serve()
+    if ordered:
+        yield from now_turn.serve()
     reply = yield from _reply(runtime, test, now_turn.sitting)
     return Commit(Told(now_turn.sitting, reply), now_turn.writes())
 
@@ -252,18 +300,18 @@ def end_session(runtime: Runtime, client: Client, section: str, id: str) -> Plan
     return Commit(Told(now_turn.sitting, {}), now_turn.writes())
 
 
-def _signed(runtime: Runtime, sitting: Sitting) -> str:
-    text = f"{sitting.id}.{sitting.seq}"
-    return f"{text}.{runtime.mac('session state', text)[:32]}"
-
-
-def _seq(runtime: Runtime, id: str, state: str) -> int:
-    text, _, mac = state.rpartition(".")
-    session, _, seq = text.partition(".")
-    right = runtime.mac("session state", text)[:32]
-    if not hmac.compare_digest(mac.encode(), right.encode()) or session != id:
+def _seq(runtime: Runtime, sitting: Sitting, state: str) -> int:
+    """Return the number of the event that a session state was given for."""
+    try:
+        told = Receipt.parse(runtime.secret, state)
+    except ValueError as error:
+        raise ImsProblem(409, "sessionState is not one that was given for a session") from error
+    if told.session != sitting.id:
         raise ImsProblem(409, "sessionState is not one that was given for this session")
-    return int(seq)
+    if told.seq > sitting.seq or (told.seq == sitting.seq and not told.fits(sitting.head)):
+        lost(sitting.id, told.seq)
+        raise ImsProblem(409, "the session does not hold any more what this sessionState was given for")
+    return told.seq
 
 
 def _ranked(runtime: Runtime, test: LiveTest, sitting: Sitting) -> Generator[Any, Any, list[str]]:
@@ -287,7 +335,7 @@ def _next(runtime: Runtime, test: LiveTest, sitting: Sitting) -> Generator[Any, 
     ranked = yield from _ranked(runtime, test, sitting)
     return {
         "nextItems": {"itemIdentifiers": ranked, "stageLength": 1},
-        "sessionState": _signed(runtime, sitting),
+        "sessionState": receipt(runtime.secret, sitting),
     }
 
 

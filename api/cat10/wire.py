@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.cat10.schemas import Ability, ItemResult, Results, Score, ScoreValue, Section, Session
+from api.moments import from_iso
 
 __all__ = [
+    "Configuration",
     "ImsProblem",
     "Scored",
     "configuration",
@@ -74,14 +76,42 @@ def read(model: type[T], raw: bytes) -> T:
         raise ImsProblem(422, f"{where}: {first['msg']}") from error
 
 
-def configuration(section: Section) -> str | None:
-    """Return the code of the test that a section asks for; None where its configuration names none."""
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a section asks for.
+
+    Attributes
+    ----------
+    code
+        Of the test; None where the configuration names none.
+    until
+        When the section ends by itself, in microseconds since 1970 (UTC); None: when it is told to.
+    """
+
+    code: str | None = None
+    until: int | None = None
+
+
+def configuration(section: Section) -> Configuration:
+    """Return what a section asks for.
+
+    Raises
+    ------
+    ImsProblem
+        Where ``until`` is no moment.
+    """
     try:
         content = json.loads(base64.b64decode(section.sectionConfiguration, validate=True))
     except (binascii.Error, ValueError, RecursionError):
-        return None
-    code = content.get("test") if isinstance(content, dict) else None
-    return code if isinstance(code, str) and 0 < len(code) <= 100 and "\0" not in code else None
+        return Configuration()
+    if not isinstance(content, dict):
+        return Configuration()
+    code, until = content.get("test"), content.get("until")
+    named = isinstance(code, str) and 0 < len(code) <= 100 and "\0" not in code
+    try:
+        return Configuration(code if named else None, None if until is None else from_iso(until))
+    except (TypeError, ValueError) as error:
+        raise ImsProblem(422, "until: expected a moment such as 2027-01-31T17:00:00Z") from error
 
 
 def prior_theta(session: Session) -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cat_engine.errors import InputError
 
 if TYPE_CHECKING:
+    from api.sittings.receipt import Receipt
     from api.sittings.replay import Replay
 
 
@@ -27,6 +28,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("ACQUIS_DATABASE_URL"),
         help="the database (default: ACQUIS_DATABASE_URL, else that of 'acquis demo' in ./data)",
     )
+    parser.add_argument(
+        "--receipt",
+        metavar="RECEIPT",
+        help="of a reply about the sitting: see whether the log still has all that it had then",
+    )
+    parser.add_argument(
+        "--keys",
+        metavar="DIR",
+        default=os.environ.get("ACQUIS_KEYS", "keys"),
+        help="folder of the server's secret, which receipts are given under (ACQUIS_KEYS, default ./keys)",
+    )
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
@@ -35,13 +47,33 @@ def run(args: argparse.Namespace) -> int:
     if args.all == (args.session is not None):
         raise InputError("expected the identifier of one sitting, or --all")
     url = args.database_url or _demonstration()
-    found = asyncio.run(_replayed(url, args.session))
+    receipt = _receipt(args) if args.receipt else None
+    found = asyncio.run(_replayed(url, args.session, receipt))
     if args.json:
         print(json.dumps([asdict(one) | {"holds": one.holds} for one in found], indent=1))
     else:
         for one in found:
             print(_told(one))
     return 0 if all(one.holds for one in found) else 3
+
+
+def _receipt(args: argparse.Namespace) -> Receipt:
+    from api.keys.secret import load_or_make
+    from api.sittings.receipt import Receipt
+
+    path = Path(args.keys) / "secret"
+    if not path.is_file():
+        raise InputError(f"expected the server's secret in {path}, got no such file; give --keys")
+    try:
+        receipt = Receipt.parse(load_or_make(path), args.receipt)
+    except ValueError as error:
+        raise InputError(
+            f"expected a receipt that was given under the secret in {path}, got '{args.receipt}'; "
+            "copy it whole from a reply of this deployment"
+        ) from error
+    if receipt.session != args.session:
+        raise InputError(f"expected a receipt of sitting {args.session}, got one of {receipt.session}")
+    return receipt
 
 
 def _demonstration() -> str:
@@ -54,7 +86,7 @@ def _demonstration() -> str:
     return f"sqlite:///{path}"
 
 
-async def _replayed(url: str, session: str | None) -> list[Replay]:
+async def _replayed(url: str, session: str | None, receipt: Receipt | None) -> list[Replay]:
     from api.catalogue.store import Tests
     from api.database.connect import connect
     from api.database.plans import Unavailable
@@ -72,7 +104,7 @@ async def _replayed(url: str, session: str | None) -> list[Replay]:
         for number, one in enumerate(sessions, 1):
             if sys.stderr.isatty() and not session:
                 print(f"\r{number}/{len(sessions)}", end="", file=sys.stderr, flush=True)
-            found.append(await database.read(replay, tests, one))
+            found.append(await database.read(replay, tests, one, receipt))
         if sys.stderr.isatty() and not session:
             print(file=sys.stderr)
         return found

@@ -5,6 +5,8 @@ time ran out ends, with its result. One that fell silent before may have been cu
 interruption, and the candidate may come back for as long as the rules give time back by themselves. Beyond
 that a person decides. A time that a person has given ends like any other.
 
+A session of another test player ends when its section was ended, with what was answered.
+
 A sitting in which nothing happens for very long (``abandon`` in `api.sittings.timing`) ends with what was
 answered, whatever it waits for: a candidate who never comes back, or a decision that nobody takes.
 """
@@ -38,6 +40,8 @@ _LATER = Query(
     update(tables.session).where(tables.session.c.id == bindparam("session")).values(due_at=bindparam("due"))
 )
 
+_SECTION = Query(select(tables.section.c.ended_at).where(tables.section.c.id == bindparam("section")))
+
 
 def overdue(skew: int, most: int = 100) -> Plan[list[str]]:
     """Plan: the sittings to look at, the longest overdue first."""
@@ -48,9 +52,23 @@ def overdue(skew: int, most: int = 100) -> Plan[list[str]]:
 def settle(runtime: Runtime, session: str) -> Plan[Sitting]:
     """Plan: do what the time demands of one sitting; nothing where someone else was faster."""
     now_turn = yield from turn(runtime, session)
-    yield from _settled(now_turn)
-    writes = now_turn.writes() or [_LATER(session=session, due=now_turn.due())]
+    if (yield from _section_ended(now_turn)):
+        yield from now_turn.close("ended", why="the section was ended")
+    else:
+        yield from _settled(now_turn)
+    later = [_LATER(session=session, due=now_turn.due())]
+    writes = now_turn.writes() if now_turn.events else later
     return Commit(now_turn.sitting, writes)
+
+
+def _section_ended(now_turn: Turn) -> Generator[Any, Any, bool]:
+    """Whether another test player has ended the section of a session in progress, before its own time."""
+    sitting = now_turn.sitting
+    if sitting.section is None or sitting.phase == FINISHED:
+        return False
+    (rows,) = yield [_SECTION(section=sitting.section)]
+    ends = rows[0][0]
+    return ends is not None and ends <= now_turn.now and ends != sitting.clock.deadline
 
 
 def _settled(now_turn: Turn) -> Generator[Any, Any, None]:

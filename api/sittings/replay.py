@@ -1,11 +1,11 @@
 """Replay: fold a stored log again and compare every choice and the score with what is stored.
 
-What is checked, in this order: the hash chain; that each row's columns say what its hashed body says; that
-every item served is the one that the engine chooses, given the exposure counts that the sitting saw; that
-every response earns its category; that the sitting ended for its reason; that the score is the same to
-the last bit of its integers of record; that the result's claims follow from the log, carry its head hash
-and are signed by a key of this deployment; that they are kept for the person of the sitting, the newest as
-the current one.
+What is checked, in this order: that the log is all that a receipt was given for, where there is one; the hash
+chain; that each row's columns say what its hashed body says; that every item served is the one that the
+engine chooses, given the exposure counts that the sitting saw; that every response earns its category; that
+the sitting ended for its reason; that the score is the same to the last bit of its integers of record; that
+the result's claims follow from the log, carry its head hash and are signed by a key of this deployment; that
+they are kept for the person of the sitting, the newest as the current one.
 
 Where a solver assembled a shadow test, the assembled set is part of the log. The replay asks that a whole
 test can be made of that set alone, and that the engine, given no other items, chooses what was served.
@@ -37,6 +37,7 @@ from api.results.issue import encoded
 from api.sittings.exposure import seen_by
 from api.sittings.fold import FINISHED, Sitting, apply
 from api.sittings.log import BrokenLog, Event, Log
+from api.sittings.receipt import Receipt
 from api.sittings.responses import category
 from api.sittings.turn import outcome
 from cat_engine import session as engine
@@ -133,8 +134,13 @@ def finished_sittings() -> Plan[list[str]]:
     return Commit([row[0] for row in rows])
 
 
-def replay(tests: Tests, session: str) -> Plan[Replay]:
+def replay(tests: Tests, session: str, receipt: Receipt | None = None) -> Plan[Replay]:
     """Plan: replay one sitting.
+
+    Parameters
+    ----------
+    receipt
+        Of the sitting, for its log to be held against.
 
     Raises
     ------
@@ -146,6 +152,8 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
     if not rows:
         raise InputError(f"expected the identifier of a stored sitting, got '{session}', which is none")
     found = Replay(session, results=len(results))
+    if receipt is not None:
+        _check_receipt(receipt, rows, found)
     try:
         events = Log(session).read([(row[0], row[1], bytes(row[2])) for row in rows])
     except BrokenLog as error:
@@ -167,6 +175,17 @@ def replay(tests: Tests, session: str) -> Plan[Replay]:
         _check_results(test, ended, results, keys, section, found)
         _check_rows(last, about[0], results, found)
     return Commit(found)
+
+
+def _check_receipt(receipt: Receipt, rows: Sequence[Any], found: Replay) -> None:
+    """Compare how far the log came once with what it is."""
+    if receipt.seq > len(rows):
+        found.differences.append(
+            f"the log ends at event {len(rows)}, and a receipt was given for event {receipt.seq}: "
+            "what came after is lost"
+        )
+    elif not receipt.fits(bytes(rows[receipt.seq - 1][2])):
+        found.differences.append(f"event {receipt.seq} is another one than the receipt was given for")
 
 
 def _folded(

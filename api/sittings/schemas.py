@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.moments import iso
 from api.openapi import MOMENT, WHOLE, Name, Out
+from api.sittings.receipt import PATTERN
 from api.sittings.responses import MAX_VALUE_LENGTH, MAX_VALUES
 from api.sittings.view import InvitationCard, TestCard, View
 from item_bank import content, render
@@ -183,6 +184,13 @@ class SittingOut(Out):
     item: ItemOut | None
     deadline: Annotated[str, Field(json_schema_extra=MOMENT)] | None
     reason: Annotated[str, Field(description="Why it is over.")] | None
+    receipt: Annotated[
+        str,
+        Field(
+            pattern=PATTERN,
+            description="Proves that all was stored up to event `seq`, should it be lost. Keep the latest.",
+        ),
+    ]
 
 
 class EntryOut(Out):
@@ -231,6 +239,7 @@ def sitting_out(view: View) -> dict[str, Any]:
         "item": None if view.item is None else _item(view.item, view.handle or ""),
         "deadline": None if view.deadline is None else iso(view.deadline),
         "reason": view.reason,
+        "receipt": view.receipt,
     }
 
 

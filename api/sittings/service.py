@@ -13,7 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select
 
 from api.accounts.invitations import Invitation, invitation_by_code
 from api.catalogue.live import LiveTest
@@ -29,7 +29,7 @@ from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
 from api.sittings.responses import category, checked
 from api.sittings.shown import picture
 from api.sittings.timing import SECOND
-from api.sittings.turn import Steps, Turn, before, matches, remembered, request_digest, turn
+from api.sittings.turn import CONFIRM, Steps, Turn, before, matches, remembered, request_digest, turn
 from api.sittings.view import Entry, InvitationCard, ResultView, TestCard, View, view
 
 if TYPE_CHECKING:
@@ -57,13 +57,6 @@ _RESULT = Query(
         tables.result.c.jws,
     ).where(tables.result.c.session_id == bindparam("session_id"), tables.result.c.current == 1)
 )
-_CONFIRM = Query(
-    update(tables.session)
-    .where(tables.session.c.id == bindparam("session_id"))
-    .values(changed_at=tables.session.c.changed_at)
-)
-"""Changes nothing, and is durable no sooner than all before it: what a failed database shows may be on one
-machine alone, and only a commit waits for the standby that has to have it before it is acknowledged."""
 
 MAX_KEY_LENGTH = 200
 
@@ -149,7 +142,7 @@ def _enter(runtime: Runtime, code: str, language: str, secret: str) -> Plan[tupl
         changed_at=now,
         due_at=new.due(),
     )
-    return Commit((_Done(test, new.sitting, view(test, new.sitting, now)), True), [session, *new.writes()])
+    return Commit((_Done(test, new.sitting, _seen(new)), True), [session, *new.writes()])
 
 
 def _started(test: LiveTest, found: Invitation, language: str, device: str) -> dict[str, Any]:
@@ -198,8 +191,12 @@ def _go_on(now_turn: Turn, device: str, taken_over: bool) -> Generator[Any, Any,
     return now_turn.sitting.phase == ITEM
 
 
+def _seen(now_turn: Turn, language: str = "") -> View:
+    return view(now_turn.runtime.secret, now_turn.test, now_turn.sitting, now_turn.now, language)
+
+
 def _done(now_turn: Turn, also: Any = None) -> Commit[Any]:
-    done = _Done(now_turn.test, now_turn.sitting, view(now_turn.test, now_turn.sitting, now_turn.now))
+    done = _Done(now_turn.test, now_turn.sitting, _seen(now_turn))
     return Commit(done if also is None else (done, also), now_turn.writes())
 
 
@@ -255,8 +252,7 @@ def _look(runtime: Runtime, token: Token, language: str) -> Plan[tuple[_Done, bo
     now_turn = yield from _turn_of(runtime, token)
     sitting = now_turn.sitting
     authenticate(runtime, sitting, token)
-    seen = view(now_turn.test, sitting, now_turn.now, language)
-    return Commit((_Done(now_turn.test, sitting, seen), _due(now_turn)))
+    return Commit((_Done(now_turn.test, sitting, _seen(now_turn, language)), _due(now_turn)))
 
 
 def _end_due(runtime: Runtime, token: Token) -> Plan[_Done]:
@@ -333,7 +329,8 @@ def _answer(
         if known.request != request:
             raise Problem("key_reused", "Use a new idempotency key for another answer.")
         then = yield from before(runtime, test, sitting.id, known.first + 1)
-        return Commit(_Done(test, sitting, view(test, then, then.at)), [_CONFIRM(session_id=sitting.id)])
+        seen = view(runtime.secret, test, then, then.at)
+        return Commit(_Done(test, sitting, seen), [CONFIRM(session_id=sitting.id)])
     _refuse_unless_pending(sitting, handle, expected_seq)
     if _due(now_turn):
         yield from time_out(now_turn, key, request)

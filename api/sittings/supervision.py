@@ -214,7 +214,6 @@ async def end(runtime: Runtime, client: Client, session: str, reason: str) -> Su
 def ending(runtime: Runtime, client: Client, session: str, reason: str) -> Plan[Supervised]:
     """Plan: what `end` does."""
     now_turn, person = yield from _owned(runtime, client, session)
-    if now_turn.sitting.phase == FINISHED:
-        return Commit(_supervised(person, now_turn.sitting))
-    yield from now_turn.close("ended", **_said(client, why=reason))
+    if now_turn.sitting.phase != FINISHED:
+        yield from now_turn.close("ended", **_said(client, why=reason))
     return Commit(_supervised(person, now_turn.sitting), now_turn.writes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ from cat_engine import session as engine
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["EVENTS", "Turn", "before", "insert_events", "remembered", "turn"]
+__all__ = ["CONFIRM", "EVENTS", "Turn", "before", "insert_events", "lost", "remembered", "turn"]
+
+log = logging.getLogger("acquis.sittings")
 
 Steps = Generator[Sequence[Call], list[Rows], "Turn"]
 
@@ -40,6 +43,13 @@ _STATUS = Query(
     .where(tables.session.c.id == bindparam("session_id"))
     .values(status=bindparam("to"), changed_at=bindparam("now"), due_at=bindparam("due"))
 )
+CONFIRM = Query(
+    update(tables.session)
+    .where(tables.session.c.id == bindparam("session_id"))
+    .values(changed_at=tables.session.c.changed_at)
+)
+"""Changes nothing, and is durable no sooner than all before it: what a failed database shows may be on one
+machine alone, and only a commit waits for the standby that has to have it before it is acknowledged."""
 _COLUMNS = ("session_id", "seq", "kind", "position", "idempotency_key", "body", "hash")
 TOLERANCE = 250_000
 """Microseconds by which a clock that was not read may differ from the database's."""
@@ -152,9 +162,9 @@ class Turn:
         yield from self.finish(reason, **told)
 
     def writes(self) -> list[Call]:
-        """Return what makes the turn durable."""
+        """Return what makes the turn durable; where nothing happened, what was found."""
         if not self.events:
-            return []
+            return [CONFIRM(session_id=self.sitting.id)]
         values = {
             f"{name}_{i}": value
             for i, event in enumerate(self.events)
@@ -222,19 +232,21 @@ def turn(runtime: Runtime, session: str) -> Steps:
     known = runtime.sittings.get(session)
     (rows,) = yield [EVENTS(session_id=session, after=known.seq if known else 1)]
     if known is not None and not (rows and rows[0][1] == known.seq and bytes(rows[0][3]) == known.head):
-        known = None  # the database has gone back behind what we knew: it decides
         runtime.sittings.forget(session)
         (rows,) = yield [EVENTS(session_id=session, after=1)]
+        if rows:
+            lost(session, known.seq)  # the database has gone back behind what we knew: it decides
+        known = None
     if not rows:
         raise Problem("not_found", "There is no such sitting.")
     runtime.clock.heard(rows[0][0])
     now = rows[0][0] + runtime.skew
     if known is not None:
-        log = Log(known.id, known.seq, known.at, known.head)
+        past = Log(known.id, known.seq, known.at, known.head)
         rows = rows[1:]
     else:
-        log = Log(session)
-    events = log.read([(row[1], row[2], bytes(row[3])) for row in rows])
+        past = Log(session)
+    events = past.read([(row[1], row[2], bytes(row[3])) for row in rows])
     test = yield from with_test(runtime.tests, known.test if known else events[0].data["test"])
     return Turn(runtime, test, fold(test, events, known), now)
 
@@ -265,6 +277,12 @@ def before(runtime: Runtime, test: LiveTest, session: str, until: int) -> Genera
     (rows,) = yield [EVENTS(session_id=session, after=1)]
     events = Log(session).read([(row[1], row[2], bytes(row[3])) for row in rows if row[1] <= until])
     return fold(test, events)
+
+
+def lost(session: str, seq: int) -> None:
+    """Tell operators that a log does not hold any more what was once read or acknowledged of it."""
+    fields = {"sitting": session, "event": seq}
+    log.error("the log of a sitting ends before what was told of it", extra={"fields": fields})
 
 
 def matches(secret_digest: str, digest: str) -> bool:

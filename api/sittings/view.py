@@ -8,6 +8,7 @@ from typing import Any
 
 from api.catalogue.live import LiveTest
 from api.sittings.fold import INTERRUPTED, ITEM, Sitting
+from api.sittings.receipt import receipt
 from api.sittings.shown import shown
 from item_bank import render
 
@@ -85,6 +86,8 @@ class View:
         where the test has no such rule.
     reason
         Why it ended.
+    receipt
+        Proves how far the log had come (`api.sittings.receipt`).
     """
 
     sitting: str
@@ -101,6 +104,7 @@ class View:
     deadline: int | None
     abandoned_at: int | None
     reason: str | None
+    receipt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class ResultView:
     credential: str
 
 
-def view(test: LiveTest, sitting: Sitting, now: int, language: str = "") -> View:
+def view(secret: bytes, test: LiveTest, sitting: Sitting, now: int, language: str = "") -> View:
     """Return the view of `sitting`; one that has been silent for long looks interrupted until resumed.
 
     The item is shown in `language`, by default the one that the sitting was begun in.
@@ -154,4 +158,5 @@ def view(test: LiveTest, sitting: Sitting, now: int, language: str = "") -> View
         sitting.clock.deadline,
         sitting.clock.abandoned_at(sitting.at),
         sitting.finished["reason"] if sitting.finished else None,
+        receipt(secret, sitting),
     )
