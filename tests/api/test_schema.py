@@ -21,6 +21,7 @@ from tests.api.stranger.tool import REACHES, Run, as_peers, as_role, run
 EXAMPLES = 2
 LESS = {
     "candidate": ("--include-tag", "Sittings"),
+    "viewer": ("--include-path-regex", "sittings/current(/media|$)"),
     "graduate": ("--include-tag", "Sittings"),
     "secret": ("--include-tag", "Access", "--phases", "examples,coverage,fuzzing"),  # no reply leads on
     "results-read": ("--include-tag", "Results"),

@@ -17,15 +17,26 @@ from tests.api.browser import Browser
 from tests.api.desk import call, enter, runtime_of, sit
 from tests.api.sample import CODE, invited
 
-__all__ = ["TIMED", "Office", "furnish"]
+__all__ = ["SEEN", "TIMED", "Office", "furnish"]
 
 TIMED = {"limit_s": 600, "give_back_s": 0}
 """Time rules of a test in which an interruption that is long enough waits for somebody's decision."""
+
+SEEN: dict[str, Any] = {
+    "n_items": 1,
+    "design": {
+        "schema": "acquis/design/1",
+        "stop": {"min": 1, "max": 1},
+        "cuts": {"values": [0.0]},
+    },
+}
+"""A test of one item, which has a picture."""
 
 _FILLED = {
     "read_invitation": {"path.code": "code"},
     "enter": {"body.code": "code"},
     "answer": {"body.handle": "handle"},
+    "media": {"path.handle": "illustrated", "path.name": "picture"},
     "read_result": {"path.id": "results"},
     "read_credential": {"path.id": "results"},
     "read_supervised": {"path.id": "open"},
@@ -55,12 +66,13 @@ class Office:
     ----------
     known
         What they can look up, by the names of `_FILLED`.
-    candidate, graduate
-        What somebody shows who is sitting the test, or has sat it.
+    candidate, viewer, graduate
+        What somebody shows who is sitting the test, has an item with a picture before them, or has sat it.
     """
 
     known: Mapping[str, Sequence[str | int]]
     candidate: str
+    viewer: str
     graduate: str
 
     def config(self) -> str:
@@ -84,8 +96,8 @@ def furnish(client: Browser, organisation: str) -> Office:
     def invite(name: str, test: str = CODE) -> Any:
         return call(client, invited, runtime, test, name, 0, None, organisation)
 
-    def begun(name: str) -> tuple[str, Any]:
-        headers, sitting = enter(client, invite(name).code)
+    def begun(name: str, test: str = CODE) -> tuple[str, Any]:
+        headers, sitting = enter(client, invite(name, test).code)
         return headers["Authorization"], sitting
 
     def section() -> str:
@@ -100,11 +112,15 @@ def furnish(client: Browser, organisation: str) -> Office:
     call(client, runtime.write, erase, erased.person_id)
     page = call(client, runtime.read, feed.page, organisation, "", 0, 10)
     candidate, sitting = begun("C-1")
+    viewer, seen = begun("V-1", "SEEN")
+    illustrated, picture = seen["item"]["stimulus"]["image"]["address"].split("/")[-2:]
     playing, closing = section(), section()
     running = session(playing)
     known = {
         "code": [invite("I-1").code],
         "handle": [sitting["handle"]],
+        "illustrated": [illustrated],
+        "picture": [picture],
         "results": [one["id"] for one in page.results],
         "open": [begun("O-1")[1]["sitting"]],
         "position": [1],
@@ -120,7 +136,7 @@ def furnish(client: Browser, organisation: str) -> Office:
         "tired_session": [session(closing)["sessionIdentifier"]],
         "tired_section": [section()],
     }
-    return Office(known, candidate, graduate)
+    return Office(known, candidate, viewer, graduate)
 
 
 def _waiting(client: Browser, code: str) -> str:

@@ -21,7 +21,7 @@ from api.settings import Settings
 from tests.api.browser import browser
 from tests.api.desk import call, runtime_of
 from tests.api.sample import prepare
-from tests.api.stranger.office import TIMED, Office, furnish
+from tests.api.stranger.office import SEEN, TIMED, Office, furnish
 
 __all__ = ["PEERS", "ROLES", "Place", "acquis", "broken"]
 
@@ -31,6 +31,7 @@ PEERS = {"everything": _ALL, "elsewhere": _ALL}
 ROLES = {
     "nobody": "",
     "candidate": "",
+    "viewer": "",
     "graduate": "",
     "secret": "",
     **{scope.replace(":", "-"): scope for scope in SCOPES},
@@ -92,6 +93,7 @@ class Place:
             runtime = runtime_of(client)
             call(client, prepare, runtime)
             call(client, functools.partial(prepare, runtime, "TIMED", time=TIMED))
+            call(client, functools.partial(prepare, runtime, "SEEN", **SEEN))
             for role, scopes in roles.items():
                 call(client, runtime.write, register, role.upper(), role, role, role, _SECRET, scopes)
             return {role: furnish(client, role.upper()) for role in roles}
@@ -124,7 +126,7 @@ class Place:
         match role:
             case "nobody":
                 return ""
-            case "candidate" | "graduate":
+            case "candidate" | "viewer" | "graduate":
                 return getattr(self.offices[role], role)
             case "secret":
                 return self._basic(role)

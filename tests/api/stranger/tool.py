@@ -45,6 +45,7 @@ _SCOPED = {
 REACHES = {
     "nobody": _OPEN,
     "candidate": {"read_invitation", "enter", "read_sitting", "answer", "interrupt", "resume"},
+    "viewer": {"read_sitting", "media"},
     "graduate": {"read_sitting", "read_own_credential"},
     "secret": {"fetch_token"},
     **_SCOPED,
