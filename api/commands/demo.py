@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
+CONSOLE = "console@demonstration.example"
 PEOPLE = (("0001", "Durand", "Léa"), ("0002", "N'Diaye", "Awa"), ("0003", "Lefèvre", "Marc"))
 
 
@@ -92,12 +94,14 @@ async def _prepared(settings: Any, path: Path) -> dict[str, Any]:
     await runtime.database.open()
     try:
         logins: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        if not logins:
+        if logins:
+            await _publish(runtime)
+        else:
             logins = await _new_logins(runtime)
+        if "console" not in logins:
+            logins["console"] = {"login": CONSOLE, "password": await _new_account(runtime)}
             path.touch(0o600)
             path.write_text(json.dumps(logins, indent=1))
-        else:
-            await _publish(runtime)
         return logins
     finally:
         await runtime.database.close()
@@ -144,6 +148,22 @@ async def _new_logins(runtime: Runtime) -> dict[str, Any]:
     return {"clients": clients, "candidates": candidates}
 
 
+async def _new_account(runtime: Runtime) -> str:
+    """Make the account of the console, with every role; return its password."""
+    from api.accounts.invitations import ORGANISATION
+    from api.accounts.passwords import hashed
+    from api.accounts.staff import ROLES, add, choose, remove
+    from api.ids import new_secret
+    from api.problems import Problem
+
+    link, password = new_secret(), new_secret()[:16]
+    with contextlib.suppress(Problem):  # one whose password was not written down
+        await runtime.write(remove, CONSOLE, None)
+    await runtime.write(add, ORGANISATION, "Camille Morel", CONSOLE, " ".join(ROLES), link, None)
+    await runtime.write(choose, link, await hashed(password))
+    return password
+
+
 def _told(base: str, data: Path, logins: dict[str, Any]) -> str:
     rh = logins["clients"]["rh"]
     lines = [
@@ -154,6 +174,9 @@ def _told(base: str, data: Path, logins: dict[str, Any]) -> str:
         "",
         "  Candidats invités / invited candidates",
         *(f"    {name:<34} {base}/i/{code}" for name, code in logins["candidates"].items()),
+        "",
+        f"  Console des RH / for HR              {base}/console",
+        f"    {logins['console']['login']}    {logins['console']['password']}",
         "",
         "  Programmes / programs (OAuth2 client credentials)",
         *(f"    {id:<12} {entry['secret']}   {entry['scopes']}" for id, entry in logins["clients"].items()),

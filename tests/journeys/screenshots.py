@@ -6,10 +6,12 @@ demonstration test in a real browser against a real server.
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
 
+from api.accounts.invitations import ORGANISATION
 from api.database.migrate import migrate
 from item_bank.content import Item
 from item_bank.demo import load
@@ -28,6 +30,14 @@ for (const [name, value] of arguments[0]) {
   if (box) box.click(); else other.value = value;
 }
 """
+
+FILL = """
+for (const [name, value] of Object.entries(arguments[0])) document.getElementById(name).value = value;
+"""
+PEOPLE = (
+    "nom;prénom;matricule;temps supplémentaire\n"
+    "Martin;Zoé;0042;\nDiallo;Sékou;0043;33\nLefèvre;Marc;0044;beaucoup\n"
+)
 
 
 class Photographer:
@@ -58,10 +68,12 @@ def main() -> int:
         url = f"sqlite:///{folder / 'acquis.db'}"
         migrate(url)
         server = Server(url, folder, invitations=1)
+        link = _employ(server)
         server.start()
         chromium = Chromium(folder / "profile")
         try:
             _sit(Photographer(chromium), server, bank)
+            _console(Photographer(chromium), server, link)
         finally:
             chromium.close()
             server.kill()
@@ -85,6 +97,48 @@ def _sit(photographer: Photographer, server: Server, bank: dict[str, Item]) -> N
         with chromium.next_page():
             chromium.script(f"document.querySelector('{SUBMIT}').click()" if knows else QUICKLY, 0)
     photographer.take("resultat", DESKTOP, TELEPHONE)
+
+
+def _employ(server: Server) -> str:
+    """Make an account for somebody of HR, before the server starts; return the link to choose a password."""
+    told = server.acquis(
+        *(
+            "staff",
+            "add",
+            "alice.martin@chu.example",
+            "--organisation",
+            ORGANISATION,
+            "--name",
+            "Alice Martin",
+        ),
+        *("--role", "hr", "--base-url", server.url, "--database-url", server.settings.database_url, "--json"),
+    )
+    return str(json.loads(told.stdout)["link"])
+
+
+def _console(photographer: Photographer, server: Server, link: str) -> None:
+    """The console: a list of people as it was read, the invitations, the results."""
+    chromium = photographer.chromium
+    chromium.open(link)
+    password = "une courte phrase"
+    chromium.script(FILL, {"password": password, "again": password})
+    with chromium.next_page():
+        chromium.one("main button.primary").click()
+    chromium.script(FILL, {"login": "alice.martin@chu.example", "password": password})
+    with chromium.next_page():
+        chromium.one("main button.primary").click()
+    chromium.open(f"{server.url}/console/invitations/liste")
+    chromium.script(FILL, {"people": PEOPLE})
+    with chromium.next_page():
+        chromium.one("main button[value=voir]").click()
+    photographer.take("console-liste", DESKTOP)
+    chromium.script(FILL, {"people": PEOPLE.replace("beaucoup", "33")})
+    for value in ("voir", "inviter"):
+        with chromium.next_page():
+            chromium.one(f"main button[value={value}]").click()
+    for room in ("invitations", "resultats"):
+        chromium.open(f"{server.url}/console/{room}")
+        photographer.take(f"console-{room}", DESKTOP)
 
 
 def _take_question(photographer: Photographer, item: Item) -> None:

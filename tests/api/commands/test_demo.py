@@ -85,11 +85,21 @@ def test_the_demonstration_from_start_to_verified_result(demo: Demo, tmp_path: P
     assert "démonstration, sans valeur" in said
     codes = re.findall(r"/i/(\w{20})", said)
     assert len(codes) == 3
+    login = re.search(r"(\S+@\S+) +(\S{16})\n", said)
+    assert login is not None
     secret = re.search(r"rh:(\S+) ", said)
     assert secret is not None
     base = f"http://127.0.0.1:{demo.port}"
     with httpx.Client(base_url=base, timeout=90) as http:  # kernels may have to be compiled
         assert "<html" in http.get("/").text
+        form = http.get("/console/connexion", headers={"Accept": "text/html"}).text
+        fields = {"login": login[1], "password": login[2], "jeton": _token(form)}
+        signed_in = http.post("/console/connexion", data=fields)
+        assert signed_in.headers["location"] == "/console", signed_in.text
+        console = http.get("/console/invitations").text
+        assert "Awa N" in console
+        assert "Démonstration, sans valeur" in console.replace("\N{NO-BREAK SPACE}", " ")
+        http.cookies.clear()
         entry = http.post("/api/v1/sittings", json={"code": codes[0]}).json()
         sitting = entry["sitting"]
         for _ in range(4):
@@ -122,6 +132,12 @@ def test_the_demonstration_from_start_to_verified_result(demo: Demo, tmp_path: P
     (tmp_path / "changed.json").write_text(changed)
     assert main(["verify", str(tmp_path / "changed.json"), "--jwks", str(known(demo, tmp_path))]) == 3
     capsys.readouterr()
+
+
+def _token(form: str) -> str:
+    found = re.search(r'name="jeton" value="([^"]+)"', form)
+    assert found is not None
+    return found[1]
 
 
 def known(demo: Demo, tmp_path: Path) -> Path:
