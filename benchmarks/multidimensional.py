@@ -36,26 +36,27 @@ def _bifactor(specific: int, items: int) -> np.ndarray:
     return np.hstack([np.ones((specific * items, 1), dtype=bool), _between(specific, items)])
 
 
-CASES: dict[str, tuple[np.ndarray, float, tuple[str, ...]]] = {
-    "2 dimensions, 40 items": (_between(2, 20), 0.5, ("m2pl",)),
-    "2 dimensions, 40 items, within": (_within(2, 20), 0.5, ("m3pl", "mgrm")),
-    "bifactor, 1 + 5, 50 items": (_bifactor(5, 10), 0.0, ("m2pl",)),
-    "3 dimensions, 30 items": (_between(3, 10), 0.5, ("m2pl",)),
-    "3 dimensions, 30 items, within": (_within(3, 10), 0.5, ("m3pl", "mgrm")),
-    "3 dimensions, 9 items": (_between(3, 3), 0.5, ("m3pl",)),
-    "4 dimensions, 40 items": (_between(4, 10), 0.5, ("m2pl",)),
-    "5 dimensions, 50 items": (_between(5, 10), 0.5, ("m2pl",)),
-    "6 dimensions, 60 items": (_between(6, 10), 0.5, ("m2pl",)),
+CASES: dict[str, tuple[np.ndarray, float, tuple[str, ...], float]] = {
+    "2 dimensions, 40 items": (_between(2, 20), 0.5, ("m2pl",), 2.0),
+    "2 dimensions, 40 items, within": (_within(2, 20), 0.5, ("m3pl", "mgrm"), 2.0),
+    "bifactor, 1 + 5, 50 items": (_bifactor(5, 10), 0.0, ("m2pl",), 2.0),
+    "3 dimensions, 30 items": (_between(3, 10), 0.5, ("m2pl",), 2.0),
+    "3 dimensions, 30 items, within": (_within(3, 10), 0.5, ("m3pl", "mgrm"), 2.0),
+    "3 dimensions, 9 items": (_between(3, 3), 0.5, ("m3pl",), 2.0),
+    "3 dimensions, 9 items, steep": (_between(3, 3), 0.5, ("m3pl",), 4.0),
+    "4 dimensions, 40 items": (_between(4, 10), 0.5, ("m2pl",), 2.0),
+    "5 dimensions, 50 items": (_between(5, 10), 0.5, ("m2pl",), 2.0),
+    "6 dimensions, 60 items": (_between(6, 10), 0.5, ("m2pl",), 2.0),
 }
 
 
-def items(loads: np.ndarray, codes: tuple[str, ...], seed: int = 1) -> ItemPool:
-    """Return items that load where `loads` says, with slopes of 0.8 to 2."""
-    rng = np.random.default_rng(seed)
+def items(loads: np.ndarray, codes: tuple[str, ...], steepest: float) -> ItemPool:
+    """Return items that load where `loads` says, with slopes of 0.8 to `steepest`."""
+    rng = np.random.default_rng(1)
     rows: list[dict[str, Any]] = []
     for i, here in enumerate(loads):
         code = codes[i % len(codes)]
-        slopes = np.where(here, rng.uniform(0.8, 2.0, here.size), 0.0)
+        slopes = np.where(here, rng.uniform(0.8, steepest, here.size), 0.0)
         row: dict[str, Any] = {"id": f"i{i}", "model": code, "slopes": slopes.tolist()}
         row["intercept"] = np.sort(rng.normal(0.0, 1.2, 3))[::-1].tolist() if code == "mgrm" else rng.normal()
         rows.append(row | ({"c": 0.2} if code == "m3pl" else {}))
@@ -83,10 +84,10 @@ def run(report: Report) -> None:
     print(f"\nEAP in several dimensions: largest error of {JUDGED} persons, CPU seconds for {PERSONS:,}")
     print(f"{'':34}{'nodes':>12}{'error of theta':>16}{'of its se':>12}{'eap':>9}{'map':>9}")
     figures = report.figures.setdefault("Scoring in several dimensions", {})
-    for name, (loads, correlation, codes) in CASES.items():
+    for name, (loads, correlation, codes, steepest) in CASES.items():
         if report.only not in name:
             continue
-        pool, size = items(loads, codes), loads.shape[1]
+        pool, size = items(loads, codes, steepest), loads.shape[1]
         population = Population(np.zeros(size), (1.0 - correlation) * np.eye(size) + correlation)
         answers = _respond(pool, population.cov, PERSONS)
         some = answers.take(np.arange(JUDGED))
