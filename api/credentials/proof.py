@@ -46,7 +46,11 @@ def check(document: dict[str, Any], issuer: str, keys: Mapping[str, Ed25519Publi
     UnknownKey
         When it names a key that is not among `keys`.
     """
-    from openbadgeslib.ob3 import OB3VerificationError, verify_data_integrity_proof
+    from openbadgeslib.ob3 import (
+        OB3GuardUnavailable,
+        OB3VerificationError,
+        verify_data_integrity_proof,
+    )
 
     method: str = document["proof"][0]["verificationMethod"]
     owner, _, kid = method.partition("#")
@@ -56,6 +60,8 @@ def check(document: dict[str, Any], issuer: str, keys: Mapping[str, Ed25519Publi
         raise UnknownKey(ascii(kid).strip("'"))
     try:
         verify_data_integrity_proof(document, keys[kid])
+    except OB3GuardUnavailable:  # it is not the badge that is broken
+        raise
     except OB3VerificationError as error:
         raise BadSignature("the proof does not belong to this content") from error
     return kid

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import html
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +168,9 @@ def test_another_issuer_cannot_sign_in_our_name(world: World, verify: Command, t
     for keys in (None, own):
         code, told = verify(elsewhere, "--json", keys=keys)
         assert (code, told["authentic"]) == (3, False)
+    ours = runtime_of(world.client).signing
+    code, told = verify(proof.sign(unsigned, ours, "did:web:thief.example", 0), "--json")
+    assert (code, "not of its issuer" in told.get("reason", "")) == (3, True)
     code, told = verify(world.badges["decided"], "--json", keys=own)
     assert (code, "keys are of" in told["reason"]) == (3, True)
     code, told = verify(world.badges["decided"], "--json", "--issuer", "https://other.example")
@@ -332,3 +337,9 @@ def test_the_did_document_keeps_the_keys_of_before(world: World, verify: Command
         code, said = verify(world.badges["decided"], keys=damaged)
         assert (code, "expected an Ed25519 Multikey" in said) == (2, True), change
     assert verify(world.badges["decided"], keys={**document, "assertionMethod": []})[0] == 2
+
+
+def test_a_service_that_makes_no_badge_loads_nothing_for_it() -> None:
+    look = "import sys, api.app, api.commands.verify; print({'openbadgeslib', 'pyld'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
