@@ -185,7 +185,7 @@ def badge_context(badge: checking.Badge, visit: Visit) -> dict[str, Any]:
         "narrative": subject.narrative,
         "day": visit.t.day(from_iso(subject.activityEndDate)),
         "issued": visit.t.day(from_iso(shape.awardedDate)),
-        "valid_until": visit.t.day(from_iso(shape.validUntil)),
+        "valid_until": visit.t.day(from_iso(shape.validUntil[:10])),
         "issuer": badge.issuer,
         "id": badge.result,
     }

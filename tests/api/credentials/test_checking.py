@@ -19,6 +19,8 @@ from api.credentials.checking import check
 from api.credentials.did import address_of, did_of, document_address, keys_of
 from api.credentials.did import document as did_document
 from api.keys.signing import BadSignature, UnknownKey, load_or_make, public_keys
+from api.moments import from_iso
+from api.pages.language import messages
 from tests.api.credentials.conftest import BASE, DID, World, sat, withdraw
 from tests.api.credentials.forging import forged
 from tests.api.desk import call, invite, runtime_of
@@ -245,6 +247,8 @@ def test_the_page_says_what_the_command_says(world: World, name: str) -> None:
     assert world.badges[name]["name"] in html.unescape(reply.text)
     assert world.badges[name]["credentialSubject"]["narrative"] in html.unescape(reply.text)
     assert "Durand" not in reply.text
+    last = messages("fr").day(from_iso(world.badges[name]["validUntil"][:10]))  # in Paris, too
+    assert f"au {last}" in html.unescape(reply.text)
     assert ("Démonstration, sans valeur." in reply.text.partition("<main")[2]) is (name == "demonstration")
 
 
