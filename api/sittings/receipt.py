@@ -15,6 +15,7 @@ what an event holds, such as whether an answer was right.
 
 from __future__ import annotations
 
+import functools
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -70,5 +71,9 @@ def _sealed(secret: bytes, head: bytes) -> str:
 
 
 def _mac(secret: bytes, text: bytes) -> str:
-    key = hmac.digest(secret, b"receipt", "sha256")
-    return hmac.digest(key, text, "sha256")[:_BYTES].hex()
+    return hmac.digest(_key(secret), text, "sha256")[:_BYTES].hex()
+
+
+@functools.cache
+def _key(secret: bytes) -> bytes:
+    return hmac.digest(secret, b"receipt", "sha256")
