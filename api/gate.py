@@ -23,11 +23,11 @@ _SHARES: Mapping[str, float] = {"answer": 1.0, "enter": 0.8, "report": 0.5}
 """The most urgent first; which part of the places each may take, counted over all that are taken."""
 KINDS = tuple(_SHARES)
 
-PATIENCE = 1.0
+PATIENCE = 0.8
 """Seconds that anybody waits at most, and may expect to wait in a line that has just begun."""
 BRIEF = 0.2
 """Seconds that anybody may expect to wait in a line that stands ..."""
-STANDING = 4.0
+STANDING = 3.0
 """... for so many seconds; in between less and less. A crowd of the moment is served faster than that."""
 
 

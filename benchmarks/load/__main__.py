@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -23,19 +24,28 @@ PEOPLE = {"postgresql": 13_000, "sqlite": 6_000}
 STEP = 1.15
 RUSH = 1_000
 WORKERS = (1, 2, 3)
-LIMITS = (64, 128, 256, 400)
+LIMITS = (8, 16, 32, 64, 128)
+PARTS = ("cohort", "ladder", "overload", "rush", "growth")
 
 
-def day(exam: Exam, workers: int, seconds: float) -> float:
-    """The whole day on one server; return the most answers a second that it carried."""
-    asked = ASKED[exam.database]
+def day(exam: Exam, workers: int, seconds: float, parts: Sequence[str]) -> float:
+    """The day on one server, or parts of it; return the most answers a second that it carried."""
+    most = asked = float(ASKED[exam.database])
     with exam.served(workers) as server:
         exam.begin(server, workers, PEOPLE[exam.database])
-        exam.answers("cohort", server, workers, asked, seconds)
-        most = ladder(exam, server, workers, asked, max(4.0, seconds / 6))
-        exam.answers("overload", server, workers, max(2 * most, 4 * asked), seconds / 3)
-        if exam.database == "postgresql":
+        if "cohort" in parts:
+            exam.answers("cohort", server, workers, asked, seconds)
+        if "ladder" in parts:
+            most = ladder(exam, server, workers, asked, max(4.0, seconds / 6))
+        if "overload" in parts:
+            offered = max(2 * most, 4 * asked)
+            exam.warm(server, offered)
+            exam.answers("overload", server, workers, offered, seconds / 3)
+        if "rush" in parts and exam.database == "postgresql":
             exam.rush(server, workers, RUSH, asked, seconds / 6)
+    if "cohort" in parts:
+        with exam.served(workers) as server:
+            exam.answers("restarted", server, workers, asked, max(4.0, seconds / 6))
     return most
 
 
@@ -78,11 +88,13 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=60, help="of the cohort (default 60); the rest follows"
     )
+    parser.add_argument("--part", action="append", choices=PARTS, help="this part of it; may be repeated")
     parser.add_argument("--only", choices=tuple(ASKED), help="one of the databases")
     parser.add_argument("--write", metavar="DIR", type=Path, help="also write load.md and its pictures there")
     args = parser.parse_args()
-    if args.write and args.only:
-        parser.error("expected --write without --only: the page tells of both databases")
+    if args.write and (args.only or args.part):
+        parser.error("expected --write without --only and --part: the page tells of everything")
+    parts: Sequence[str] = args.part or PARTS
     if shutil.which("wrk") is None:
         print("acquis load: expected the generator wrk, got none; apt install wrk", file=sys.stderr)
         return 2
@@ -102,16 +114,17 @@ def main() -> int:
         for database in (args.only,) if args.only else tuple(ASKED):
             if database == "sqlite":
                 exam = Exam(f"sqlite:///{folder}/load.db", folder / "sqlite", PEOPLE[database])
-                day(exam, 1, args.seconds / 2)
+                day(exam, 1, args.seconds / 2, parts)
             else:
                 with psycopg.connect(postgres.get_uri(), autocommit=True) as admin:
                     admin.execute("CREATE DATABASE load")
                 url = with_database(postgres.get_uri(), "load")
                 invited = PEOPLE[database] + round(RUSH * args.seconds / 6)
                 exam = Exam(url, folder / "postgresql", invited, postgres.get_pid())
-                most = day(exam, 2, args.seconds)
-                shares = growth(exam, most, max(4.0, args.seconds / 8))
-                print(f"Of one worker's processor time: {shares}", flush=True)
+                most = day(exam, 2, args.seconds, parts)
+                if "growth" in parts:
+                    shares = growth(exam, most, max(4.0, args.seconds / 8))
+                    print(f"Of one worker's processor time: {shares}", flush=True)
             lost += exam.lost()
             checked += len(exam.acknowledged) + len(exam.started)
             rows += exam.rows

@@ -68,29 +68,29 @@ class Report:
         return "\n".join(told)
 
     def _verdict(self, database: str) -> Iterator[str]:
-        for row in self.of(database, "cohort"):
+        for row in self.of(database, "cohort", "restarted"):
             seconds = len(row.second)
             refused = sum(second[1] for second in row.second)
-            few = refused <= row.offered * seconds / 1000  # each is accepted when it comes again
-            held = few and row.p99_ms <= GOOD and row.accepted >= 0.99 * row.offered
+            held = not refused and row.p99_ms <= GOOD and row.accepted >= 0.99 * row.offered
+            after = ", from the first moment after a restart," if row.name == "restarted" else ""
             yield (
                 f"{NAMES[database]}, {_workers(row)}: {row.offered:,.0f} answers a second for "
-                f"{seconds} seconds are {'' if held else 'NOT '}carried: {row.accepted:,.0f} "
-                f"accepted a second, p99 {row.p99_ms:.0f} ms, {refused:,} refused at first."
+                f"{seconds} seconds{after} are {'' if held else 'NOT '}carried: {row.accepted:,.0f} "
+                f"accepted a second, p99 {row.p99_ms:.0f} ms, {refused:,} refused."
             )
         for row in self.of(database, "overload"):
-            most = max(one.accepted for one in self.of(database, "ladder"))
-            alone = min(one.cpu_ms[0] for one in self.of(database, "answers", "ladder"))
+            most = max(one.accepted for one in self.of(database, "cohort", "ladder", "overload"))
+            alone = min(one.cpu_ms[0] for one in (*self.of(database, "cohort", "ladder"), row))
             cost, share = refusals(row, alone)
             yield (
                 f"{NAMES[database]} carries at most {most:,.0f} a second. Of {row.offered:,.0f} offered "
                 f"{row.accepted:,.0f} are accepted, p99 {row.p99_ms:.0f} ms, and {row.refused:,.0f} refused; "
-                f"a refusal costs the server {cost:.2f} ms, together {share:.0%} of its time."
+                f"for each refusal the server needs {cost:.2f} ms more, together {share:.0%} of its time."
             )
 
 
 def refusals(row: Row, alone: float) -> tuple[float, float]:
-    """Return the server's processor milliseconds for a refusal, and the share of all of them.
+    """Return the server's processor milliseconds more for each refusal, and the share of all of them.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _cells(row: Row) -> str:
 
 def page(report: Report, command: str) -> str:
     """Return the page that says it all, in Markdown."""
-    day = ("starts", "answers", "cohort", "ladder", "overload", "rush")
+    day = ("starts", "answers", "cohort", "ladder", "overload", "rush", "restarted")
     return PAGE.read_text(encoding="utf-8").format(
         command=command,
         machine=report.machine,
