@@ -80,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
     elif reason:
         print(f"Does not hold: {reason}.")
     else:
-        print("\n".join([*_head(told), *file.lines(), f"  key       {kid}, {source}"]))
+        of = [f"It is of '{args.person}'."] if args.person is not None else []
+        print("\n".join([*_head(told), *of, *file.lines(), f"  key       {kid}, {source}"]))
     return 3 if reason else 0
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from api.app import create_app
+from api.credentials.making import made
 from api.runtime import Runtime
 from api.settings import Settings
 from tests.api.results.test_status import credential
@@ -26,21 +28,23 @@ from tests.journeys.test_problem_pages import keep
 
 @pytest.fixture(scope="module")
 def place(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Address of the application, and a folder with files: one signed, one changed, one that is none."""
+    """Address of the application, and a folder with files: one signed, its badge, one changed, others."""
     folder = tmp_path_factory.mktemp("verifying")
     (folder / "acquis.db").write_bytes(sqlite_template.read_bytes())
     settings = Settings(f"sqlite:///{folder / 'acquis.db'}", keys=folder / "keys", upkeep=0)
 
-    async def signed() -> str:
+    async def signed() -> tuple[str, str]:
         runtime = Runtime.of(settings)
         await runtime.database.open()
         try:
             await prepare(runtime)
-            return await credential(runtime)
+            file = await credential(runtime)
+            return file, await made(runtime, json.loads(file)["result"], "fr")
         finally:
             await runtime.database.close()
 
-    file = asyncio.run(signed())
+    file, badge = asyncio.run(signed())
+    (folder / "badge.json").write_text(badge, encoding="utf-8")
     (folder / "attestation.json").write_text(file, encoding="utf-8")
     (folder / "changed.json").write_text(file.replace("Durand", "Dupont"), encoding="utf-8")
     (folder / "sheet.pdf").write_bytes(b"%PDF-1.7\n" + bytes(2_000))
@@ -77,6 +81,12 @@ def test_a_file_is_verified(chromium: Chromium, place: tuple[str, Path]) -> None
     assert "Léa Durand, matricule M-1" in chromium.text
     check(chromium, "authentic")
     keep(chromium, "verify-authentic")
+    send(chromium, folder / "badge.json")
+    assert chromium.title.startswith("Authentique et en vigueur – ")
+    assert "Essai : haut" in chromium.text
+    assert "Durand" not in chromium.text
+    check(chromium, "an authentic badge")
+    keep(chromium, "verify-badge")
     send(chromium, folder / "changed.json")
     assert chromium.title.startswith("Pas authentique – ")
     assert "Dupont" not in chromium.text

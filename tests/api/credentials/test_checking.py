@@ -94,7 +94,8 @@ def test_a_withdrawal_is_reflected_at_once(world: World, verify: Command) -> Non
 def test_whose_a_badge_is(world: World, verify: Command) -> None:
     badge = world.badges["decided"]
     for named in ("M-1", "Léa Durand", " Léa  Durand"):
-        assert verify(badge, "--person", named)[0] == 0, named
+        code, said = verify(badge, "--person", named)
+        assert (code, f"It is of '{named}'." in said) == (0, True), named
     for other in ("M-2", "Lea Durand", "", "identifier"):
         code, told = verify(badge, "--person", other, "--json")
         assert (code, told["authentic"], told["holds"]) == (3, True, False), other
