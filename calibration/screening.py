@@ -6,7 +6,7 @@ every other flag warns and the item stays in. Flags are ``code: explanation`` fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +70,13 @@ class Facts(Protocol):
     def n_persons(self) -> int: ...
 
 
+class Coded(Facts, Protocol):
+    """The same, and which codes were named anew."""
+
+    @property
+    def recoded(self) -> Mapping[str, list[int]]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Links:
     """What one pass over the responses says about items together.
@@ -115,7 +122,7 @@ def united(n_items: int, parts: Sequence[tuple[np.ndarray, Links]]) -> Links:
     return Links(marks, roots, sum(links.empty for _, links in parts))
 
 
-def screen(responses: Facts, models: Sequence[ItemModel], links: Links) -> Screening:
+def screen(responses: Coded, models: Sequence[ItemModel], links: Links) -> Screening:
     """Return what is wrong or doubtful in `responses`, one model an item."""
     counts = responses.counts
     n = counts.sum(axis=1)
@@ -145,6 +152,12 @@ def screen(responses: Facts, models: Sequence[ItemModel], links: Links) -> Scree
     notes = _twins(responses, links, flags) + _islands(links, np.array(keep, np.int64), flags)
     if links.empty:
         notes.append(Sentence("persons-without-response", n=links.empty, of=responses.n_persons))
+    if responses.recoded:  # a code for what is missing, taken for a category, is seen here
+        item, codes = next(iter(responses.recoded.items()))
+        shown = ", ".join(map(str, codes))
+        notes.append(
+            Sentence("recoded", n=len(responses.recoded), item=item, codes=shown, top=len(codes) - 1)
+        )
     return Screening(np.array(keep, np.int64), flags, notes)
 
 

@@ -28,6 +28,7 @@ ENGLISH = {
     "few-pairs": "some pairs of items were met together by too few persons",
     "not-calibrated": "it could not be calibrated",
     "persons-without-response": "no response, so nothing to learn, from {n} of {of} persons",
+    "recoded": "categories named anew in {n} items; {item}: {codes} became 0 to {top}",
     "repeated-items": "{n} items repeat the responses of another: their slopes are inflated",
     "islands": "the items fall into {n} sets that no person links",
     "not-converged": (
@@ -38,6 +39,10 @@ ENGLISH = {
     "endless-variance": (
         "the standard deviation of group '{group}' is {sd:.0f}: the items put nearly everybody in the same "
         "order, as if they were one item"
+    ),
+    "coarse-windows": (
+        "the dimensions correlate so much that the log-likelihood may be off by about {error:.2g}; a larger "
+        "--quadrature makes it exact"
     ),
     "inseparable": (
         "the dimensions '{one}' and '{other}' correlate by {r:.3f}: the items measure one dimension, not two"

@@ -219,6 +219,11 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(options, sentence):
         calibrate(lsat7(), **{"model": "2pl", **options})
 
 
+def test_what_was_recoded_is_told():
+    found = calibrate(Responses.from_dense(lsat7().dense() + 1, recode="shift"), "2pl", errors="none")
+    assert found.notes == ["categories named anew in 5 items; I1: 1, 2 became 0 to 1"]
+
+
 def test_categories_and_models_must_match():
     with pytest.raises(InputError, match="grm, gpcm, pcm or nrm"):
         calibrate(np.array([[0, 1], [1, 2], [0, 0], [1, 1]]), "2pl")
