@@ -146,6 +146,21 @@ class TestMap:
             bend = brute_force.hessian(rows, given, theta)
             np.testing.assert_allclose(observed.cov[p], np.linalg.inv(np.linalg.inv(cov) - bend), atol=1e-5)
 
+    def test_steep_items_with_guessing_are_climbed_to_the_top(self) -> None:
+        """Where the posterior is not concave at the start, and may have several maxima."""
+        rng = np.random.default_rng(31)
+        rows = items(np.array([[1, 0], [0, 1], [1, 1]] * 4), 31, ("m3pl",))
+        for row in rows:
+            row["slopes"] = [2.0 * a for a in row["slopes"]]
+            row["intercept"] = float(rng.normal(0.0, 3.0))
+        matrix = rng.integers(0, 2, (40, len(rows)))
+        mean, cov = np.zeros(2), np.array([[4.0, 1.0], [1.0, 4.0]])
+        found = score_dimensions(pool_of(rows), Answers.from_matrix(matrix), mean, cov, "map")
+        for given, theta in zip(matrix, found.theta, strict=True):
+            points = np.array([theta, brute_force.mode(rows, given, mean, cov)])
+            reached, top = brute_force.log_posterior(rows, given, mean, cov, points)
+            assert reached > top - 1e-8
+
     def test_nobody_asked_says_what_the_population_says(self) -> None:
         rows = items(TWO, 1)
         answers = Answers.from_matrix(np.full((1, len(rows)), -1))
