@@ -35,6 +35,8 @@ class Diary:
         Every acknowledged answer.
     shown
         (session, position) -> every (handle, content) that was shown there: it must be one.
+    receipts
+        The number of the latest event that was told of each sitting, and the receipt for it.
     refused
         Replies with status 500 and above, by status and code.
     heeded
@@ -49,6 +51,7 @@ class Diary:
 
     acknowledged: list[Acknowledged] = field(default_factory=list)
     shown: dict[tuple[str, int], set[tuple[str, str]]] = field(default_factory=dict)
+    receipts: dict[str, tuple[int, str]] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     without_retry_after: int = 0
     heeded: list[str] = field(default_factory=list)
@@ -57,7 +60,10 @@ class Diary:
     stuck: list[str] = field(default_factory=list)
 
     def saw(self, sitting: dict[str, Any]) -> None:
-        """Note what was shown."""
+        """Note what was shown, and the receipt for it."""
+        session, seq = sitting["sitting"], sitting["seq"]
+        if seq >= self.receipts.get(session, (0, ""))[0]:
+            self.receipts[session] = seq, sitting["receipt"]
         if sitting["phase"] == "item":
             content = json.dumps(sitting["item"], sort_keys=True)
             place = (sitting["sitting"], sitting["position"])

@@ -28,9 +28,11 @@ from api.catalogue.store import Tests
 from api.database.migrate import migrate
 from api.database.postgres import PostgreSQL
 from api.ids import new_code, new_id
+from api.keys.secret import load_or_make
 from api.results.claims import Person
 from api.runtime import Runtime
 from api.settings import Settings
+from api.sittings.receipt import Receipt
 from api.sittings.replay import replay
 from tests.api.sample import CODE, ORGANISATION, prepare
 from tests.chaos.candidates import Diary, candidate
@@ -245,7 +247,7 @@ async def storm(
     report.acknowledged, report.finished = len(diary.acknowledged), diary.finished
     report.stuck, report.heeded, report.done = diary.stuck, diary.heeded, diary.done
     report.refused, report.without_retry_after = diary.refused, diary.without_retry_after
-    await _compared(url, diary, report)
+    await _compared(settings, diary, report)
     shutil.rmtree(folder, ignore_errors=True)
     return report
 
@@ -314,8 +316,9 @@ async def _until_enough(
             task.cancel()
 
 
-async def _compared(url: str, diary: Diary, report: Report) -> None:
+async def _compared(settings: Settings, diary: Diary, report: Report) -> None:
     """Compare what candidates were told with what the database holds."""
+    url, secret = settings.database_url, load_or_make(settings.keys / "secret")
     answered: dict[tuple[str, int], int] = {}
     handles: dict[tuple[str, int], set[str]] = {}
     keys: Counter[tuple[str, str]] = Counter()
@@ -345,7 +348,8 @@ async def _compared(url: str, diary: Diary, report: Report) -> None:
     database, tests = PostgreSQL(url, durable=False), Tests()
     await database.open()
     for session in sessions:
-        found = await database.read(replay, tests, session)
+        receipt = Receipt.parse(secret, diary.receipts[session][1]) if session in diary.receipts else None
+        found = await database.read(replay, tests, session, receipt)
         report.broken += [f"{session}: {text}" for text in found.differences]
     await database.close()
 
