@@ -28,7 +28,7 @@ ENGLISH = {
     "few-pairs": "some pairs of items were met together by too few persons",
     "not-calibrated": "it could not be calibrated",
     "persons-without-response": "no response, so nothing to learn, from {n} of {of} persons",
-    "recoded": "categories named anew in {n} items; {item}: {codes} became 0 to {top}",
+    "recoded": "items whose categories were named anew: {n}; {item}: {codes} became 0 to {top}",
     "repeated-items": "{n} items repeat the responses of another: their slopes are inflated",
     "islands": "the items fall into {n} sets that no person links",
     "not-converged": (

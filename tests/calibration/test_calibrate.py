@@ -221,7 +221,7 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(options, sentence):
 
 def test_what_was_recoded_is_told():
     found = calibrate(Responses.from_dense(lsat7().dense() + 1, recode="shift"), "2pl", errors="none")
-    assert found.notes == ["categories named anew in 5 items; I1: 1, 2 became 0 to 1"]
+    assert found.notes == ["items whose categories were named anew: 5; I1: 1, 2 became 0 to 1"]
 
 
 def test_categories_and_models_must_match():
