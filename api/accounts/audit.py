@@ -20,7 +20,6 @@ ACTIONS = (
     "account.added",
     "account.reset",
     "account.removed",
-    "account.roles",
     "password.chosen",
     "second_step.on",
     "second_step.off",

@@ -33,6 +33,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "invitations": ("hr",),
     "resultats": ("hr",),
     "contestations": ("jury",),
+    "tests": ("psychometrician", "hr"),
+    "comptes": ("operator",),
+    "journal": ("operator",),
 }
 """Every room in the order of the menu, and the roles that may come in."""
 

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import bindparam, select
 
 from api.accounts.staff import renew
+from api.catalogue.store import latest
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_secret
@@ -155,6 +156,13 @@ GET    /console/contestations/{result}                404 303 303 403 200 403 40
 POST   /console/contestations/{result}                404 303 303 403 303 403 403
 GET    /console/interruptions/{sitting}               404 303 303 403 200 403 403
 POST   /console/interruptions/{sitting}               404 303 303 403 409 403 403
+GET    /console/tests                                 200 303 303 200 403 200 403
+GET    /console/tests/{id}                            200 303 303 200 403 200 403
+GET    /console/comptes                               200 303 303 403 403 403 200
+POST   /console/comptes                               200 303 303 403 403 403 200
+POST   /console/comptes/{id}/lien                     404 303 303 403 403 403 200
+POST   /console/comptes/{id}/retrait                  404 303 303 403 403 403 303
+GET    /console/journal                               200 303 303 403 403 403 200
 """
 
 
@@ -371,6 +379,11 @@ class Office:
             return path.replace("{link}", link)
         if path.startswith("/console/invitations/{id}"):
             return path.replace("{id}", call(client, invited, runtime, CODE, None).id)
+        if path.startswith("/console/comptes/{id}"):
+            login = f"{new_secret()}@hospital.example"
+            return path.replace("{id}", employed(client, login, "hr"))
+        if path.startswith("/console/tests/"):
+            return path.replace("{id}", str(call(client, runtime.read, latest, CODE)))
         if path.startswith("/console/contestations/"):
             with contextlib.suppress(Problem):  # it is contested already
                 call(client, runtime.write, contest, self.result, "Alice", "why")
@@ -443,6 +456,7 @@ def test_every_route_of_the_console_and_every_role(client: Browser) -> None:
                 organisation = "ELSEWHERE" if role == "stranger" else ORGANISATION
                 account = employed(client, f"{role}@leaving.example", "hr", organisation)
                 cookie = at_desk(client, account, waits=role == "waiting", organisation=organisation)
+            FORMS["/console/comptes"] = {"person": "X", "login": f"{new_secret()}@x.example", "roles": "hr"}
             reply = at_console(client, cookie, method, path, office.fill(client, method, path))
             if reply.status_code != table[method, path][role]:
                 deviations.append(f"{method} {path} as {role}: {reply.status_code}")

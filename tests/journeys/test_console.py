@@ -27,7 +27,11 @@ from tests.journeys.test_problem_pages import keep
 
 PASSWORD = "correct horse battery staple"
 PEOPLE = "nom\tprénom\tmatricule\nMartin\tZoé\t1\nDiallo\tSékou\t2\n\tLéa\t{}\n"
-STAFF = {"alice.martin@hospital.example": "hr", "bruno.petit@hospital.example": "jury"}
+STAFF = {
+    "alice.martin@hospital.example": "hr",
+    "bruno.petit@hospital.example": "jury",
+    "claire.roux@hospital.example": "hr jury psychometrician operator",
+}
 
 pytestmark = pytest.mark.usefixtures("axe")
 
@@ -94,7 +98,7 @@ def test_three_people_are_invited_one_sits_and_contests_a_jury_answers(
     enter(hr, "main button.primary")
     assert "summary" in (focused(hr).get_attribute("class") or "")
     seen(hr, "sign-in-wrong")
-    alice, bruno = STAFF
+    alice, bruno, _ = STAFF
     sign_in(hr, console, alice)
     assert hr.path == "/console/invitations"
     seen(hr, "nobody-invited")
@@ -155,24 +159,41 @@ def test_three_people_are_invited_one_sits_and_contests_a_jury_answers(
     assert [line for line in jury.complaints() if "403" not in line] == []
 
 
+ROOMS = (
+    *("invitations", "invitations/nouvelle", "invitations/liste", "resultats", "contestations"),
+    *("tests", "comptes", "journal", "compte", "nowhere"),
+)
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_every_other_page(chromium: Chromium, console: str, language: str) -> None:
-    chromium.open(f"{console}/langue?vers={language}&retour=/console")
-    sign_in(chromium, console, next(iter(STAFF)))
-    for path in (
-        "invitations",
-        "invitations/nouvelle",
-        "invitations/liste",
-        "resultats",
-        "compte",
-        "nowhere",
-    ):
-        chromium.open(f"{console}/console/{path}")
+    def seen(name: str) -> None:
         assert chromium.one("html").get_attribute("lang") == language
-        seen(chromium, f"{path.replace('/', '-')}-{language}")
-    chromium.open(f"{console}/console/invitations/nouvelle")
+        assert chromium.violations() == [], name
+        keep(chromium, f"console-{name}-{language}")
+
+    chromium.open(f"{console}/langue?vers={language}&retour=/console")
+    sign_in(chromium, console, list(STAFF)[-1])
+    for path in ROOMS:
+        chromium.open(f"{console}/console/{path}")
+        seen(path.replace("/", "-"))
+        chromium.size(320)
+        assert chromium.too_wide() == 0, path
+        chromium.size(1000, 900)
+    chromium.open(f"{console}/console/tests")
+    enter(chromium, "tbody a")
+    seen("test")
+    for path in ("invitations/nouvelle", "comptes"):
+        chromium.open(f"{console}/console/{path}")
+        enter(chromium, "main button.primary")
+        seen(f"{path.replace('/', '-')}-wrong")
+    write(chromium, "#person", "Zoé Martin")
+    write(chromium, "#login", f"zoe.martin.{language}@hospital.example")
+    tab_to(chromium, "[name=roles]")
+    chromium.press(Keys.SPACE)
     enter(chromium, "main button.primary")
-    seen(chromium, f"one-wrong-{language}")
+    assert "/console/mot-de-passe/" in chromium.one("code").text
+    seen("linked")
     chromium.open(f"{console}/console/compte")
     enter(chromium, "[action$=second-facteur] button")
-    seen(chromium, f"second-step-{language}")
+    seen("second-step")

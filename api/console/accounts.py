@@ -1,0 +1,111 @@
+"""The rooms of whoever manages an organisation's accounts: make, renew, remove them; the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.accounts import staff
+from api.accounts.audit import journal
+from api.console.desk import Desk, at
+from api.ids import new_secret
+from api.pages.controls import Fault
+from api.pages.reception import PageRoute, to
+from api.problems import Problem
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+Operator = Annotated[Desk, at("operator")]
+_ENTRIES = 100
+
+
+@router.get("/console/comptes")
+async def overview(desk: Operator) -> Response:
+    """Show the accounts of the organisation, and a form for another one."""
+    return await _page(desk)
+
+
+async def _page(desk: Desk, faults: list[Fault] | None = None) -> Response:
+    return desk.page(
+        "accounts.html",
+        422 if faults else 200,
+        accounts=await desk.runtime.read(staff.accounts, desk.organisation),
+        roles=tuple(staff.ROLES),
+        sent={
+            "person": desk.field("person"),
+            "login": desk.field("login"),
+            "roles": desk.sent.get("roles", []),
+        },
+        faults=faults or [],
+        notice="console.acc.removed" if desk.asked("avis") == "retire" else "",
+        here="/console/comptes",
+    )
+
+
+@router.post("/console/comptes")
+async def add(desk: Operator) -> Response:
+    """Make an account, and show the link to choose its password, once."""
+    name, login, roles = desk.field("person"), desk.field("login"), set(desk.sent.get("roles", []))
+    faults = []
+    if not 1 <= len(name) <= 200:
+        faults.append(Fault("person", "person", "console.fault.name"))
+    if not roles or not roles <= set(staff.ROLES):
+        faults.append(Fault("roles", "roles", "console.fault.roles"))
+    if faults:
+        return await _page(desk, faults)
+    link = new_secret()
+    try:
+        made = await desk.runtime.write(
+            staff.add, desk.organisation, name, login, staff.roles_of(roles), link, desk.staff.id
+        )
+    except Problem as problem:
+        wrong = {"malformed": "email", "conflict": "taken"}.get(problem.code)
+        if wrong is None:
+            raise
+        return await _page(desk, [Fault("login", "login", f"console.fault.{wrong}")])
+    return _linked(desk, made, link)
+
+
+def _linked(desk: Desk, account: staff.Account, link: str) -> Response:
+    return desk.page(
+        "linked.html",
+        account=account,
+        link=f"{desk.runtime.settings.base_url}/console/mot-de-passe/{link}",
+        here="/console/comptes",
+    )
+
+
+@router.post("/console/comptes/{id}/lien")
+async def renew(desk: Operator, id: str) -> Response:
+    """Forget a password and give a new link: a password or a telephone was lost."""
+    link = new_secret()
+    account = await desk.runtime.write(staff.renew, id, link, desk.staff.id, desk.organisation)
+    return _linked(desk, account, link)
+
+
+@router.post("/console/comptes/{id}/retrait")
+async def remove(desk: Operator, id: str) -> Response:
+    """Remove an account: it is signed out at once."""
+    try:
+        await desk.runtime.write(staff.remove, id, desk.staff.id, desk.organisation)
+    except Problem as problem:
+        if problem.code != "conflict":
+            raise
+        return desk.page("refused.html", 409, what="console.refused.own", back="/console/comptes")
+    return to("/console/comptes?avis=retire")
+
+
+@router.get("/console/journal")
+async def read_journal(desk: Operator) -> Response:
+    """Show who did what, the latest first."""
+    entries = await desk.runtime.read(journal, desk.organisation, desk.asked("avant") or "~", _ENTRIES + 1)
+    return desk.page(
+        "journal.html",
+        entries=entries[:_ENTRIES],
+        later=bool(desk.asked("avant")),
+        older=f"avant={entries[_ENTRIES - 1]['id']}" if len(entries) > _ENTRIES else "",
+    )
