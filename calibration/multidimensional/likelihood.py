@@ -27,6 +27,9 @@ from calibration.multidimensional.population import MultivariateNormal
 
 __all__ = ["Confirmatory", "information_of"]
 
+LEAST_SPREAD = 1e-3
+"""Least variance of a combination of dimensions: with less they are not as many as they are called."""
+
 STEP = 1e-5
 """By how much a parameter of the population is moved for a difference of gradients."""
 
@@ -75,7 +78,7 @@ class Confirmatory(Likelihood):
         """Do one E-step; None where `free` is no model."""
         items, latent = self.split(free)
         mean, cov = self.population.moments(latent[0])
-        if not np.isfinite(free).all() or np.linalg.eigvalsh(cov)[0] < 1e-5:
+        if not np.isfinite(free).all() or np.linalg.eigvalsh(cov)[0] < LEAST_SPREAD:
             return None
         working = self.structure.working(items)
         flat, slopes = tabulated(self.structure, working, self.nodes, self._tables)
@@ -150,10 +153,17 @@ def information_of(problem: Confirmatory, point: Point, *, cross: bool = False) 
     spread = problem.integral.spread(point.flat, by_category, mean, cov)
     Columns(structure).add(observed, -mirrored(spread), np.arange(len(spread)), n, n, n)
     for k in range(n, problem.n_free):
-        moved = point.free.copy()
-        moved[k] += STEP if moved[k] < 0.0 else -STEP  # inwards
-        side = problem.evaluate(moved)
-        assert side is not None
-        observed[k] = observed[:, k] = (point.gradient - side.gradient) / (moved[k] - point.free[k])
+        observed[k] = observed[:, k] = _column(problem, point, k)
     observed[n:, n:] = 0.5 * (observed[n:, n:] + observed[n:, n:].T)
     return Information(observed, None)
+
+
+def _column(problem: Confirmatory, point: Point, k: int) -> np.ndarray:
+    """Return minus the gradient's derivative in one parameter; 0 where there is no model on either side."""
+    for step in (STEP, -STEP) if point.free[k] < 0.0 else (-STEP, STEP):  # inwards first
+        moved = point.free.copy()
+        moved[k] += step
+        side = problem.evaluate(moved)
+        if side is not None:
+            return np.asarray((point.gradient - side.gradient) / step)
+    return np.zeros(problem.n_free)

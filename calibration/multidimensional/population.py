@@ -58,7 +58,7 @@ class MultivariateNormal:
     def box(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the bounds of the free parameters."""
         size = len(self.dimensions)
-        most = 9.0 if self.free_variance else 0.998
+        most = 9.0 if self.free_variance else 0.995
         low = [-3.0] * size * self.free_mean + [0.01] * size * self.free_variance + [-most] * len(self.pairs)
         high = [3.0] * size * self.free_mean + [9.0] * size * self.free_variance + [most] * len(self.pairs)
         return np.array(low), np.array(high)

@@ -21,6 +21,9 @@ from item_bank.parameters import ParameterSet, Population
 
 __all__ = ["result_of"]
 
+COARSE = 0.01
+"""Error of the log-likelihood that is worth a note."""
+
 INSEPARABLE = 0.99
 """A correlation beyond this says that two dimensions are one."""
 
@@ -211,6 +214,9 @@ def _notes(found: Estimate, pattern: Pattern, cov: np.ndarray) -> list[Sentence]
     notes = []
     if not found.trace.converged:
         notes.append(Sentence("not-converged", steps=found.trace.iterations, gain=found.trace.gain))
+    error = getattr(found.problem.integral, "error", 0.0)  # type: ignore[attr-defined]
+    if error > COARSE:
+        notes.append(Sentence("coarse-windows", error=error))
     scale = np.sqrt(np.diag(cov))
     for d, one in enumerate(pattern.dimensions):
         for e, other in enumerate(pattern.dimensions[:d]):

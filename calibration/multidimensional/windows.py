@@ -17,7 +17,7 @@ __all__ = ["MOST_DIMENSIONS", "Windows"]
 MOST_DIMENSIONS = 6
 """Most correlated dimensions: the sum has ``NODES[D] ** D`` terms a person."""
 
-NODES = {2: 32, 3: 24, 4: 20, 5: 14, 6: 10}
+NODES = {2: 96, 3: 32, 4: 20, 5: 14, 6: 10}
 """Most nodes a dimension, by the number of dimensions."""
 
 COARSE = 8, 4.0
@@ -32,6 +32,12 @@ REACH = 6.0, 5.5
 """How many posterior standard deviations a window reaches to each side, and how many it does at least where
 `NODES` limit it: what a person is cut off weighs 4e-8 there."""
 
+LOOSE = 0.6
+"""Posterior correlation up to which the first, coarse windows serve."""
+
+TIGHTER = 0.05
+"""Windows are also renewed when posterior correlations have risen by so much."""
+
 LATTICE = np.linspace(-9.0, 9.0, 361)
 """Where items are tabulated."""
 
@@ -42,6 +48,12 @@ on the way, and at the end."""
 
 class Windows:
     """Persons whose answers factor by dimension, each in a window of the lattice.
+
+    Attributes
+    ----------
+    error
+        About how much the log-likelihood may be off because nodes are too far apart across the ridge that
+        correlated dimensions make: the rectangle rule's error for a normal posterior.
 
     Parameters
     ----------
@@ -83,13 +95,16 @@ class Windows:
 
     def _place_windows(self) -> None:
         """Centre each person's window where the person was last seen."""
-        tight = float(np.quantile(self.corr, 0.99)) if len(self.corr) else 0.0
-        spacing = SPACING * min(1.0, float(np.sqrt(2.0 * (1.0 - min(tight, 0.95)))))
+        self._tight = tight = self._tightness()
+        spacing = SPACING * min(1.0, float(np.sqrt(2.0 * (1.0 - min(tight, 0.99)))))
         wanted = 4 * int(np.ceil((2.0 * REACH[0] / spacing + 1.0) / 4.0))  # whole vectors
         width = self.quadrature or min(wanted, NODES[self.dims])
-        self._fine = self._window(width, max(spacing, 2.0 * REACH[1] / (width - 1)))
+        spacing = max(spacing, 2.0 * REACH[1] / (width - 1))
+        self._fine = self._window(width, spacing)
+        self.error = self.weight * float(np.exp(-4.0 * np.pi**2 * (1.0 - tight) / spacing**2))
         coarse, reach = COARSE
-        self._coarse = self._fine if self.dims < 4 else self._window(coarse, 2.0 * reach / (coarse - 1))
+        rough = self.dims > 3 and tight < LOOSE
+        self._coarse = self._fine if not rough else self._window(coarse, 2.0 * reach / (coarse - 1))
         self._at = LATTICE[self._fine[0]].copy(), self.sd.copy()
 
     def _window(self, width: int, spacing: float) -> tuple[np.ndarray, np.ndarray, int]:
@@ -101,13 +116,17 @@ class Windows:
         middle = np.rint((self.mean - LATTICE[0]) / step).astype(np.int64)
         return np.clip(middle, room, len(LATTICE) - 1 - room), stride, width
 
+    def _tightness(self) -> float:
+        """Return the posterior correlation that nearly everybody's stay below."""
+        return float(np.quantile(self.corr, 0.99))
+
     def follow(self, last: bool = False) -> bool:
         """Move the windows to where the persons are now; say whether that was needed."""
         centre, sd = self._at
         most = MOVED[last]
         moved = np.abs(self.mean - centre) > most * self.sd + self._lattice_step
         spread = np.abs(np.log(np.maximum(self.sd, 1e-6) / np.maximum(sd, 1e-6))) > most
-        if not (moved.any() or spread.any()):
+        if not (moved.any() or spread.any() or self._tightness() > self._tight + TIGHTER):
             return False
         self._place_windows()
         return True
@@ -119,11 +138,13 @@ class Windows:
         table = flat.reshape(-1, len(LATTICE))
         counts = np.zeros((chunks, *table.shape))
         moments, loglik = np.zeros((chunks, dims + 1, dims)), np.zeros(chunks)
+        seen = np.empty_like(self.mean), np.empty_like(self.sd), np.empty_like(self.corr)
         share(
             expect_windows, chunks, self.bounds, *self._persons(), table, LATTICE, *window, mean,
-            np.linalg.inv(cov), float(np.linalg.slogdet(cov)[1]), counts, moments, loglik, self.mean,
-            self.sd, self.corr,
+            np.linalg.inv(cov), float(np.linalg.slogdet(cov)[1]), counts, moments, loglik, *seen,
         )  # fmt: skip
+        if np.isfinite(loglik).all() and all(np.isfinite(x).all() for x in seen):
+            self.mean, self.sd, self.corr = seen
         total = np.zeros(table.shape)
         for part in counts:
             total += part
