@@ -16,6 +16,7 @@ from api.runtime import Runtime
 from api.sittings import service, supervision
 from api.sittings.replay import replay
 from api.sittings.view import Entry, View
+from cat_engine.session import TIMED_OUT
 from tests.api.sample import CODE, ORGANISATION, PICTURE, SECRET_WORDS, invited, prepare, right
 
 Run = Callable[[Any], Any]
@@ -275,6 +276,13 @@ SECOND = 1_000_000
 TIMED = {"limit_s": 600, "grace_s": 10, "silence_s": 100, "give_back_s": 300}
 
 
+def last_category(runtime: Runtime, view: View) -> int:
+    """What the last item counts as."""
+    sitting = runtime.sittings.get(view.sitting)
+    assert sitting is not None
+    return sitting.state.categories[-1]
+
+
 def test_an_answer_within_the_grace_counts_and_ends_the_sitting(run: Run) -> None:
     async def scenario(runtime: Runtime) -> None:
         await prepare(runtime, "TIMED", time={**TIMED, "silence_s": 10_000})
@@ -282,6 +290,7 @@ def test_an_answer_within_the_grace_counts_and_ends_the_sitting(run: Run) -> Non
         runtime.skew = 601 * SECOND
         view = await answered(runtime, entry.token, entry.view)
         assert (view.phase, view.reason, view.answered) == ("finished", "time", 1)
+        assert last_category(runtime, view) != TIMED_OUT
 
     run(scenario)
 
@@ -293,6 +302,7 @@ def test_an_answer_after_the_grace_is_timed_out_and_says_so_again_when_repeated(
         runtime.skew = 611 * SECOND
         view = await answered(runtime, entry.token, entry.view)
         assert (view.phase, view.reason) == ("finished", "time")
+        assert last_category(runtime, view) == TIMED_OUT
         assert await answered(runtime, entry.token, entry.view) == view
         assert (await service.result(runtime, entry.token)).document["ended"] == "time"
 
@@ -316,6 +326,14 @@ def test_a_clock_that_goes_back_gives_no_time(run: Run) -> None:
         runtime.skew = -3600 * SECOND
         view = await answered(runtime, entry.token, entry.view)
         assert view.deadline == entry.view.deadline
+        await service.interrupt(runtime, entry.token)
+        runtime.skew = -7200 * SECOND
+        view = await service.resume(runtime, entry.token)
+        assert (view.phase, view.deadline) == ("item", entry.view.deadline)
+        runtime.sittings.forget(view.sitting)
+        assert await service.current(runtime, entry.token) == view
+        found = await runtime.read(replay, runtime.tests, view.sitting)
+        assert found.holds, found.differences
 
     run(scenario)
 
