@@ -153,7 +153,7 @@ class BadgeFile:
         self._content = content
         self._badge = parse(content)
         self.issuer = self._badge.issuer
-        self.keys_at = document_address(self._badge.shape.issuer.id)
+        self.keys_at = document_address(self.issuer)
 
     def check(self, keys: Keys) -> str:
         """Return the ``kid`` of the key that signed it."""

@@ -155,7 +155,7 @@ def _keys(told: str | None, file: SignedFile) -> tuple[Mapping[str, Any], str]:
 
 def _published(text: str, where: str, issuer: str) -> Mapping[str, Any]:
     """Return the keys of a JWK set, or of the issuer's DID document."""
-    from api.credentials.did import address_of, keys_of
+    from api.credentials.did import did_of, keys_of
     from api.keys.signing import BadSignature, public_keys
 
     try:
@@ -165,7 +165,7 @@ def _published(text: str, where: str, issuer: str) -> Mapping[str, Any]:
     if not isinstance(content, dict) or "verificationMethod" not in content:
         return public_keys(content)
     did, keys = keys_of(content)
-    if address_of(did) != issuer:
+    if did_of(issuer) != did:
         raise BadSignature(f"its issuer is {issuer}, and the keys are of {did!a}")
     return keys
 

@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from api.credentials import proof
-from api.credentials.did import address_of
+from api.credentials.did import did_of
 from api.credentials.document import hashed, list_address
 from api.credentials.shapes import BadgeOut, ReachedOut, ScaleOut, ValueOut, shaped
 from api.keys.signing import BadSignature
@@ -28,11 +28,8 @@ def is_badge(content: Any) -> bool:
 def claimed_issuer(content: Mapping[str, Any]) -> str:
     """Return the base address of the issuer that a badge names, not verified; empty when it names none."""
     issuer = content.get("issuer")
-    did = issuer.get("id") if isinstance(issuer, Mapping) else None
-    try:
-        return address_of(did) if isinstance(did, str) else ""
-    except BadSignature:
-        return ""
+    address = issuer.get("url") if isinstance(issuer, Mapping) else None
+    return address if isinstance(address, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,17 @@ def parse(content: Any) -> Badge:
         When it is not as this program makes them.
     """
     shape = shaped(content, BadgeOut)
-    issuer = address_of(shape.issuer.id)
+    issuer = shape.issuer.url
     name, _, result = shape.id.partition("#")
     status = shape.credentialStatus
     here, number = status.statusListCredential.rpartition("/")[::2]
-    if name != f"{issuer}/verify" or shape.issuer.url != issuer:
+    try:
+        named = did_of(issuer)
+    except ValueError:  # no address at all
+        named = ""
+    if named != shape.issuer.id:
+        raise BadSignature("its issuer's name is not the address of its issuer")
+    if name != f"{issuer}/verify":
         raise BadSignature("its identifier is not one of its issuer's")
     if not number.isdecimal() or list_address(issuer, int(number)) != f"{here}/{number}":
         raise BadSignature("its status list is not one of its issuer's")

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from api.keys.signing import BadSignature
 from cat_engine.errors import InputError
 
-__all__ = ["CONTEXTS", "address_of", "did_of", "document", "document_address", "keys_of", "multikey"]
+__all__ = ["CONTEXTS", "did_of", "document", "document_address", "keys_of", "multikey"]
 
 CONTEXTS = ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"]
 _METHOD = "did:web:"
-_LOOPBACK = ("127.0.0.1", "localhost")
 _ED25519 = b"\xed\x01"
 """The multicodec of an Ed25519 public key, as a varint."""
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -33,29 +31,9 @@ def did_of(base_url: str) -> str:
     return _METHOD + ":".join([quote(parts.netloc.lower(), safe="-._~"), *segments])
 
 
-def address_of(did: str) -> str:
-    """Return the base address that a DID stands for; https, but for this machine itself.
-
-    Raises
-    ------
-    BadSignature
-        When it is no ``did:web`` in its one spelling.
-    """
-    host, *segments = (unquote(part) for part in did.removeprefix(_METHOD).split(":"))
-    scheme = "http" if host.partition(":")[0] in _LOOPBACK else "https"
-    address = "/".join([f"{scheme}://{host}", *segments])
-    try:
-        if did_of(address) == did and host:
-            return address
-    except ValueError:
-        pass
-    raise BadSignature("its issuer is not a did:web")
-
-
-def document_address(did: str) -> str:
-    """Return where the DID's document is: below ``/.well-known`` where there is no path (did:web, 3.2)."""
-    address = address_of(did)
-    return f"{address}/did.json" if urlsplit(address).path else f"{address}/.well-known/did.json"
+def document_address(base_url: str) -> str:
+    """Return where the DID document is: below ``/.well-known`` where there is no path (did:web, 3.2)."""
+    return f"{base_url}/did.json" if urlsplit(base_url).path else f"{base_url}/.well-known/did.json"
 
 
 def multikey(raw: bytes) -> str:
