@@ -1,9 +1,10 @@
 """MAP in several dimensions: Newton's method for many people at once.
 
-The posterior is log-concave but for items with a lower asymptote, so it mostly has one mode. The climb begins
-at the best of ``2 D + 1`` points (the population's mean, and the expectation of theta where one dimension is
-1.5 sd below or above its own), goes by Newton steps where the curvature allows, else by Fisher's scoring, and
-takes no step down.
+The posterior is log-concave but for items with a lower asymptote, so it mostly has one mode. The climb
+begins at the best of ``4 D + 1`` points (the population's mean, and the expectation of theta where one
+dimension is 1 or 2 sd below or above its own), goes by Newton steps where the curvature allows, else by
+Fisher's scoring, and takes no step down. Where the posterior is not concave at one of these points, it is
+climbed from each of them, and the highest top is kept.
 
 References
 ----------
@@ -92,26 +93,51 @@ def height(items: list[Part], persons: np.ndarray, theta: np.ndarray) -> Height:
     return out
 
 
-def _posterior(items: list[Part], persons: np.ndarray, theta: np.ndarray, population: Population) -> Height:
-    """Return the same of the log-posterior; `second` where it is negative definite, else by scoring."""
+class _Slope(NamedTuple):
+    """The log-posterior at one theta a person: `Height`, and whether it is concave there; where it is not,
+    `second` is that of Fisher's scoring."""
+
+    value: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    concave: np.ndarray
+
+
+def _posterior(items: list[Part], persons: np.ndarray, theta: np.ndarray, population: Population) -> _Slope:
     said = height(items, persons, theta)
     precision = population.precision
     lean = (theta - population.mean) @ precision
     value = said.value - 0.5 * ((theta - population.mean) * lean).sum(axis=1)
     second = said.second - precision
-    peaked = np.linalg.eigvalsh(second)[:, -1] < 0.0
-    second[~peaked] = -(said.info[~peaked] + precision)
-    return Height(value, said.first - lean, second, said.info)
+    concave = np.linalg.eigvalsh(second)[:, -1] < 0.0
+    second[~concave] = -(said.info[~concave] + precision)
+    return _Slope(value, said.first - lean, second, concave)
 
 
-def _best_start(items: list[Part], n: int, population: Population) -> np.ndarray:
-    away = 1.5 * population.cov / population.sd  # column d: what to expect where dimension d is 1.5 sd up
-    points = population.mean + np.vstack([np.zeros(len(away)), away.T, -away.T])
-    persons = np.arange(n)
-    values = np.array(
-        [_posterior(items, persons, np.tile(point, (n, 1)), population).value for point in points]
-    )
-    return np.asarray(points[values.argmax(axis=0)])
+def _climb(items: list[Part], persons: np.ndarray, theta: np.ndarray, population: Population) -> np.ndarray:
+    """Return the tops that the persons reach from the rows of `theta`."""
+    theta = theta.copy()
+    active = np.arange(len(persons))
+    at = _posterior(items, persons, theta, population)
+    pace = np.ones(len(persons))
+    for _ in range(_ROUNDS):
+        step = -np.linalg.solve(at.second, at.first[:, :, None])[:, :, 0]
+        length = np.abs(step / population.sd).max(axis=1)
+        pace = np.minimum(pace, _LONGEST_STEP / np.maximum(length, 1e-300))
+        target = theta[active] + pace[:, None] * step
+        going = length > _LAST_STEP
+        theta[active[~going]] = target[~going]
+        active, target, pace = active[going], target[going], pace[going]
+        at = _Slope(*(part[going] for part in at))
+        if not len(active):
+            break
+        there = _posterior(items, persons[active], target, population)
+        better = there.value >= at.value
+        theta[active[better]] = target[better]
+        for now, new in zip(at, there, strict=True):
+            now[better] = new[better]
+        pace = np.where(better, np.minimum(2.0 * pace, 1.0), 0.5 * pace)
+    return theta
 
 
 def modes(items: list[Part], n: int, population: Population) -> tuple[np.ndarray, np.ndarray]:
@@ -125,25 +151,23 @@ def modes(items: list[Part], n: int, population: Population) -> tuple[np.ndarray
         Shape ``(n, D, D)``: minus the second derivative of the log-posterior; where that is not positive
         definite, expected information + precision of the population.
     """
-    theta = _best_start(items, n, population)
-    active = np.arange(n)
-    at = _posterior(items, active, theta, population)
-    pace = np.ones(n)
-    for _ in range(_ROUNDS):
-        step = -np.linalg.solve(at.second, at.first[:, :, None])[:, :, 0]
-        length = np.abs(step / population.sd).max(axis=1)
-        pace = np.minimum(pace, _LONGEST_STEP / np.maximum(length, 1e-300))
-        target = theta[active] + pace[:, None] * step
-        going = length > _LAST_STEP
-        theta[active[~going]] = target[~going]
-        active, target, pace = active[going], target[going], pace[going]
-        at = Height(*(part[going] for part in at))
-        if not len(active):
-            break
-        there = _posterior(items, active, target, population)
-        better = there.value >= at.value
-        theta[active[better]] = target[better]
-        for now, new in zip(at, there, strict=True):
-            now[better] = new[better]
-        pace = np.where(better, np.minimum(2.0 * pace, 1.0), 0.5 * pace)
-    return theta, -_posterior(items, np.arange(n), theta, population).second
+    away = (population.cov / population.sd).T  # row d: what to expect where dimension d is one sd up
+    points = population.mean + np.vstack([far * away for far in (0.0, 1.0, -1.0, 2.0, -2.0)])[len(away) - 1 :]
+    everyone = np.arange(n)
+    best, doubtful = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+    top = np.full(n, -np.inf)
+    for k, point in enumerate(points):
+        here = _posterior(items, everyone, np.tile(point, (n, 1)), population)
+        best[here.value > top] = k
+        top = np.maximum(top, here.value)
+        doubtful |= ~here.concave
+    theta = _climb(items, everyone, points[best], population)
+    again = np.flatnonzero(doubtful)
+    for point in points if len(again) else ():
+        other = _climb(items, again, np.tile(point, (len(again), 1)), population)
+        higher = (
+            _posterior(items, again, other, population).value
+            > _posterior(items, again, theta[again], population).value
+        )
+        theta[again[higher]] = other[higher]
+    return theta, -_posterior(items, everyone, theta, population).second

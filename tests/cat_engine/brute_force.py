@@ -20,8 +20,10 @@ def log_probability(row: Row, category: int, theta: np.ndarray) -> np.ndarray:
         z = z + row["intercept"]
         return -np.logaddexp(0.0, -z if category else z)
     if row["model"] == "m3pl":
-        right = row["c"] + (1.0 - row["c"]) * expit(z + row["intercept"])
-        return np.log(right if category else 1.0 - right)
+        z = z + row["intercept"]
+        if category:
+            return np.asarray(np.log(row["c"] + (1.0 - row["c"]) * expit(z)))
+        return np.log(1.0 - row["c"]) - np.logaddexp(0.0, z)
     if row["model"] == "mgrm":
         reach = [np.ones_like(z), *(expit(z + d) for d in row["intercept"]), np.zeros_like(z)]
         return np.log(reach[category] - reach[category + 1])

@@ -120,7 +120,7 @@ class TestEap:
             np.testing.assert_allclose(c, a, atol=1e-5)
 
     def test_more_dimensions_than_quadrature_reaches_are_refused(self) -> None:
-        rows = items(np.ones((3, 7), dtype=int), 9, ("m2pl",))
+        rows = items(np.ones((3, 7), dtype=int), 9, ("mgpcm",))
         answers = Answers.from_matrix(np.ones((1, 3)))
         with pytest.raises(InputError, match=r"at most 6 dimensions.*got 7; score by map"):
             score_dimensions(pool_of(rows), answers, np.zeros(7), np.eye(7))
