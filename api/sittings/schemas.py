@@ -182,7 +182,17 @@ class SittingOut(Out):
     most: Annotated[int, Field(ge=1)]
     handle: Annotated[str, Field(max_length=64, description="Send it back with the answer.")] | None
     item: ItemOut | None
-    deadline: Annotated[str, Field(json_schema_extra=MOMENT)] | None
+    deadline: (
+        Annotated[
+            str,
+            Field(
+                json_schema_extra=MOMENT,
+                description="When the time is up. An answer to the open item still counts for a grace after "
+                "it, 10 seconds unless the test says otherwise.",
+            ),
+        ]
+        | None
+    )
     reason: Annotated[str, Field(description="Why it is over.")] | None
     receipt: Annotated[
         str,
