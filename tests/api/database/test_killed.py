@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def killed(folder: Path, every: int, *command: str) -> int:
     """Kill a command at every so many-th statement; return how often it was."""
     script = [sys.executable, "-m", "tests.api.database.killed", str(folder), str(every), *command]
-    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return int(done.stdout.split()[-1])
 
@@ -169,7 +169,7 @@ def test_a_worker_that_is_killed_while_it_migrates_leaves_it_to_the_next(postgre
     """PostgreSQL changes tables in transactions; the lock goes with the connection of who held it."""
     with fresh(postgres_server) as url:
         script = [sys.executable, "-c", DYING, url]
-        done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
         assert done.returncode == -9, done.stderr
         with psycopg.connect(url) as connection:
             assert connection.execute(TABLES).fetchone() == (0,)
