@@ -22,7 +22,7 @@ from tests.api.sample import ORGANISATION, prepare
 from tests.journeys.chromium import Chromium
 from tests.journeys.server import in_process
 from tests.journeys.sitting import begin, focused, sit, tab_to
-from tests.journeys.test_accessible import check
+from tests.journeys.test_accessible import WIDTH_320, check
 from tests.journeys.test_problem_pages import keep
 
 PASSWORD = "correct horse battery staple"
@@ -82,9 +82,16 @@ def sign_in(chromium: Chromium, console: str, login: str) -> None:
     enter(chromium, "main button.primary")
 
 
+NARROW = ("sign-in", "list-wrong", "handed-out", "invitations", "results", "result", "contest")
+"""Pages that are also looked at in the dark and on the narrowest screen, with something on them."""
+
+
 def seen(chromium: Chromium, name: str) -> None:
     """Check the page, and keep its picture."""
-    check(chromium, name)
+    if name in NARROW:
+        check(chromium, name)
+    else:
+        assert chromium.violations() == [], name
     keep(chromium, f"console-{name}")
 
 
@@ -177,7 +184,7 @@ def test_every_other_page(chromium: Chromium, console: str, language: str) -> No
     for path in ROOMS:
         chromium.open(f"{console}/console/{path}")
         seen(path.replace("/", "-"))
-        chromium.size(320)
+        chromium.size(WIDTH_320)
         assert chromium.too_wide() == 0, path
         chromium.size(1000, 900)
     chromium.open(f"{console}/console/tests")
