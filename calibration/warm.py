@@ -13,8 +13,11 @@ __all__ = ["warm"]
 def warm() -> Iterator[str]:
     """Use every kernel once; yield the name of each part done."""
     from calibration.conditional import calibrate_conditional
+    from calibration.data import InMemory
     from calibration.em import estimate
     from calibration.estimation import calibrate
+    from calibration.multidimensional.estimation import calibrate_dimensions
+    from calibration.multidimensional.pattern import GENERAL, Pattern
     from cat_engine.family import MODELS
     from item_bank.responses import Responses, uncoded_responses
     from item_bank.tabular import Table
@@ -45,5 +48,11 @@ def warm() -> Iterator[str]:
     long = Table(Path("long.csv"), ["person", "item", "response"], columns, 3, lines=True)
     assert uncoded_responses(long).counts.sum() == 3
     yield "calibration of sparse responses"
+    between = np.repeat(np.eye(2, dtype=bool), 3, axis=0)
+    general = np.column_stack([np.ones(6, dtype=bool), between[:, 0]])
+    for names, slopes in ((("u", "v"), between), ((GENERAL, "u"), general)):
+        pattern = Pattern(names, slopes, GENERAL not in names)
+        calibrate_dimensions(InMemory(Responses.from_dense(right)), ["m2pl"] * 6, pattern)
+    yield "calibration in several dimensions"
     calibrate_conditional(right)
     yield "conditional calibration"

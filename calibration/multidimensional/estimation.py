@@ -171,8 +171,9 @@ def _check_determined(pattern: Pattern, items: Sequence[str], held: set[str]) ->
         if lost:
             raise InputError(
                 f"expected dimensions that responses can determine, got a pattern that leaves "
-                f"{', '.join(lost[:4])} undetermined; give every dimension at least three items (two where "
-                "it is correlated with others), some of which measure nothing else"
+                f"{', '.join(lost[:4])} undetermined; give dimensions more items that measure nothing else "
+                "(two where dimensions are correlated; in a bifactor model three, or four where it has two "
+                "specific ones)"
             )
     if pattern.bifactor:
         return

@@ -17,8 +17,11 @@ __all__ = ["MOST_DIMENSIONS", "Windows"]
 MOST_DIMENSIONS = 6
 """Most correlated dimensions: the sum has ``NODES[D] ** D`` terms a person."""
 
-NODES = {2: 96, 3: 32, 4: 20, 5: 14, 6: 10}
+NODES = {2: 64, 3: 24, 4: 20, 5: 14, 6: 10}
 """Most nodes a dimension, by the number of dimensions."""
+
+FINEST = 1.6
+"""And by how much they may be more where posteriors are tight ridges."""
 
 COARSE = 8, 4.0
 """Nodes and reach of the windows in which a climb in four dimensions or more begins."""
@@ -96,9 +99,11 @@ class Windows:
     def _place_windows(self) -> None:
         """Centre each person's window where the person was last seen."""
         self._tight = tight = self._tightness()
-        spacing = SPACING * min(1.0, float(np.sqrt(2.0 * (1.0 - min(tight, 0.99)))))
+        finer = max(1.0, float(1.0 / np.sqrt(2.0 * (1.0 - min(tight, 0.99)))))
+        spacing = SPACING / finer
         wanted = 4 * int(np.ceil((2.0 * REACH[0] / spacing + 1.0) / 4.0))  # whole vectors
-        width = self.quadrature or min(wanted, NODES[self.dims])
+        most = 2 * int(0.5 * NODES[self.dims] * min(finer, FINEST))
+        width = self.quadrature or min(wanted, most)
         spacing = max(spacing, 2.0 * REACH[1] / (width - 1))
         self._fine = self._window(width, spacing)
         self.error = self.weight * float(np.exp(-4.0 * np.pi**2 * (1.0 - tight) / spacing**2))
