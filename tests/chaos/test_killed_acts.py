@@ -11,7 +11,7 @@ from tests.chaos.acts import ACTS, killed
 
 
 def test_what_is_killed_is_done_or_not_and_can_be_done_again(database_url: str, tmp_path: Path) -> None:
-    found = killed(database_url, tmp_path / "keys", every=6)
+    found = killed(database_url, tmp_path / "keys", every=8)
     control = found.pop("control")
     assert control.halves, "writes that are no transaction were not noticed"
     assert found.keys() == ACTS.keys()

@@ -164,10 +164,11 @@ def the_same_results_again_get_the_same_reply(player: Player) -> None:
 def a_session_cannot_be_rewound(player: Player) -> None:
     section = player.section()
     session = player.session(section)
-    first = session["nextItems"]["itemIdentifiers"][0]
+    first, other = session["nextItems"]["itemIdentifiers"][:2]
     player.results(section, session, submission(session["sessionState"], scored(first, 0)))
-    again = submission(session["sessionState"], scored(first, 1))
-    refused(player.results(section, session, again), 409, "invaliddata")
+    for result in (scored(first, 1), scored(other, 1)):
+        again = submission(session["sessionState"], result)
+        refused(player.results(section, session, again), 409, "invaliddata")
     refused(player.results(section, session, submission(None, scored(first, 1))), 409, "invaliddata")
 
 
