@@ -1,7 +1,7 @@
 """Making and checking badges one at a time, in a thread of their own.
 
-Each costs some 15 ms of processor time (`docs/decisions/credential.md` says how that was measured), which
-would be a long wait for the answers that come in meanwhile; and anybody may ask for a check.
+Each costs some 20 ms of processor time (``python -m benchmarks badges``), which would be a long wait for the
+answers that come in meanwhile; and anybody may ask for a check.
 """
 
 from __future__ import annotations
