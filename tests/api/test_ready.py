@@ -139,6 +139,7 @@ def test_of_a_crowd_that_comes_for_a_new_test_one_makes_it_ready(
         runtime = await opened(postgres_url, tmp_path, 4)
         await prepare(runtime)
         (test,) = await runtime.read(store.newest, store.Tests())
+        await runtime.database.prepare([])  # all of its connections, so that four read at once
         monkeypatch.setattr(store, "live", counted)
         tests = store.Tests()
         found = await asyncio.gather(*(runtime.read(store.load, tests, test.id) for _ in range(12)))
