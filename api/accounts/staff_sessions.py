@@ -167,8 +167,10 @@ async def sign_in(runtime: Runtime, login: str, password: str, address: str) -> 
     with contextlib.suppress(Problem):  # another worker tidies up at the same time
         await runtime.write(_tidied, runtime.skew)
     token = new_secret()
-    await runtime.write(open_session, id, organisation, token, second is not None, keys["account"])
-    return SignIn("code" if second is not None else "in", token)
+    waits = second is not None
+    if not await runtime.write(_signed_in, id, organisation, stored, token, waits, keys["account"]):
+        return SignIn("wrong")
+    return SignIn("code" if waits else "in", token)
 
 
 def network(address: str) -> str:
@@ -214,6 +216,17 @@ def _tidied(skew: int) -> Plan[None]:
         None,
         [_FORGET_ATTEMPTS(before=now - WINDOW), _FORGET_SESSIONS(created=now - ABSOLUTE, seen=now - IDLE)],
     )
+
+
+def _signed_in(
+    id: str, organisation: str, stored: str | None, token: str, waits: bool, counted: str
+) -> Plan[bool]:
+    """Plan: open a session, unless the password was changed or forgotten while it was looked at."""
+    (rows,) = yield [_SECRETS(account=id)]
+    if not rows or rows[0][1] != stored:
+        return Commit(False)
+    commit = yield from open_session(id, organisation, token, waits, counted)
+    return Commit(True, commit.writes)
 
 
 def open_session(id: str, organisation: str, token: str, waits: bool, counted: str = "") -> Plan[None]:
