@@ -153,7 +153,7 @@ class TestMap:
         for row in rows:
             row["slopes"] = [2.0 * a for a in row["slopes"]]
             row["intercept"] = float(rng.normal(0.0, 3.0))
-        matrix = rng.integers(0, 2, (40, len(rows)))
+        matrix = rng.integers(0, 2, (20, len(rows)))
         mean, cov = np.zeros(2), np.array([[4.0, 1.0], [1.0, 4.0]])
         found = score_dimensions(pool_of(rows), Answers.from_matrix(matrix), mean, cov, "map")
         for given, theta in zip(matrix, found.theta, strict=True):
