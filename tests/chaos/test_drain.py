@@ -61,7 +61,7 @@ def test_a_server_that_is_told_to_stop_drains(
             assert reply.status_code == 201
             sitting, token = reply.json()["sitting"], reply.json()["token"]
             while sitting["phase"] == "item":
-                while told_at and not seen["not ready"]:
+                while told_at and not stopped and not seen["not ready"]:
                     await asyncio.sleep(0.05)
                 handle = sitting["handle"]
                 reply = await http.post(
