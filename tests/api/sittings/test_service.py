@@ -220,8 +220,16 @@ def test_an_empty_response_skips_the_item(run: Run) -> None:
 
 
 def test_nothing_of_the_bank_reaches_the_candidate(run: Run) -> None:
+    illustrated = {"schema": "acquis/design/1", "stop": {"min": 1, "max": 1}, "cuts": {"values": [0.0]}}
+
     async def scenario(runtime: Runtime) -> None:
-        _, entry = await entered(runtime)
+        await prepare(runtime, "SEEN", n_items=1, design=illustrated)
+        await pictures_in(runtime, CODE)
+        assert await pictures_in(runtime, "SEEN") == 1
+
+    async def pictures_in(runtime: Runtime, test: str) -> int:
+        """How many pictures a candidate saw."""
+        _, entry = await entered(runtime, test)
         view, pictures = entry.view, 0
         while view.phase == "item":
             text = json.dumps(asdict(view), default=str)
