@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import IndexDataCacheFile
 
 __all__ = ["Direct", "cache_folder", "jit"]
 
@@ -120,9 +121,27 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder() / _digest(Path(function.__code__.co_filename).resolve()))
     try:
-        return numba.njit(**options)(function)
+        kernel = numba.njit(**options)(function)
     finally:
         config.CACHE_DIR = before
+    if options["cache"]:
+        kernel._cache._cache_file.__class__ = _CacheFile
+    return kernel
+
+
+class _CacheFile(IndexDataCacheFile):
+    """The compiled forms of a kernel on disk, each in a file with a name of its own.
+
+    numba counts the files, and writes the index before the file: two processes that compile one kernel for
+    different types at once could give both the same number, and a third would load one for the other.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write a compiled form, then that it is there."""
+        file: Any = self
+        name = file._data_name(int.from_bytes(os.urandom(8), "big"))
+        file._save_data(name, data)
+        file._save_index({**file._load_index(), key: name})
 
 
 class Direct:
