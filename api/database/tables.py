@@ -54,7 +54,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -276,7 +276,8 @@ signing_key = Table(
     Column("kid", Text, primary_key=True),
     Column("jwk", Text, nullable=False),  # the public half alone
     Column("created_at", BigInteger, nullable=False),
-    Column("retired_at", BigInteger),
+    Column("retired_at", BigInteger),  # signs no more, is believed
+    Column("revoked_at", BigInteger),  # is believed no more
 )
 
 exposure_snapshot = Table(
