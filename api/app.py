@@ -83,7 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         await runtime.database.open()  # no other server uses a file of SQLite's that is migrated
         try:
             await asyncio.to_thread(migrate, settings.database_url)
-            await runtime.write(keys.record, runtime.signing.jwk)
+            await runtime.write(keys.record, runtime.keyring.first.jwk)
             await runtime.make_ready()
             metrics.watch(runtime.database)
             app.state.runtime = runtime

@@ -33,6 +33,7 @@ COMMANDS = {
     "simulate": "study a test design on simulated people",
     "test": "publish tests, list them, take an item out of everybody's score",
     "client": "register the programs that may call the service",
+    "key": "the keys that sign results: list, change, revoke",
     "staff": "the people who work at the console",
     "invite": "invite people to a test",
     "person": "what is held about somebody: show, export, erase",

@@ -15,9 +15,8 @@ from api.catalogue.store import Tests, make_ready
 from api.database.clock import DatabaseClock, moment
 from api.database.connect import connect
 from api.database.plans import Busy, Conflict, Database, Plan, Refused, Unavailable, Unconfirmed, Unstorable
+from api.keys.ring import Keyring
 from api.keys.secret import load_or_make as secret_at
-from api.keys.signing import SigningKey
-from api.keys.signing import load_or_make as signing_key_at
 from api.observe import Metrics
 from api.problems import Problem
 from api.settings import Settings
@@ -72,7 +71,7 @@ class Runtime:
 
     settings: Settings
     database: Database
-    signing: SigningKey
+    keyring: Keyring
     secret: bytes
     tests: Tests = field(default_factory=Tests)
     sittings: Sittings = field(default_factory=lambda: Sittings(10_000))
@@ -91,7 +90,7 @@ class Runtime:
         return Runtime(
             settings,
             connect(settings.database_url, settings.connections, settings.waiting),
-            signing_key_at(settings.keys / "signing-key.pem"),
+            Keyring(settings.keys),
             secret_at(settings.keys / "secret"),
             sittings=Sittings(settings.sittings),
         )

@@ -58,12 +58,13 @@ def run(args: argparse.Namespace) -> int:
     from api.results.credential import read
 
     text = _text(Path(args.credential))
+    revoked: set[str] = set()
     told: dict[str, Any] = {"authentic": False, "holds": False, "revocation": "not checked"}
     try:
         file = opened(read(text))
         if args.issuer and file.issuer != args.issuer.rstrip("/"):
             raise BadSignature(f"its issuer is {file.issuer or 'nobody'}, not {args.issuer}")
-        keys, source = _keys(args.jwks, file)
+        keys, revoked, source = _keys(args.jwks, file)
         kid = file.check(keys)
         told |= {"authentic": True, "kid": kid, "key_source": source, **file.told()}
         if args.status is not None:
@@ -72,6 +73,11 @@ def run(args: argparse.Namespace) -> int:
         reason = str(error)
         if isinstance(error, UnknownKey):
             reason = f"it is signed with the key {error.kid}, which is not one of the issuer's"
+            if error.kid in revoked:
+                reason = (
+                    f"it is signed with the key {error.kid}, which its issuer has revoked: somebody "
+                    "else may have made it; ask for the file anew, it is then signed with the present key"
+                )
     else:
         reason = _refusal(file, told, args.person)
     told |= {"holds": not reason} | ({"reason": reason} if reason else {})
@@ -133,19 +139,19 @@ def _text(path: Path, most: int = _MAX_FILE) -> str:
         raise InputError(f"expected a signed file (JSON in UTF-8) in {path}, got other bytes") from error
 
 
-def _keys(told: str | None, file: SignedFile) -> tuple[Mapping[str, Any], str]:
-    """Return the keys to trust and where they are from."""
+def _keys(told: str | None, file: SignedFile) -> tuple[Mapping[str, Any], set[str], str]:
+    """Return the keys to trust, the names of those that were revoked, and where they are from."""
     from api.keys import known
-    from api.keys.signing import public_keys
+    from api.keys.signing import public_keys, revoked_keys
 
     if told is not None:
         remote = told.startswith(("http://", "https://"))
-        return _published(_fetched(told) if remote else _text(Path(told)), told, file.issuer), told
+        return *_published(_fetched(told) if remote else _text(Path(told)), told, file.issuer), told
     here = known.keys_of(file.issuer)
     if here is not None:
-        return public_keys(here), f"known on this machine ({known.path()})"
+        return public_keys(here), revoked_keys(here), f"known on this machine ({known.path()})"
     try:
-        return _published(_fetched(file.keys_at), file.keys_at, file.issuer), file.keys_at
+        return *_published(_fetched(file.keys_at), file.keys_at, file.issuer), file.keys_at
     except InputError as error:
         raise InputError(
             f"expected the public key of the issuer '{file.issuer}', got none: this machine does not know it "
@@ -153,21 +159,21 @@ def _keys(told: str | None, file: SignedFile) -> tuple[Mapping[str, Any], str]:
         ) from error
 
 
-def _published(text: str, where: str, issuer: str) -> Mapping[str, Any]:
-    """Return the keys of a JWK set, or of the issuer's DID document."""
+def _published(text: str, where: str, issuer: str) -> tuple[Mapping[str, Any], set[str]]:
+    """Return the keys of a JWK set, or of the issuer's DID document, and the names of those revoked."""
     from api.credentials.did import did_of, keys_of
-    from api.keys.signing import BadSignature, public_keys
+    from api.keys.signing import BadSignature, public_keys, revoked_keys
 
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"expected a JWK set in {where}, got something that is not JSON") from error
     if not isinstance(content, dict) or "verificationMethod" not in content:
-        return public_keys(content)
+        return public_keys(content), revoked_keys(content)
     did, keys = keys_of(content)
     if did_of(issuer) != did:
         raise BadSignature(f"its issuer is {issuer}, and the keys are of {did!a}")
-    return keys
+    return keys, revoked_keys(content)
 
 
 def _fetched(address: str, most: int = _MAX_FILE) -> str:

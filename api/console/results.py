@@ -118,7 +118,7 @@ async def one(desk: Either, id: str) -> Response:
 @router.get("/console/resultats/{id}/attestation.json")
 async def signed_file(desk: HR, id: str) -> Response:
     """Hand out the signed file."""
-    file = await desk.runtime.read(feed.credential, desk.organisation, id)
+    file = await desk.runtime.read(feed.credential, desk.runtime.keyring, desk.organisation, id)
     await desk.tell("result.downloaded", id)
     return Response(
         file,

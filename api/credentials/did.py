@@ -6,7 +6,8 @@ its key by the fragment, which is the key's thumbprint as in the JWK set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -57,21 +58,32 @@ def _raw(value: Any) -> bytes:
     return content[2:]
 
 
-def document(did: str, keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
-    """Return the DID document with public keys by their ``kid``, each good for what was signed by it."""
-    methods = [
-        {
+def document(
+    did: str, keys: Mapping[str, Ed25519PublicKey], revoked: Sequence[Mapping[str, str]] = ()
+) -> dict[str, Any]:
+    """Return the DID document with public keys by their ``kid``, each good for what was signed by it.
+
+    Those of `revoked` (``kid``, ``x`` and ``revoked_at``, as the JWK set has them) say since when they are,
+    and are good for nothing (Controlled Identifiers 1.0, 2.2).
+    """
+
+    def method(kid: str, raw: bytes) -> dict[str, Any]:
+        return {
             "id": f"{did}#{kid}",
             "type": "Multikey",
             "controller": did,
-            "publicKeyMultibase": multikey(key.public_bytes_raw()),
+            "publicKeyMultibase": multikey(raw),
         }
-        for kid, key in keys.items()
+
+    methods = [method(kid, key.public_bytes_raw()) for kid, key in keys.items()]
+    gone = [
+        {**method(one["kid"], base64.urlsafe_b64decode(one["x"] + "=")), "revoked": one["revoked_at"]}
+        for one in revoked
     ]
     return {
         "@context": CONTEXTS,
         "id": did,
-        "verificationMethod": methods,
+        "verificationMethod": [*methods, *gone],
         "assertionMethod": [method["id"] for method in methods],
     }
 

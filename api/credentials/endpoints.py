@@ -14,7 +14,7 @@ from api.credentials.making import made, of_organisation
 from api.credentials.shapes import BadgeOut, DidOut, ListOut
 from api.credentials.turns import turns
 from api.keys.signing import public_keys
-from api.keys.store import key_set
+from api.keys.store import key_set, signer
 from api.openapi import Id, problems, reference
 from api.results.endpoints import Reader
 from api.results.schemas import DOWNLOAD
@@ -71,9 +71,12 @@ async def read_own_badge(token: Candidate, runtime: Here, language: Language = "
 
 async def _did(request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
-    keys = public_keys(await runtime.read(key_set))
+    published = await runtime.read(key_set)
+    content = document(
+        did_of(runtime.settings.base_url), public_keys(published), published.get("revoked", ())
+    )
     return Response(
-        json.dumps(document(did_of(runtime.settings.base_url), keys), separators=(",", ":")),
+        json.dumps(content, separators=(",", ":")),
         media_type="application/did+json",
         headers={"Cache-Control": "public, max-age=300", **_OPEN},
     )
@@ -127,7 +130,8 @@ async def read_badge_list(
 ) -> Response:
     """W3C Bitstring Status List: one bit a badge, so that who asks does not say which badge is verified."""
     told = await runtime.read(withdrawn, number)
-    body = await turns(signed, runtime.settings.base_url, runtime.signing, told)
+    key = await runtime.read(signer, runtime.keyring)
+    body = await turns(signed, runtime.settings.base_url, key, told)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"Cache-Control": "public, no-cache", "ETag": tag, **_OPEN}
     known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]

@@ -15,6 +15,8 @@ from api.credentials.lists import placed
 from api.credentials.turns import turns
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
+from api.keys.signing import SigningKey
+from api.keys.store import signer
 from api.moments import from_iso
 from api.problems import Problem
 
@@ -45,18 +47,20 @@ def of_organisation(organisation: str, id: str) -> Plan[Mapping[str, Any]]:
 
 
 async def made(runtime: Runtime, claims: Mapping[str, Any], language: str) -> str:
-    """Return the signed badge of a result, as JSON; asked for again, it is the same to the byte.
+    """Return the signed badge of a result, as JSON; the same to the byte while the same key signs.
 
     Its issuer is this deployment as it is called now: there its DID document and its status list are.
     """
     place = await runtime.write(placed, claims["id"])
-    return await turns(_signed, runtime, {**claims, "issuer": runtime.settings.base_url}, place, language)
+    key = await runtime.read(signer, runtime.keyring)
+    here = {**claims, "issuer": runtime.settings.base_url}
+    return await turns(_signed, runtime, key, here, place, language)
 
 
-def _signed(runtime: Runtime, claims: Mapping[str, Any], place: Place, language: str) -> str:
+def _signed(runtime: Runtime, key: SigningKey, claims: Mapping[str, Any], place: Place, language: str) -> str:
     def salt(kind: str) -> str:
         return runtime.mac("badge salt", f"{claims['id']} {kind}")[:32]
 
     unsigned = badge(claims, place, language, salt)
-    signed = proof.sign(unsigned, runtime.signing, did_of(claims["issuer"]), from_iso(claims["issued_at"]))
+    signed = proof.sign(unsigned, key, did_of(claims["issuer"]), from_iso(claims["issued_at"]))
     return json.dumps(signed, ensure_ascii=False, indent=1)

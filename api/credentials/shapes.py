@@ -258,10 +258,11 @@ class MethodOut(Out):
     type: Literal["Multikey"]
     controller: Did
     publicKeyMultibase: Annotated[str, Field(pattern="^z6Mk[1-9A-HJ-NP-Za-km-z]{44}$")]
+    revoked: Annotated[Moment | None, Field(description="Since when it is good for nothing.")] = None
 
 
 class DidOut(Out):
-    """The DID document of this deployment (``did:web``), the newest key first."""
+    """The DID document of this deployment (``did:web``), the newest key first, revoked ones last."""
 
     context: Annotated[list[str], Field(alias="@context"), *_only(*DID_CONTEXTS)]
     id: Did

@@ -22,7 +22,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from api.keys.secret import store_once
 from cat_engine.errors import InputError
 
-__all__ = ["BadSignature", "SigningKey", "UnknownKey", "load_or_make", "public_keys", "thumbprint", "verify"]
+__all__ = [
+    "BadSignature",
+    "SigningKey",
+    "UnknownKey",
+    "load_or_make",
+    "pem_of",
+    "public_keys",
+    "revoked_keys",
+    "thumbprint",
+    "verify",
+]
 
 _ALGORITHMS = ("EdDSA", "Ed25519")  # RFC 8037 and its successor RFC 9864
 
@@ -87,15 +97,19 @@ class SigningKey:
         return f"{signed}.{_encode(self.private.sign(signed.encode()))}"
 
 
+def pem_of(private: Ed25519PrivateKey) -> bytes:
+    """Return the key as it is stored."""
+    return private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
 def load_or_make(path: Path) -> SigningKey:
     """Return the key in the PEM file at `path`; make one, readable by its owner alone, when there is none."""
     if not path.exists():
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        store_once(path, pem)
+        store_once(path, pem_of(Ed25519PrivateKey.generate()))
     try:
         private = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
@@ -134,6 +148,23 @@ def public_keys(jwks: Any) -> dict[str, Ed25519PublicKey]:
     if not keys:
         raise InputError("expected at least one Ed25519 key in the JWK set, got none")
     return keys
+
+
+def revoked_keys(content: Any) -> set[str]:
+    """Return the names of the keys that a JWK set of ours, or a DID document, says are revoked."""
+    if not isinstance(content, Mapping):
+        return set()
+    listed, methods = content.get("revoked"), content.get("verificationMethod")
+    named = {
+        one["kid"]
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, Mapping) and isinstance(one.get("kid"), str)
+    }
+    return named | {
+        str(one.get("id")).partition("#")[2]
+        for one in (methods if isinstance(methods, list) else [])
+        if isinstance(one, Mapping) and "revoked" in one
+    }
 
 
 def verify(jws: str, keys: Mapping[str, Ed25519PublicKey], kind: str) -> bytes:

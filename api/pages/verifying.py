@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from api.credentials import checking
 from api.credentials.turns import turns
-from api.keys.signing import BadSignature, UnknownKey, public_keys
+from api.keys.signing import BadSignature, UnknownKey, public_keys, revoked_keys
 from api.keys.store import key_set
 from api.moments import from_iso, iso
 from api.pages.controls import Fault
@@ -53,7 +53,8 @@ class Judgement:
     Attributes
     ----------
     state
-        ``altered`` and ``elsewhere`` when this service has not signed it as it is; else how it stands.
+        ``altered`` and ``elsewhere`` when this service has not signed it as it is, ``distrusted`` when it
+        names a key that was revoked; else how it stands.
     claims
         What it says, where this service has signed it and it is a result.
     badge
@@ -64,7 +65,7 @@ class Judgement:
         When it was judged, in microseconds since 1970 (UTC).
     """
 
-    state: Literal["valid", "superseded", "revoked", "expired", "altered", "elsewhere"]
+    state: Literal["valid", "superseded", "revoked", "expired", "altered", "elsewhere", "distrusted"]
     claims: Mapping[str, Any] | None = None
     badge: checking.Badge | None = None
     issuer: str = ""
@@ -79,7 +80,8 @@ async def judged(runtime: Runtime, text: str) -> Judgement:
     InputError
         When it is no signed result at all.
     """
-    keys = public_keys(await runtime.read(key_set))
+    published = await runtime.read(key_set)
+    keys = public_keys(published)
     claims: Mapping[str, Any] | None = None
     badge: checking.Badge | None = None
     try:
@@ -93,7 +95,9 @@ async def judged(runtime: Runtime, text: str) -> Judgement:
             issuer = issuer_of(content)
             claims = check(content, keys).claims
             id, until = claims["id"], claims["valid_until"]
-    except UnknownKey:
+    except UnknownKey as error:
+        if error.kid in revoked_keys(published):
+            return Judgement("distrusted")
         if issuer != runtime.settings.base_url and _ADDRESS.fullmatch(issuer):
             return Judgement("elsewhere", issuer=issuer)
         return Judgement("altered")

@@ -8,18 +8,19 @@ second place from which a reader could take something that was not signed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from api.keys.ring import Keyring
 from api.keys.signing import BadSignature, verify
 from api.results.claims import SCHEMA as CLAIMS
 from api.results.issue import CREDENTIAL, encoded
 from cat_engine.errors import InputError
 
-__all__ = ["SCHEMA", "Verified", "check", "expired", "formed", "issuer_of", "pack", "parse", "read"]
+__all__ = ["SCHEMA", "Verified", "check", "expired", "formed", "issuer_of", "pack", "parse", "read", "stored"]
 
 SCHEMA = "acquis/signed-result/1"
 _FIELDS = {"schema", "result", "jws"}
@@ -28,6 +29,16 @@ _FIELDS = {"schema", "result", "jws"}
 def pack(document: str, jws: str) -> str:
     """Return the file around stored claims and their signature."""
     return f'{{"schema":"{SCHEMA}","result":{document},"jws":"{jws}"}}'
+
+
+def stored(document: str, jws: str, kids: Sequence[str], ring: Keyring) -> str:
+    """Return the file of a stored result; where its key is not among `kids` any more, it is signed anew.
+
+    Claims are believed for standing in the database: they follow from the sitting's log, whoever signed them.
+    """
+    if json.loads(_header(jws))["kid"] not in kids:
+        jws = ring.among(kids).sign(document.encode(), CREDENTIAL)
+    return pack(document, jws)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -173,8 +173,9 @@ async def read_result(request: Request, client: Reader, id: Id) -> Response:
 )
 async def read_credential(request: Request, client: Reader, id: Id) -> Response:
     """What ``acquis verify`` checks, without this server where its public key is known."""
+    runtime = _runtime(request)
     return Response(
-        await _runtime(request).read(feed.credential, client.organisation, id),
+        await runtime.read(feed.credential, runtime.keyring, client.organisation, id),
         media_type=CREDENTIAL_TYPE,
         headers={
             "Cache-Control": "no-store",
@@ -191,7 +192,7 @@ async def read_credential(request: Request, client: Reader, id: Id) -> Response:
     responses=problems() | {200: {"content": {"application/jwk-set+json": {"schema": reference(KeySetOut)}}}},
 )
 async def read_keys(request: Request) -> Response:
-    """Keys that have signed before stay here: what they have signed can still be verified."""
+    """Keys that have signed before stay here, so that it can be verified; revoked ones are named apart."""
     keys = await _runtime(request).read(key_set)
     return Response(
         json.dumps(keys, separators=(",", ":")),

@@ -17,9 +17,11 @@ from sqlalchemy import bindparam, select
 
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
+from api.keys.ring import Keyring
+from api.keys.store import BELIEVED, believed
 from api.moments import iso
 from api.problems import Problem
-from api.results.credential import pack
+from api.results.credential import stored
 
 __all__ = ["COLUMNS", "CURSOR", "LIMIT", "Page", "credential", "entry", "one", "page"]
 
@@ -107,18 +109,18 @@ def one(organisation: str, id: str) -> Plan[dict[str, Any]]:
     return Commit(entry(rows[0][:-1]))
 
 
-def credential(organisation: str, id: str) -> Plan[str]:
-    """Plan: the signed file of a result.
+def credential(ring: Keyring, organisation: str, id: str) -> Plan[str]:
+    """Plan: the signed file of a result, by a key that is believed.
 
     Raises
     ------
     Problem
         ``not_found``, also when the result was erased.
     """
-    (rows,) = yield [_ONE(organisation_id=organisation, id=id)]
+    rows, keys = yield [_ONE(organisation_id=organisation, id=id), BELIEVED()]
     if not rows or rows[0][-1] is None:
         raise Problem("not_found", "There is no such result, or it was erased.")
-    return Commit(pack(rows[0][-2], rows[0][-1]))
+    return Commit(stored(rows[0][-2], rows[0][-1], believed(keys), ring))
 
 
 def entry(row: tuple[Any, ...]) -> dict[str, Any]:

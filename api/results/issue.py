@@ -12,6 +12,7 @@ from api.catalogue.live import LiveTest
 from api.database import tables
 from api.database.plans import Call, Conflict, Query, Rows
 from api.ids import new_id
+from api.keys.store import BELIEVED, believed
 from api.results.claims import Person, claims
 from api.sittings.fold import Sitting
 
@@ -95,7 +96,7 @@ def issue(
     The feed's position is drawn from a row that stays locked until the commit, so that positions become
     visible in their order and a reader who has seen one misses none before it.
     """
-    (rows,) = yield [_PERSON(session_id=sitting.id)]
+    rows, keys = yield [_PERSON(session_id=sitting.id), BELIEVED()]
     if not rows:
         raise Conflict("the sitting was erased meanwhile")
     organisation, *person, former, version = rows[0]
@@ -121,7 +122,7 @@ def issue(
             at=at,
             feed=_FEED,
             document=text,
-            jws=runtime.signing.sign(text.encode(), CREDENTIAL),
+            jws=runtime.keyring.among(believed(keys)).sign(text.encode(), CREDENTIAL),
         ),
         _told("result.issued", id, at),
     ]

@@ -195,7 +195,16 @@ class KeyOut(Out):
     kid: str
 
 
+class RevokedOut(Out):
+    """A key that is believed no more, whatever it has signed."""
+
+    kid: str
+    x: Annotated[str, Field(pattern=r"^[\w-]{43}$")]
+    revoked_at: Annotated[str, Field(json_schema_extra=MOMENT)]
+
+
 class KeySetOut(Out):
-    """A JWK set (RFC 7517), the newest key first."""
+    """A JWK set (RFC 7517), the newest key first; beside it, where there are any, those that were revoked."""
 
     keys: list[KeyOut]
+    revoked: Annotated[list[RevokedOut], Field(default_factory=list)]

@@ -19,7 +19,9 @@ from sqlalchemy import bindparam, select, text
 from api.database import tables
 from api.database.clock import NOW
 from api.database.plans import Commit, Plan, Query
-from api.keys.signing import BadSignature, SigningKey, verify
+from api.keys.ring import Keyring
+from api.keys.signing import BadSignature, verify
+from api.keys.store import BELIEVED, believed
 from api.moments import iso
 from api.results.issue import encoded
 from cat_engine.errors import InputError
@@ -55,9 +57,10 @@ def _standing(status: str) -> Standing:
     return "revoked"
 
 
-def listed(issuer: str, key: SigningKey) -> Plan[str]:
+def listed(issuer: str, ring: Keyring) -> Plan[str]:
     """Plan: the signed list of this deployment, as it is now."""
-    time, rows = yield [NOW(), _WITHDRAWN()]
+    time, rows, keys = yield [NOW(), _WITHDRAWN(), BELIEVED()]
+    key = ring.among(believed(keys))
     content = {
         "schema": SCHEMA,
         "issuer": issuer,

@@ -68,7 +68,7 @@ async def read_status_list(request: Request) -> Response:
     """Every superseded or withdrawn result by its identifier: who asks does not say which one is verified."""
     runtime: Runtime = request.app.state.runtime
     return Response(
-        await runtime.read(listed, runtime.settings.base_url, runtime.signing),
+        await runtime.read(listed, runtime.settings.base_url, runtime.keyring),
         media_type="application/json",
         headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
     )

@@ -170,7 +170,7 @@ def replay(tests: Tests, session: str, receipt: Receipt | None = None) -> Plan[R
     folded = yield from _folded(tests, test, events, found)
     if folded is not None:
         last, ended = folded
-        keys = (yield from key_set()).value
+        keys = (yield from key_set(every=True)).value
         section = "section" in events[0].data  # of another test player, which makes its own result
         _check_results(test, ended, results, keys, section, found)
         _check_rows(last, about[0], results, found)

@@ -21,8 +21,9 @@ from api.catalogue.store import BLOB, with_test
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_id, new_secret
+from api.keys.store import BELIEVED, believed
 from api.problems import Problem
-from api.results.credential import pack
+from api.results.credential import stored
 from api.sittings.access import Token, authenticate, reading_secret
 from api.sittings.conditions import begin
 from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting
@@ -444,11 +445,12 @@ def _result(runtime: Runtime, token: Token) -> Plan[ResultView]:
     authenticate(runtime, now_turn.sitting, token)
     if now_turn.sitting.phase != FINISHED:
         raise Problem("not_finished", "Answer the remaining items first.")
-    (rows,) = yield [_RESULT(session_id=now_turn.sitting.id)]
+    rows, keys = yield [_RESULT(session_id=now_turn.sitting.id), BELIEVED()]
     if not rows or rows[0][3] is None:
         raise Problem("not_found", "The result was erased.")
     id, version, status, document, jws = rows[0]
-    return Commit(ResultView(id, version, status, json.loads(document), pack(document, jws)))
+    file = stored(document, jws, believed(keys), runtime.keyring)
+    return Commit(ResultView(id, version, status, json.loads(document), file))
 
 
 async def walk_in(runtime: Runtime, language: str = "") -> str:

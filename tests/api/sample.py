@@ -126,7 +126,7 @@ async def prepare(runtime: Runtime, code: str = CODE, **changes: Any) -> str:
     test, blobs = document(**changes)
     if code == CODE:
         await runtime.write(_organisation, ORGANISATION)
-        await runtime.write(record, runtime.signing.jwk)
+        await runtime.write(record, runtime.keyring.first.jwk)
     return await runtime.write(publish, code, test, blobs, 1)
 
 

@@ -68,7 +68,7 @@ def jwks(run: Run, tmp_path: Path) -> Path:
     """The public key as a JWK set in a file."""
 
     async def write(runtime: Runtime) -> None:
-        (tmp_path / "jwks.json").write_text(json.dumps({"keys": [dict(runtime.signing.jwk)]}))
+        (tmp_path / "jwks.json").write_text(json.dumps({"keys": [dict(runtime.keyring.first.jwk)]}))
 
     run(write)
     return tmp_path / "jwks.json"

@@ -26,7 +26,7 @@ WITHDRAWN = ("revoked", "superseded", "erased")
 def foreign(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A badge signed by a key that is not the issuer's, under the name of one that is."""
     key = load_or_make(tmp_path_factory.mktemp("foreign") / "key.pem")
-    own = runtime_of(world.client).signing
+    own = runtime_of(world.client).keyring.first
     unsigned = {name: value for name, value in world.badges["decided"].items() if name != "proof"}
     return proof.sign(unsigned, SigningKey(key.private, own.jwk), DID, 0)
 

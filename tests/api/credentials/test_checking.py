@@ -120,7 +120,7 @@ def members(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_nothing_may_be_added_anywhere(world: World) -> None:
-    keys = public_keys(dict(runtime_of(world.client).signing.jwk))
+    keys = public_keys(dict(runtime_of(world.client).keyring.first.jwk))
     badge = world.badges["decided"]
     assert check(badge, keys)[1] in keys
     places = len(list(members(badge)))
@@ -148,7 +148,7 @@ def leaves(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def test_no_text_may_be_changed(world: World) -> None:
     """One letter or digit of each is made another, so that most keep their shape."""
-    keys = public_keys(dict(runtime_of(world.client).signing.jwk))
+    keys = public_keys(dict(runtime_of(world.client).keyring.first.jwk))
     badge = world.badges["nameless"]
     for way in leaves(badge):
         changed = copy.deepcopy(badge)
@@ -173,7 +173,7 @@ def test_another_issuer_cannot_sign_in_our_name(world: World, verify: Command, t
     for keys in (None, own):
         code, told = verify(elsewhere, "--json", keys=keys)
         assert (code, told["authentic"]) == (3, False)
-    ours = runtime_of(world.client).signing
+    ours = runtime_of(world.client).keyring.first
     code, told = verify(proof.sign(unsigned, ours, "did:web:thief.example", 0), "--json")
     assert (code, "not of its issuer" in told.get("reason", "")) == (3, True)
     code, told = verify(world.badges["decided"], "--json", keys=own)
@@ -185,7 +185,7 @@ def test_another_issuer_cannot_sign_in_our_name(world: World, verify: Command, t
 
 def test_before_its_first_and_past_its_last_day(world: World, verify: Command) -> None:
     unsigned = {name: value for name, value in world.badges["decided"].items() if name != "proof"}
-    key = runtime_of(world.client).signing
+    key = runtime_of(world.client).keyring.first
     for changes, said in (
         ({"validUntil": "2020-01-01T23:59:59Z"}, "was valid until 2020-01-01T23:59:59Z"),
         ({"validFrom": "2999-01-01T00:00:00Z"}, "valid from 2999-01-01T00:00:00Z on"),
@@ -198,7 +198,7 @@ def test_before_its_first_and_past_its_last_day(world: World, verify: Command) -
 def test_a_list_that_cannot_be_relied_on(world: World, verify: Command, tmp_path: Path) -> None:
     badge, good = world.badges["revoked"], world.list()
     unsigned = {name: value for name, value in good.items() if name != "proof"}
-    key, thief = runtime_of(world.client).signing, load_or_make(tmp_path / "thief.pem")
+    key, thief = runtime_of(world.client).keyring.first, load_or_make(tmp_path / "thief.pem")
     subject = unsigned["credentialSubject"]
     empty = {**subject, "encodedList": "uH4sIAAAAAAAA_-3BMQEAAADCoPVPbQsvoAAAAAAAAAAAAAAAAP4GcwM92tQwAAA"}
     for named, forgery in (
@@ -300,7 +300,7 @@ def sent(world: World, badge: Any) -> Any:
 def test_the_issuer_s_name_is_its_address(world: World, base: str, did: str, at: str) -> None:
     assert did_of(base) == did
     assert document_address(base) == at
-    key = runtime_of(world.client).signing
+    key = runtime_of(world.client).keyring.first
     unsigned = badge_of({**world.claims["decided"], "issuer": base}, Place(3, 5), "fr", lambda kind: "0" * 32)
     found, kid = check(json.loads(json.dumps(proof.sign(unsigned, key, did, 0))), public_keys(dict(key.jwk)))
     assert (found.issuer, found.shape.issuer.id, kid) == (base, did, key.kid)
@@ -313,7 +313,7 @@ def test_an_address_that_is_not_the_issuer_s_name(world: World, url: str) -> Non
     changed = copy.deepcopy(world.badges["decided"])
     changed["issuer"]["url"] = url
     with pytest.raises(BadSignature, match="issuer"):
-        check(changed, public_keys(dict(runtime_of(world.client).signing.jwk)))
+        check(changed, public_keys(dict(runtime_of(world.client).keyring.first.jwk)))
 
 
 def test_the_did_document_keeps_the_keys_of_before(world: World, verify: Command, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_the_did_document_keeps_the_keys_of_before(world: World, verify: Command
     assert document["id"] == DID
     assert document["assertionMethod"] == [one["id"] for one in document["verificationMethod"]]
     keys = keys_of(document)[1]
-    assert {newer.kid, runtime_of(world.client).signing.kid} <= set(keys)
+    assert {newer.kid, runtime_of(world.client).keyring.first.kid} <= set(keys)
     assert verify(world.badges["decided"], keys=document)[0] == 0
     for change in (
         {"controller": "did:web:x.org"},

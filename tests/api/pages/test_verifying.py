@@ -19,7 +19,7 @@ from tests.api.pages.conftest import BROWSER, Site
 from tests.api.results.test_status import credential
 from tests.api.sample import ORGANISATION
 
-STATES = ("valid", "superseded", "revoked", "expired", "altered", "elsewhere")
+STATES = ("valid", "superseded", "revoked", "expired", "altered", "elsewhere", "distrusted")
 
 
 @pytest.fixture
@@ -94,15 +94,19 @@ def test_what_no_longer_stands_is_told_without_its_level(site: Site, file: str, 
 
 
 def test_past_its_last_day_it_is_no_longer_valid(site: Site, file: str) -> None:
-    reply = sent(site, resigned(file, site.runtime.signing, valid_until="2020-01-01"))
+    reply = sent(site, resigned(file, site.runtime.keyring.first, valid_until="2020-01-01"))
     assert state(reply) == "expired"
     assert "1er\u00a0janvier 2020" in reply.text
     withdraw(site, file, "revoked")
-    assert state(sent(site, resigned(file, site.runtime.signing, valid_until="2020-01-01"))) == "revoked"
+    assert (
+        state(sent(site, resigned(file, site.runtime.keyring.first, valid_until="2020-01-01"))) == "revoked"
+    )
 
 
 def test_a_demonstration_says_so(site: Site, file: str) -> None:
-    signed = resigned(file, site.runtime.signing, demonstration=True, notice="démonstration, sans valeur")
+    signed = resigned(
+        file, site.runtime.keyring.first, demonstration=True, notice="démonstration, sans valeur"
+    )
     reply = sent(site, signed)
     assert state(reply) == "valid"
     assert "Démonstration, sans valeur." in reply.text.partition("<main")[2]
@@ -114,7 +118,7 @@ def test_a_changed_file_is_not_authentic_and_nothing_of_it_is_shown(site: Site, 
         file.replace('"jws":"', '"jws":"x'),
         file.replace('"result":{', '"result":{"id":"twice",'),
         file[:-1] + ',"more":1}',
-        resigned(file, site.runtime.signing, schema="acquis/other/1"),
+        resigned(file, site.runtime.keyring.first, schema="acquis/other/1"),
     ):
         reply = sent(site, forged)
         assert (reply.status_code, state(reply)) == (200, "altered")
@@ -148,7 +152,7 @@ def test_names_that_are_markup_are_text(site: Site, file: str) -> None:
     person = json.loads(file)["result"]["person"] | {"family_name": evil, "identifier": "<b>&"}
     title = {"fr": "<img src=x onerror=alert(1)>", "en": "%s {day}"}
     test = json.loads(file)["result"]["test"] | {"title": title}
-    reply = sent(site, resigned(file, site.runtime.signing, person=person, test=test))
+    reply = sent(site, resigned(file, site.runtime.keyring.first, person=person, test=test))
     assert state(reply) == "valid"
     assert "&lt;script&gt;alert(1)" in reply.text
     assert "{{ 7 * 7 }}" in reply.text
@@ -184,7 +188,9 @@ def test_what_is_too_deep_to_compare_is_not_what_was_signed(site: Site, file: st
     for _ in range(5_000):
         deep = [deep]
     with pytest.raises(BadSignature):
-        check(json.loads(file) | {"result": {"issuer": deep}}, public_keys(dict(site.runtime.signing.jwk)))
+        check(
+            json.loads(file) | {"result": {"issuer": deep}}, public_keys(dict(site.runtime.keyring.first.jwk))
+        )
 
 
 @pytest.mark.parametrize(

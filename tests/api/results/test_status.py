@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from api.command import main
 from api.database.plans import Commit, Plan
 from api.keys.signing import load_or_make
 from api.results.issue import withdrawn
-from api.results.status import listed
+from api.results.status import KIND, SIGNED, listed
 from api.runtime import Runtime
 from api.sittings import service
 from tests.api.browser import Browser
@@ -40,8 +41,8 @@ def verify(run: Any, tmp_path: Path, capsys: Any) -> Any:
 
     def verify(file: str, *words: str, status: str | None = None) -> tuple[int, Any]:
         async def now(runtime: Runtime) -> tuple[str, str]:
-            keys = {"keys": [dict(runtime.signing.jwk)]}
-            return json.dumps(keys), await runtime.read(listed, ISSUER, runtime.signing)
+            keys = {"keys": [dict(runtime.keyring.first.jwk)]}
+            return json.dumps(keys), await runtime.read(listed, ISSUER, runtime.keyring)
 
         keys, made = run(now)
         for name, text in (("keys", keys), ("status", status or made), ("file", file)):
@@ -93,7 +94,7 @@ def test_an_erased_result_is_revoked_like_another(run: Any, verify: Any) -> None
     async def erased(runtime: Runtime) -> str:
         (person,) = await runtime.read(find, ORGANISATION, "M-1")
         await runtime.write(erase, person.id, True)
-        return await runtime.read(listed, ISSUER, runtime.signing)
+        return await runtime.read(listed, ISSUER, runtime.keyring)
 
     run(erased)
     assert verify(file, "--json")[1]["status"] == "revoked"
@@ -114,15 +115,20 @@ def test_without_a_list_it_says_what_is_not_known(run: Any, verify: Any, tmp_pat
     assert (told["authentic"], told["revocation"], "status" in told) == (True, "not checked", False)
 
 
+def payload(jws: str) -> bytes:
+    """What was signed."""
+    return base64.urlsafe_b64decode(jws.split(".")[1] + "==")
+
+
 def test_a_list_that_cannot_be_relied_on(run: Any, verify: Any, tmp_path: Path) -> None:
     file = run(credential)
 
     async def lists(runtime: Runtime) -> list[str]:
         other = load_or_make(tmp_path / "other.pem")
-        made = await runtime.read(listed, ISSUER, runtime.signing)
+        made = await runtime.read(listed, ISSUER, runtime.keyring)
         return [
-            await runtime.read(listed, ISSUER, other),
-            await runtime.read(listed, "https://other.example", runtime.signing),
+            json.dumps({"schema": SIGNED, "jws": other.sign(payload(json.loads(made)["jws"]), KIND)}),
+            await runtime.read(listed, "https://other.example", runtime.keyring),
             made.replace('"jws": "', '"jws": "x'),
             json.dumps({"schema": "acquis/signed-status-list/1", "jws": json.loads(file)["jws"]}),
         ]
@@ -140,12 +146,12 @@ def test_a_list_from_before_the_result_tells_nothing_of_it(run: Any, verify: Any
     async def early(runtime: Runtime) -> str:
         def plan() -> Plan[str]:
             from api.results.issue import encoded
-            from api.results.status import KIND, SCHEMA, SIGNED
+            from api.results.status import SCHEMA
 
             yield []
             old = {"schema": SCHEMA, "issuer": ISSUER, "issued_at": "2020-01-01T00:00:00Z"}
             text = encoded(old | {"superseded": [], "revoked": []}).encode()
-            return Commit(json.dumps({"schema": SIGNED, "jws": runtime.signing.sign(text, KIND)}))
+            return Commit(json.dumps({"schema": SIGNED, "jws": runtime.keyring.first.sign(text, KIND)}))
 
         return await runtime.read(plan)
 

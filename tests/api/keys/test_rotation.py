@@ -1,0 +1,157 @@
+"""Changing the key that signs, and revoking one that somebody else may have."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.command import main
+from api.keys.ring import Keyring
+from api.keys.signing import load_or_make, public_keys
+from api.keys.store import key_set, listed, revoke, rotate, signer
+from api.pages.language import messages
+from api.problems import Problem
+from api.results import feed, status
+from api.results.credential import check, parse
+from api.runtime import Runtime
+from api.settings import Settings
+from tests.api.browser import Browser
+from tests.api.desk import bearer, invite, runtime_of, sit
+from tests.api.results.test_status import ISSUER, credential
+from tests.api.sample import ORGANISATION
+
+
+def signed_by(file: str) -> str:
+    """The ``kid`` of a signed file, whose signature has to hold under no other key than its own."""
+    header = json.loads(file)["jws"].split(".")[0]
+    return str(json.loads(base64.urlsafe_b64decode(header + "=="))["kid"])
+
+
+def test_a_server_that_runs_signs_with_the_new_key_at_once_and_old_files_still_verify(
+    run: Any, settings: Settings
+) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        before = await credential(runtime)
+        elsewhere = Keyring(settings.keys)  # of the operator, or of another server's worker
+        new = elsewhere.make()
+        assert signed_by(await credential(runtime, "M-2")) == runtime.keyring.first.kid  # not named yet
+        await runtime.write(rotate, new.jwk)
+        after = await credential(runtime, "M-3")
+        assert [signed_by(before), signed_by(after)] == [runtime.keyring.first.kid, new.kid]
+        keys = public_keys(await runtime.read(key_set))
+        assert list(keys) == [new.kid, runtime.keyring.first.kid]
+        for file in (before, after):
+            check(parse(file), keys)
+        made = json.loads(await runtime.read(status.listed, ISSUER, runtime.keyring))
+        assert status.check(made, {new.kid: keys[new.kid]}).issuer == ISSUER
+        states = [(one["kid"], one["state"]) for one in await runtime.read(listed)]
+        assert states == [(new.kid, "signs"), (runtime.keyring.first.kid, "retired")]
+
+    run(scenario)
+
+
+def test_a_server_without_the_new_key_goes_on_with_the_old_one_until_it_is_brought(
+    run: Any, settings: Settings, tmp_path: Path
+) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        away = Keyring(tmp_path / "another machine")
+        new = away.make()
+        await runtime.write(rotate, new.jwk)
+        first = runtime.keyring.first.kid
+        assert (await runtime.read(signer, runtime.keyring)).kid == first
+        await runtime.write(revoke, first, None)
+        with pytest.raises(Problem, match="unavailable"):
+            await runtime.read(signer, runtime.keyring)
+        name = f"signing-key-{new.kid}.pem"
+        (settings.keys / name).write_bytes((away.folder / name).read_bytes())
+        assert (await runtime.read(signer, runtime.keyring)).kid == new.kid
+
+    run(scenario)
+
+
+def test_what_a_revoked_key_has_signed_is_signed_anew_when_it_is_asked_for(run: Any) -> None:
+    async def scenario(runtime: Runtime) -> None:
+        file = await credential(runtime)
+        new, gone = runtime.keyring.make(), runtime.keyring.first.kid
+        await runtime.write(revoke, gone, new.jwk)
+        keys = await runtime.read(key_set)
+        assert [key["kid"] for key in keys["keys"]] == [new.kid]
+        assert [key["kid"] for key in keys["revoked"]] == [gone]
+        id = json.loads(file)["result"]["id"]
+        again = await runtime.read(feed.credential, runtime.keyring, ORGANISATION, id)
+        assert check(parse(again), public_keys(keys)).kid == new.kid
+        assert json.loads(again)["result"] == json.loads(file)["result"]
+        for kid, code in ((gone, "conflict"), (new.kid, "conflict"), ("x", "not_found")):
+            with pytest.raises(Problem, match=code):
+                await runtime.write(revoke, kid, None)
+
+    run(scenario)
+
+
+def test_a_file_by_a_revoked_key_is_refused_in_words(
+    client: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime = runtime_of(client)
+    reader = bearer(client, "results:read")
+    sit(client, invite(client))
+    id = client.get("/api/v1/results", headers=reader).json()["results"][0]["id"]
+
+    def fetched(kind: str) -> str:
+        return client.get(f"/api/v1/results/{id}/{kind}", headers=reader).text
+
+    old = {kind: fetched(kind) for kind in ("credential", "badge")}
+    new, gone = runtime.keyring.make(), runtime.keyring.first.kid
+    client.portal.call(runtime.write, revoke, gone, new.jwk)
+    did = client.get("/.well-known/did.json").json()
+    assert [name.partition("#")[2] for name in did["assertionMethod"]] == [new.kid]
+    assert [one["id"].partition("#")[2] for one in did["verificationMethod"] if "revoked" in one] == [gone]
+    places = {"credential": "/.well-known/jwks.json", "badge": "/.well-known/did.json"}
+    for kind, place in places.items():
+        (tmp_path / "keys.json").write_text(client.get(place).text)
+        for text, holds in ((old[kind], False), (fetched(kind), True)):
+            (tmp_path / "file.json").write_text(text)
+            words = ["verify", str(tmp_path / "file.json"), "--jwks", str(tmp_path / "keys.json")]
+            assert main(words) == (0 if holds else 3)
+            assert ("which its issuer has revoked" in capsys.readouterr().out) is not holds
+            page = client.post(
+                "/verify/file",
+                files={"attestation": ("a.json", text.encode(), "application/json")},
+                headers={"accept": "text/html"},
+            ).text
+            told = messages("fr").plain("verify.is.valid" if holds else "verify.is.distrusted")
+            assert f'id="state">{told}<' in page
+
+
+def test_the_commands(
+    run: Any, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        where = [] if words[0] == "list" else ["--keys", str(settings.keys)]
+        assert main(["key", *words, *where, "--database-url", settings.database_url, "--json"]) == code
+        out, err = capsys.readouterr()
+        return err if code else json.loads(out)
+
+    async def nothing(_: Runtime) -> None:
+        pass
+
+    assert said("list") == []
+    assert "first start" in said("rotate", code=2)
+    run(nothing)
+    first = said("list")[0]["kid"]
+    second = said("rotate")["kid"]
+    assert [one["kid"] for one in said("list")] == [second, first]
+    third = said("revoke", second)["kid"]
+    assert [one["state"] for one in said("list")] == ["signs", "revoked", "retired"]
+    assert said("revoke", first) == {"revoked": first, "kid": third}
+    assert "revoked already" in said("revoke", first, code=2)
+    made = {path.name for path in settings.keys.glob("*.pem")}
+    assert len(made) == 3
+    assert load_or_make(settings.keys / f"signing-key-{third}.pem").kid == third
+    elsewhere = ["key", "rotate", "--keys", str(tmp_path), "--database-url", settings.database_url]
+    assert main(elsewhere) == 2
+    assert "folder of the servers' keys" in capsys.readouterr().err
