@@ -16,7 +16,7 @@ from typing import Any
 
 from cat_engine.errors import InputError
 
-__all__ = ["COLUMNS", "MOST", "Line", "read_roll"]
+__all__ = ["COLUMNS", "MOST", "Line", "legible", "read_roll", "whole_number"]
 
 COLUMNS = ("identifier", "identifier_type", "family_name", "given_name", "extra_time_percent", "need")
 """How an organisation names a person, and what was agreed on with them."""
@@ -36,6 +36,7 @@ _FRENCH = {
     "besoin": "need",
 }
 _LONGEST = {"identifier": 100, "family_name": 200, "given_name": 200, "need": 200}
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _TYPE = re.compile("[a-z_]{1,20}")
 
 
@@ -97,6 +98,18 @@ def read_roll(text: str, needs: tuple[str, ...] | None = None) -> list[Line]:
     return [_line(number, names, row, needs, seen) for number, row in numbered[1:]]
 
 
+def whole_number(text: str, least: int, most: int) -> int | None:
+    """Return the number that somebody typed; None where it is none, or not between the bounds."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        return None
+    return int(text) if least <= int(text) <= most else None
+
+
+def legible(text: str) -> bool:
+    """Return whether a text reads as it is stored: no control characters, none that turn its direction."""
+    return not any(unicodedata.category(sign) == "Cc" or sign in _TURNS for sign in text)
+
+
 def _column(cell: str) -> str:
     """Return a heading as a name: without accents, capitals, and what stands in brackets."""
     plain = unicodedata.normalize("NFKD", cell.partition("(")[0].strip().lower())
@@ -123,12 +136,11 @@ def _line(
     kind = cells.get("identifier_type", "")
     if kind and not _TYPE.fullmatch(kind):
         faults.append(("type", {}))
-    if any("\0" in cell for cell in cells.values()):
+    if not all(map(legible, cells.values())):
         faults.append(("characters", {}))
-    extra = cells.get("extra_time_percent", "").removesuffix("%").strip() or "0"
-    if not (extra.isascii() and extra.isdigit() and int(extra[:9]) <= 200):
+    extra = whole_number(cells.get("extra_time_percent", "").removesuffix("%").strip() or "0", 0, 200)
+    if extra is None:
         faults.append(("extra", {}))
-        extra = "0"
     need = cells.get("need") or None
     if need is not None and needs is not None and need not in needs:
         faults.append(("need", {}))
@@ -143,7 +155,7 @@ def _line(
         kind or None,
         cells.get("family_name") or None,
         cells.get("given_name") or None,
-        int(extra),
+        extra or 0,
         need,
         tuple(faults),
     )

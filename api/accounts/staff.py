@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from api.accounts.audit import entry
+from api.accounts.roll import legible
 from api.database import tables
 from api.database.clock import NOW
 from api.database.plans import Call, Commit, Plan, Query, Rows
@@ -60,6 +61,11 @@ _COLUMNS = (
 )
 _HERE = _staff.c.removed_at.is_(None)
 _ALL = Query(select(*_COLUMNS).where(_HERE).order_by(_staff.c.organisation_id, _staff.c.login))
+_THEIRS = Query(
+    select(*_COLUMNS)
+    .where(_HERE, _staff.c.organisation_id == bindparam("organisation"))
+    .order_by(_staff.c.login)
+)
 _ONE = Query(
     select(*_COLUMNS).where(
         _HERE, (_staff.c.id == bindparam("account")) | (_staff.c.login == bindparam("login"))
@@ -171,8 +177,8 @@ def _account(row: tuple[Any, ...]) -> Account:
 
 def accounts(organisation: str | None = None) -> Plan[list[Account]]:
     """Plan: the accounts of an organisation, or of all."""
-    (rows,) = yield [_ALL()]
-    return Commit([_account(row) for row in rows if organisation in (None, row[1])])
+    (rows,) = yield [_ALL() if organisation is None else _THEIRS(organisation=organisation)]
+    return Commit([_account(row) for row in rows])
 
 
 def add(
@@ -205,8 +211,8 @@ def add(
     login, name = normal(login), " ".join(name.split())
     if not _LOGIN.fullmatch(login):
         raise Problem("malformed", "Expected an e-mail address as login, like alice.martin@example.org.")
-    if not 1 <= len(name) <= 200:
-        raise Problem("malformed", "Expected a name of 1 to 200 characters.")
+    if not 1 <= len(name) <= 200 or not legible(name):
+        raise Problem("malformed", "Expected a name of 1 to 200 characters, none of which controls text.")
     known, taken, time = yield [_ORGANISATION(id=organisation), _ONE(account="", login=login), NOW()]
     if taken:
         raise Problem("conflict", "There is an account with this login already; give another login.")

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
 from api.accounts.audit import entry
 from api.accounts.passwords import holds
@@ -45,6 +46,7 @@ __all__ = [
     "set_second_step",
     "sign_in",
     "sign_out",
+    "standing",
 ]
 
 IDLE = 45 * 60 * SECOND
@@ -98,6 +100,16 @@ _SESSION = Query(
     .join(_staff, _staff.c.id == _session.c.staff_id)
     .join(tables.organisation, tables.organisation.c.id == _staff.c.organisation_id)
     .where(_session.c.digest == bindparam("digest"), _staff.c.removed_at.is_(None))
+)
+_ONE_PART = literal_column("1").op("/")(func.count())
+"""Divides by zero where nothing is found: PostgreSQL then refuses the whole transaction. SQLite, where what
+was read cannot change before the write, has null for it and goes on."""
+_STANDS = Query(select(_session.c.digest).where(_session.c.digest == bindparam("session")))
+_STILL_STANDS = Query(select(_ONE_PART).where(_session.c.digest == bindparam("session")))
+_STILL_HOLDS = Query(
+    select(_ONE_PART).where(
+        _staff.c.id == bindparam("account"), _staff.c.password_hash == bindparam("password")
+    )
 )
 _OPEN = Query(insert(_session))
 _TOUCHED = Query(
@@ -226,7 +238,7 @@ def _signed_in(
     if not rows or rows[0][1] != stored:
         return Commit(False)
     commit = yield from open_session(id, organisation, token, waits, counted)
-    return Commit(True, commit.writes)
+    return Commit(True, [_STILL_HOLDS(account=id, password=stored), *commit.writes])
 
 
 def open_session(id: str, organisation: str, token: str, waits: bool, counted: str = "") -> Plan[None]:
@@ -239,6 +251,25 @@ def open_session(id: str, organisation: str, token: str, waits: bool, counted: s
     if not waits:
         writes.append(entry(organisation, id, "signed_in", id, now))
     return Commit(None, writes)
+
+
+def standing(session: str, plan: Callable[..., Plan[Any]], /, *with_: Any) -> Plan[Any]:
+    """Plan: what `plan` does, by somebody whose session (its digest) holds as it is written.
+
+    Between the look at a session and the act an operator may have removed or reset the account.
+
+    Raises
+    ------
+    Problem
+        ``unauthenticated``
+    """
+    (rows,) = yield [_STANDS(session=session)]
+    if not rows:
+        raise Problem("unauthenticated", "Sign in.")
+    commit: Commit[Any] = yield from plan(*with_)
+    if not commit.writes:
+        return commit
+    return Commit(commit.value, [_STILL_STANDS(session=session), *commit.writes])
 
 
 async def session(runtime: Runtime, token: str) -> Session | None:
@@ -274,7 +305,7 @@ async def confirm(runtime: Runtime, held: Session, typed: str) -> SignIn:
     if not await runtime.write(_counted, {"code": runtime.mac("sign-in code", staff.id)}, runtime.skew):
         return SignIn("wait")
     token = new_secret()
-    right = await runtime.write(_confirmed, runtime, held, typed[:20], token)
+    right = await runtime.write(standing, held.digest, _confirmed, runtime, held, typed[:20], token)
     return SignIn("in", token) if right else SignIn("wrong")
 
 

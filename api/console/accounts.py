@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.accounts import staff
 from api.accounts.audit import journal
+from api.accounts.roll import legible
 from api.console.desk import Desk, at
 from api.ids import new_secret
 from api.pages.controls import Fault
@@ -51,7 +52,7 @@ async def add(desk: Operator) -> Response:
     """Make an account, and show the link to choose its password, once."""
     name, login, roles = desk.field("person"), desk.field("login"), set(desk.sent.get("roles", []))
     faults = []
-    if not 1 <= len(name) <= 200:
+    if not 1 <= len(name) <= 200 or not legible(name):
         faults.append(Fault("person", "person", "console.fault.name"))
     if not roles or not roles <= set(staff.ROLES):
         faults.append(Fault("roles", "roles", "console.fault.roles"))
@@ -59,7 +60,7 @@ async def add(desk: Operator) -> Response:
         return await _page(desk, faults)
     link = new_secret()
     try:
-        made = await desk.runtime.write(
+        made = await desk.write(
             staff.add, desk.organisation, name, login, staff.roles_of(roles), link, desk.staff.id
         )
     except Problem as problem:
@@ -83,7 +84,7 @@ def _linked(desk: Desk, account: staff.Account, link: str) -> Response:
 async def renew(desk: Operator, id: str) -> Response:
     """Forget a password and give a new link: a password or a telephone was lost."""
     link = new_secret()
-    account = await desk.runtime.write(staff.renew, id, link, desk.staff.id, desk.organisation)
+    account = await desk.write(staff.renew, id, link, desk.staff.id, desk.organisation)
     return _linked(desk, account, link)
 
 
@@ -91,7 +92,7 @@ async def renew(desk: Operator, id: str) -> Response:
 async def remove(desk: Operator, id: str) -> Response:
     """Remove an account: it is signed out at once."""
     try:
-        await desk.runtime.write(staff.remove, id, desk.staff.id, desk.organisation)
+        await desk.write(staff.remove, id, desk.staff.id, desk.organisation)
     except Problem as problem:
         if problem.code != "conflict":
             raise

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from api.accounts.audit import audited, note
 from api.accounts.staff import Staff
-from api.accounts.staff_sessions import Session, session
+from api.accounts.staff_sessions import Session, session, standing
 from api.pages.reception import first
 from api.pages.site import Visit, page
 from api.problems import Problem
@@ -91,15 +91,17 @@ class Desk:
         """Return what the address asks for after its question mark."""
         return str(self.visit.request.query_params.get(name, "")).strip()[:200]
 
+    async def write(self, plan: Callable[..., Any], /, *with_: Any) -> Any:
+        """Run a plan that writes, and nothing of it once the session has ended."""
+        return await self.runtime.write(standing, self.session.digest, plan, *with_)
+
     async def do(self, action: str, subject: str, plan: Callable[..., Any], /, *with_: Any) -> Any:
         """Run a plan that writes, with its entry in the audit log, in one transaction."""
-        return await self.runtime.write(
-            audited, self.organisation, self.staff.id, action, subject, plan, *with_
-        )
+        return await self.write(audited, self.organisation, self.staff.id, action, subject, plan, *with_)
 
     async def tell(self, action: str, subject: str) -> None:
         """Note in the audit log that something was taken out."""
-        await self.runtime.write(note, self.organisation, self.staff.id, action, subject)
+        await self.write(note, self.organisation, self.staff.id, action, subject)
 
     def page(self, name: str, status: int = 200, **context: Any) -> Response:
         """Return a page of the console."""

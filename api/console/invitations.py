@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.accounts.invitations import Invited, Invitee, cancel, invite_once, renew
 from api.accounts.invited import STATES, invitations
-from api.accounts.roll import COLUMNS, Line, read_roll
+from api.accounts.roll import COLUMNS, Line, read_roll, whole_number
 from api.catalogue.live import LiveTest
 from api.catalogue.store import newest
 from api.console.desk import Desk, at
@@ -130,8 +130,7 @@ async def _wrong(desk: Desk, sent: dict[str, str]) -> list[tuple[str, str]]:
     wrong = []
     if await _test(desk, sent["test"]) is None:
         wrong.append(("test", "console.fault.test"))
-    days = sent["days"]
-    if not (days.isascii() and days.isdigit() and 1 <= int(days[:9]) <= 366):
+    if whole_number(sent["days"], 1, 366) is None:
         wrong.append(("days", "console.fault.days"))
     return wrong
 

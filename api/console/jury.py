@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.accounts.clients import Client
+from api.accounts.roll import whole_number
 from api.catalogue.store import published
 from api.console.desk import Desk, at
 from api.console.results import shown
@@ -168,8 +169,8 @@ async def decide(desk: Jury, sitting: str) -> Response:
     faults = []
     if outcome not in ("tout", "rien", "minutes", "finir"):
         faults.append(Fault("outcome", "outcome", "console.fault.outcome"))
-    timed = minutes.isascii() and minutes.isdigit() and int(minutes[:9]) <= _MINUTES
-    if outcome == "minutes" and not timed:
+    some = whole_number(minutes, 0, _MINUTES)
+    if outcome == "minutes" and some is None:
         faults.append(Fault("minutes", "minutes", "console.fault.minutes"))
     if not 1 <= len(why) <= _LONGEST:
         faults.append(Fault("why", "why", "console.fault.why"))
@@ -179,7 +180,7 @@ async def decide(desk: Jury, sitting: str) -> Response:
     if outcome == "finir":
         await desk.do("sitting.ended", sitting, supervision.ending, desk.runtime, who, sitting, why)
         return to("/console/contestations?avis=fini")
-    give_back = {"tout": None, "rien": 0}.get(outcome, int(minutes or 0) * 60 * SECOND)
+    give_back = None if outcome == "tout" else (some or 0) * 60 * SECOND if outcome == "minutes" else 0
     try:
         await desk.do(
             "interruption.decided", sitting, supervision.decision, desk.runtime, who, sitting, give_back, why

@@ -17,11 +17,12 @@ from api.accounts.staff_sessions import (
     change_password,
     confirm,
     knows_password,
+    session,
     set_second_step,
     sign_in,
     sign_out,
 )
-from api.console.desk import ROOMS, Desk, clear_cookie, set_cookie, signed_in, who_waits
+from api.console.desk import ROOMS, Desk, clear_cookie, cookie, set_cookie, signed_in, who_waits
 from api.ids import new_secret
 from api.pages.controls import Fault
 from api.pages.reception import PageRoute, first, received, to
@@ -84,6 +85,9 @@ async def enter(request: Request) -> Response:
     came = await sign_in(visit.runtime, login, first(sent, "password"), _address(request))
     if came.outcome in ("wrong", "wait"):
         return _sign_in_page(visit, back, login[:200], f"console.fault.{came.outcome}", status=422)
+    former = await session(visit.runtime, request.cookies.get(cookie(visit.runtime.settings), ""))
+    if former is not None:
+        await visit.runtime.write(sign_out, former)
     response = to(back if came.outcome == "in" else f"/console/code?retour={quote(back)}")
     set_cookie(response, came.token, visit.runtime.settings)
     return response
@@ -208,7 +212,7 @@ async def change(desk: Signed) -> Response:
     if came.outcome != "in":
         return _account_page(desk, "current", "current" if came.outcome == "wrong" else "wait")
     token = new_secret()
-    await desk.runtime.write(change_password, desk.session, await passwords.hashed(chosen), token)
+    await desk.write(change_password, desk.session, await passwords.hashed(chosen), token)
     response = to("/console/compte")
     set_cookie(response, token, desk.runtime.settings)
     return response
@@ -226,7 +230,7 @@ async def second_step(desk: Signed) -> Response:
         came = await _knows(desk)
         if came.outcome != "in":
             return _account_page(desk, "stop", "current" if came.outcome == "wrong" else "wait")
-        await desk.runtime.write(set_second_step, desk.staff, None, None)
+        await desk.write(set_second_step, desk.staff, None, None)
     return to("/console/compte")
 
 
@@ -241,5 +245,5 @@ async def _proved(desk: Desk) -> Response:
     if step is None:
         return _account_page(desk, "code", "code", secret=secret)
     sealed = totp.sealed(desk.runtime, desk.staff.id, secret)
-    await desk.runtime.write(set_second_step, desk.staff, sealed, step)
+    await desk.write(set_second_step, desk.staff, sealed, step)
     return to("/console/compte")

@@ -207,7 +207,7 @@ def test_a_jury_is_warned_where_the_log_does_not_hold(client: Browser, hr: Desk,
 @pytest.mark.parametrize(
     ("fields", "phase"),
     [
-        ({"outcome": "tout"}, "item"),
+        ({"outcome": "tout", "minutes": "dix"}, "item"),
         ({"outcome": "minutes", "minutes": "90"}, "item"),
         ({"outcome": "rien"}, "finished"),
         ({"outcome": "finir"}, "finished"),
@@ -227,7 +227,9 @@ def test_an_interruption_is_decided(client: Browser, jury: Desk, fields: dict[st
     path = f"/console/interruptions/{sitting['sitting']}"
     assert path in jury.get("/console/contestations").text
     form = jury.get(path).text
-    assert jury.post(path, {"outcome": "minutes", "minutes": "x", "why": ""}, form).status_code == 422
+    for minutes in ("x", "601", "00000000019999"):
+        fault = {"outcome": "minutes", "minutes": minutes, "why": "fire drill"}
+        assert jury.post(path, fault, form).status_code == 422
     assert jury.post(path, fields | {"why": "fire drill"}, form).status_code == 303
     now = client.post("/api/v1/sittings/current/resumption", headers=headers).json()
     assert now["phase"] == phase

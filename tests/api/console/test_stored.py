@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from api.accounts.people import erase
-from api.accounts.staff_sessions import ATTEMPTS, WINDOW
+from api.accounts.staff import accounts, add
+from api.accounts.staff_sessions import ATTEMPTS, WINDOW, standing
 from api.database.migrate import engine_for
+from api.database.plans import Plan
+from api.ids import digest, new_secret
+from api.problems import Problem
 from tests.api.browser import Browser
 from tests.api.console.office import PASSWORD, Desk, at_desk, employed, with_password
 from tests.api.console.test_signing import LOGIN, audit, sign_in
 from tests.api.desk import bearer, call, invite, runtime_of, sit
-from tests.api.sample import CODE
+from tests.api.sample import CODE, ORGANISATION
 
 
 @pytest.fixture
@@ -36,6 +41,37 @@ def test_attempts_are_limited_for_known_and_unknown_alike(
             assert "Trop d" in sign_in(desk, login, password).text
     runtime_of(client).skew += WINDOW
     assert sign_in(Desk(client)).status_code == 303
+
+
+def test_nobody_acts_who_was_signed_out_as_the_act_was_written(client: Browser) -> None:
+    """PostgreSQL: another worker ends the session between what a plan reads and what it writes."""
+    runtime, account = runtime_of(client), employed(client, LOGIN, "operator")
+    token = at_desk(client, account).partition("=")[2]
+    engine = engine_for(runtime.settings.database_url)
+    between = engine.dialect.name == "postgresql"
+
+    def end() -> None:
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM staff_session"))
+
+    def adding() -> Plan[Any]:
+        if between:
+            end()
+        return (yield from add(ORGANISATION, "Zoé", "zoe@hospital.example", "hr", new_secret(), account))
+
+    if not between:  # one writer: nothing can come between
+        end()
+    with pytest.raises(Problem, match="Sign in"):
+        call(client, runtime.write, standing, digest(token), adding)
+    engine.dispose()
+    assert [one.login for one in call(client, runtime.read, accounts, ORGANISATION)] == [LOGIN]
+
+
+def test_accounts_are_asked_for_by_their_organisation(client: Browser) -> None:
+    ours, theirs = employed(client, LOGIN, "hr"), employed(client, "eve@else.example", "hr", "ELSEWHERE")
+    for organisation, found in ((ORGANISATION, [ours]), ("ELSEWHERE", [theirs]), ("NOWHERE", [])):
+        assert [one.id for one in call(client, runtime_of(client).read, accounts, organisation)] == found
+    assert {one.id for one in call(client, runtime_of(client).read, accounts)} == {ours, theirs}
 
 
 def test_the_audit_log_cannot_be_changed(client: Browser) -> None:
