@@ -34,8 +34,6 @@ def run(args: argparse.Namespace) -> int | None:
     import asyncio
 
     from api.database.migrate import migrate
-    from api.keys.known import remember
-    from api.keys.signing import load_or_make
     from api.serving import serve
     from api.settings import Settings
 
@@ -51,7 +49,6 @@ def run(args: argparse.Namespace) -> int | None:
     )
     migrate(settings.database_url)
     logins = asyncio.run(_prepared(settings, data / "logins.json"))
-    remember(settings.base_url, load_or_make(settings.keys / "signing-key.pem").jwk)
     os.environ["ACQUIS_LOG_LEVEL"] = os.environ.get("ACQUIS_LOG_LEVEL", "WARNING")
 
     def ready() -> None:
@@ -87,7 +84,9 @@ def _make(data: Path) -> None:
 
 
 async def _prepared(settings: Any, path: Path) -> dict[str, Any]:
-    """Publish the demonstration test and make the logins, both once; return the logins."""
+    """Publish the demonstration test and make the logins, both once; note the keys; return the logins."""
+    from api.keys.known import remember
+    from api.keys.store import key_set, record
     from api.runtime import Runtime
 
     runtime = Runtime.of(settings)
@@ -102,6 +101,8 @@ async def _prepared(settings: Any, path: Path) -> dict[str, Any]:
             logins["console"] = {"login": CONSOLE, "password": await _new_account(runtime)}
             path.touch(0o600)
             path.write_text(json.dumps(logins, indent=1))
+        await runtime.write(record, runtime.keyring.first.jwk)
+        remember(settings.base_url, await runtime.read(key_set))
         return logins
     finally:
         await runtime.database.close()

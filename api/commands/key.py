@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     action("list", "the keys, the newest first: which one signs, which are retired or revoked", keys=False)
     action("rotate", "sign with a new key from now on; what the others have signed still verifies")
     made = action("revoke", "believe a key no more that somebody else may have; results are signed anew")
-    made.add_argument("kid", metavar="KID")
+    made.add_argument("kid", metavar="KID", help="one that begins with a dash stands last, after --")
 
 
 def run(args: argparse.Namespace) -> int:

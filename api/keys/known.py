@@ -37,13 +37,20 @@ def keys_of(issuer: str) -> Any | None:
     return _read().get(issuer)
 
 
-def remember(issuer: str, jwk: Mapping[str, str]) -> None:
-    """Add a key of `issuer`; a home that cannot be written to is left alone."""
+def remember(issuer: str, published: Mapping[str, Any]) -> None:
+    """Add the JWK set that `issuer` publishes, and drop the keys that it has revoked.
+
+    A home that cannot be written to is left alone.
+    """
     known = _read()
-    keys = known.setdefault(issuer, {"keys": []})["keys"]
-    if any(key.get("kid") == jwk["kid"] for key in keys):
+    before = known.get(issuer, {"keys": []})
+    revoked = {one.get("x"): one for source in (before, published) for one in source.get("revoked", [])}
+    keys = {key.get("x"): key for source in (before, published) for key in source["keys"]}
+    left = [key for x, key in keys.items() if x not in revoked]
+    now = {"keys": left, **({"revoked": list(revoked.values())} if revoked else {})}
+    if now == before:
         return
-    keys.append(dict(jwk))
+    known[issuer] = now
     with contextlib.suppress(OSError):
         path().parent.mkdir(parents=True, exist_ok=True)
         partial = path().with_suffix(f".{os.getpid()}")

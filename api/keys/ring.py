@@ -11,8 +11,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from api.keys.secret import store_once
 from api.keys.signing import SigningKey, load_or_make, pem_of
 from api.problems import Problem
@@ -71,7 +69,7 @@ class Keyring:
 
     def make(self) -> SigningKey:
         """Return a new key, on disk before anybody hears of it."""
-        key = SigningKey.of(Ed25519PrivateKey.generate())
+        key = SigningKey.new()
         store_once(self._path(key.kid), pem_of(key.private))
         self._read[key.kid] = key
         return key

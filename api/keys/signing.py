@@ -85,6 +85,14 @@ class SigningKey:
         jwk = {"kty": "OKP", "crv": "Ed25519", "x": _encode(x), "alg": "EdDSA", "use": "sig"}
         return SigningKey(private, {**jwk, "kid": thumbprint(jwk)})
 
+    @staticmethod
+    def new() -> SigningKey:
+        """Return a new key whose name does not begin with a dash: commands would take it for an option."""
+        while True:
+            key = SigningKey.of(Ed25519PrivateKey.generate())
+            if not key.kid.startswith("-"):
+                return key
+
     @property
     def kid(self) -> str:
         """The key's identifier."""
@@ -109,7 +117,7 @@ def pem_of(private: Ed25519PrivateKey) -> bytes:
 def load_or_make(path: Path) -> SigningKey:
     """Return the key in the PEM file at `path`; make one, readable by its owner alone, when there is none."""
     if not path.exists():
-        store_once(path, pem_of(Ed25519PrivateKey.generate()))
+        store_once(path, pem_of(SigningKey.new().private))
     try:
         private = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:

@@ -85,7 +85,7 @@ def test_the_operators_guide(empty_url: str, tmp_path: Path) -> None:
     first, *blocks = commands("operator.md")
     assert "ACQUIS_DATABASE_URL" in first
     serving = next(n for n, block in enumerate(blocks) if block.startswith("acquis serve"))
-    before, (look, neutralise, contest, ask, prove) = blocks[:serving], blocks[serving + 1 :]
+    before, (look, neutralise, contest, change, ask, prove) = blocks[:serving], blocks[serving + 1 :]
     run("\n".join([variables, *before]), tmp_path)
     hr = json.loads((tmp_path / "hr.json").read_text())
     invited = json.loads((tmp_path / "invited.json").read_text())
@@ -136,6 +136,15 @@ def test_the_operators_guide(empty_url: str, tmp_path: Path) -> None:
             assert f"result {told} is kept" in again(f"{variables}\n{text}", tmp_path)
             verify = "acquis verify result.json --jwks keys.json --status status.json"
             assert "neither superseded nor revoked" in again(verify, tmp_path)
+            (old,) = json.loads((tmp_path / "keys.json").read_text())["keys"]
+            text = change.replace("KID=kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", f"KID={old['kid']}")
+            assert text != change
+            assert f"{old['kid']} is revoked" in again(f"{variables}\n{text}", tmp_path)
+            (tmp_path / "keys.json").write_bytes(http.get("/.well-known/jwks.json").content)
+            assert old["kid"] in again("acquis verify result.json --jwks keys.json || test $? = 3", tmp_path)
+            file = http.get("/api/v1/sittings/current/credential", headers=sittings[0][1])
+            (tmp_path / "result.json").write_bytes(file.content)
+            assert "Authentic" in again("acquis verify result.json --jwks keys.json", tmp_path)
             said = again(f"{variables}\n{ask}", tmp_path)
             assert "would be erased" in said
             assert "Zoé" in (tmp_path / "0042.json").read_text()

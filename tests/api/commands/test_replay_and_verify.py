@@ -370,7 +370,7 @@ def test_an_issuer_known_on_this_machine_needs_no_server(
     from api.keys.known import remember
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    remember("http://127.0.0.1:8000", json.loads(jwks.read_text())["keys"][0])
+    remember("http://127.0.0.1:8000", json.loads(jwks.read_text()))
     path = tmp_path / "credential.json"
     path.write_text(sitting[1])
     assert main(["verify", str(path)]) == 0

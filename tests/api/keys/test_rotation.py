@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from api.command import main
+from api.keys.known import keys_of, remember
 from api.keys.ring import Keyring
-from api.keys.signing import load_or_make, public_keys
+from api.keys.signing import SigningKey, load_or_make, public_keys, revoked_keys
 from api.keys.store import key_set, listed, revoke, rotate, signer
 from api.pages.language import messages
 from api.problems import Problem
@@ -155,3 +156,22 @@ def test_the_commands(
     elsewhere = ["key", "rotate", "--keys", str(tmp_path), "--database-url", settings.database_url]
     assert main(elsewhere) == 2
     assert "folder of the servers' keys" in capsys.readouterr().err
+
+
+def test_no_new_key_is_called_like_an_option() -> None:
+    assert not [key.kid for key in (SigningKey.new() for _ in range(400)) if key.kid.startswith("-")]
+
+
+def test_a_machine_that_remembers_keys_hears_of_a_revoked_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    old, new = (load_or_make(tmp_path / name).jwk for name in ("old.pem", "new.pem"))
+    remember(ISSUER, {"keys": [dict(old)]})
+    remember(ISSUER, {"keys": [dict(new)]})
+    assert set(public_keys(keys_of(ISSUER))) == {old["kid"], new["kid"]}
+    gone = {"kid": old["kid"], "x": old["x"], "revoked_at": "2026-01-01T00:00:00Z"}
+    for published in ({"keys": [dict(new)], "revoked": [gone]}, {"keys": [dict(old)]}):
+        remember(ISSUER, published)
+        assert set(public_keys(keys_of(ISSUER))) == {new["kid"]}
+        assert revoked_keys(keys_of(ISSUER)) == {old["kid"]}
