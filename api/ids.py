@@ -6,9 +6,12 @@ import hashlib
 import secrets
 import time
 
-__all__ = ["derived", "digest", "new_code", "new_id", "new_secret"]
+__all__ = ["MOMENT", "derived", "digest", "new_code", "new_id", "new_secret"]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+MOMENT = 10
+"""Letters of an identifier that say when it was made."""
 
 
 def new_id() -> str:
@@ -37,7 +40,7 @@ def derived(once: str, mac: str, place: int = 0) -> tuple[str, str]:
     """
     number, back = int(mac, 16), 1023 - place
     letters = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(0, 170, 5))
-    return once[:10] + _ALPHABET[back >> 5] + _ALPHABET[back & 31] + letters[:14], letters[14:]
+    return once[:MOMENT] + _ALPHABET[back >> 5] + _ALPHABET[back & 31] + letters[:14], letters[14:]
 
 
 def new_secret() -> str:

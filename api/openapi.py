@@ -66,7 +66,7 @@ in the same way; browsers have it as a cookie.
 
 **Refusals** are `application/problem+json` (RFC 9457) with a stable `code`; under `/ims/cat/v1p0` they are
 the specification's StatusInfo. A refusal with status 503 carries `Retry-After`; repeat the request with the
-same idempotency key.
+same idempotency key (answers have one, invitations may).
 
 **Moments** are ISO 8601 in UTC. Identifiers are 26 letters and digits that sort by the time of making.
 """

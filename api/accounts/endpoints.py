@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, unquote
 
-from fastapi import APIRouter, Depends, Request, Security
+from fastapi import APIRouter, Depends, Header, Request, Security
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from api.accounts.clients import LIFETIME, SCOPES, Client, authorise, token_for
-from api.accounts.invitations import invite
-from api.ids import new_code, new_id
+from api.accounts.invitations import Invitee, invite, invite_again
+from api.ids import derived, new_code, new_id
 from api.moments import iso
 from api.openapi import CLIENT_SECRET, MOMENT, WHOLE, Name, Out, client_schemes, link, problems
 from api.problems import Problem
 from api.results.claims import Person
 from api.runtime import Runtime
+from api.sittings.service import MAX_KEY_LENGTH
 from api.sittings.timing import SECOND
 
 __all__ = ["client_with", "router"]
@@ -210,7 +212,7 @@ class InvitedOut(Out):
     status_code=201,
     response_model=InvitedOut,
     summary="Invite someone to a test",
-    responses=problems("unauthenticated", "forbidden", "not_found", "conflict", "too_large")
+    responses=problems("unauthenticated", "forbidden", "not_found", "conflict", "key_reused", "too_large")
     | {
         201: {
             "links": {
@@ -224,20 +226,33 @@ async def invite_someone(
     body: InvitationIn,
     request: Request,
     client: Annotated[Client, Depends(client_with("invitations:write"))],
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=MAX_KEY_LENGTH,
+            description="Chosen by the client, one for each invitation: a repeated request gets the same "
+            "reply and invites nobody twice; another request under the same key is refused.",
+            examples=["5f0c9a52-1"],
+        ),
+        WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}),
+    ] = None,
 ) -> JSONResponse:
     """A person named by an identifier that the organisation used before is the same person."""
     runtime: Runtime = request.app.state.runtime
     fields: dict[str, Any] = body.person.model_dump()
-    invited = await runtime.write(
-        invite,
-        client.organisation,
-        Person(new_id(), **fields),
-        body.test,
-        new_code(),
-        body.days * 86_400 * SECOND,
-        body.extra_time_percent,
-        body.need,
-    )
+    person, lifetime = Person(new_id(), **fields), body.days * 86_400 * SECOND
+    extra, need = body.extra_time_percent, body.need
+    if key is None:
+        invited = await runtime.write(
+            invite, client.organisation, person, body.test, new_code(), lifetime, extra, need
+        )
+    else:
+        who = json.dumps([client.organisation, client.id, key])
+        id, code = derived(new_id(), runtime.mac("invitation by key", f"{who} {body.model_dump_json()}"))
+        invitee = Invitee(person, code, extra, need, id, runtime.mac("idempotency key", who))
+        invited = await runtime.write(invite_again, client.organisation, body.test, invitee, lifetime)
     return JSONResponse(
         {
             "invitation": invited.id,

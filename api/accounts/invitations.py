@@ -14,7 +14,7 @@ from api.catalogue.store import latest, offered_for
 from api.database import tables
 from api.database.clock import NOW, now_us
 from api.database.plans import Call, Commit, Plan, Query, Rows
-from api.ids import digest, new_code, new_id
+from api.ids import MOMENT, digest, new_code, new_id
 from api.problems import Problem
 from api.results.claims import Person
 from api.sittings.timing import SECOND
@@ -30,6 +30,7 @@ __all__ = [
     "cancel",
     "invitation_by_code",
     "invite",
+    "invite_again",
     "invite_all",
     "invite_once",
     "invite_passer_by",
@@ -81,6 +82,17 @@ _MADE = Query(
     ).where(
         tables.invitation.c.organisation_id == bindparam("organisation"),
         tables.invitation.c.id == bindparam("invitation"),
+    )
+)
+_BY_KEY = Query(
+    select(
+        tables.invitation.c.id,
+        tables.invitation.c.person_id,
+        tables.invitation.c.expires_at,
+        tables.invitation.c.code_digest,
+    ).where(
+        tables.invitation.c.organisation_id == bindparam("organisation"),
+        tables.invitation.c.idempotency_key == bindparam("key"),
     )
 )
 _OWN = Query(
@@ -150,6 +162,8 @@ class Invitee:
         What leaves the person the items that suit it, one of the test's ``accommodation.needs``.
     invitation
         What the invitation will be called.
+    key
+        What a repeated request is known by.
     """
 
     person: Person
@@ -157,6 +171,7 @@ class Invitee:
     extra_time_percent: int = 0
     need: str | None = field(default=None, repr=False)
     invitation: str = field(default_factory=new_id)
+    key: str | None = None
 
 
 def normal(code: str) -> str:
@@ -254,6 +269,30 @@ def invite_once(
         same = code == digest(one.code)
         made.append(Invited(one.invitation, person_id, one.code if same else "", expires_at))
     return Commit(made)
+
+
+def invite_again(organisation: str, test_code: str, invitee: Invitee, lifetime: int) -> Plan[Invited]:
+    """Plan: invite a person; where that was done under the same key, say the same again.
+
+    The invitation's identifier and code follow from key and request (`api.ids.derived`): all of the
+    identifier but the moment tells whether it was this request, and the code is not stored to be said twice.
+
+    Raises
+    ------
+    Problem
+        As `invite`; ``key_reused`` when the key was used for another request, ``conflict`` when the
+        invitation was given another code since.
+    """
+    (known,) = yield [_BY_KEY(organisation=organisation, key=invitee.key)]
+    if not known:
+        test = yield from _test_for(test_code, [invitee])
+        return (yield from _invite(organisation, invitee, test, lifetime))
+    id, person_id, expires_at, code = known[0]
+    if id[MOMENT:] != invitee.invitation[MOMENT:]:
+        raise Problem("key_reused", "Use a new idempotency key for another invitation.")
+    if code != digest(invitee.code):
+        raise Problem("conflict", "The invitation was given another code since; this one opens nothing.")
+    return Commit(Invited(id, person_id, invitee.code, expires_at))
 
 
 def _own(
@@ -356,6 +395,7 @@ def _invite(organisation: str, invitee: Invitee, test: str, lifetime: int) -> Pl
             expires_at=now + lifetime,
             revoked_at=None,
             need=invitee.need,
+            idempotency_key=invitee.key,
         )
     )
     return Commit(Invited(invitee.invitation, person_id, invitee.code, now + lifetime), writes)

@@ -54,7 +54,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0009"
+REVISION = "0010"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -136,6 +136,15 @@ invitation = Table(
     # Sensitive, and said nowhere else than here and in the first event of the sitting that came of it; both
     # go when the person is erased:
     Column("need", Text),
+    Column("idempotency_key", Text),  # a MAC over the program's name and its key
+)
+Index(
+    "invitation_idempotency_key",
+    invitation.c.organisation_id,
+    invitation.c.idempotency_key,
+    unique=True,
+    sqlite_where=text("idempotency_key IS NOT NULL"),
+    postgresql_where=text("idempotency_key IS NOT NULL"),
 )
 
 section = Table(
