@@ -1,4 +1,5 @@
-"""HR and a jury at the console, in a real browser and by keyboard: from signing in to an answered contest.
+"""Staff at the console, in a real browser and by keyboard: from signing in to an answered contest, from a
+link to choose a password to a decision about an interruption.
 
 ``ACQUIS_PICTURES=FOLDER`` keeps the pages as pictures.
 """
@@ -7,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import httpx
 import pytest
+from argon2 import PasswordHasher
 from selenium.webdriver.common.keys import Keys
 
-from api.accounts.passwords import hashed
+from api.accounts import totp
 from api.accounts.staff import add, choose
 from api.app import create_app
 from api.runtime import Runtime
 from api.settings import Settings
-from tests.api.sample import ORGANISATION, prepare
+from tests.api.sample import ORGANISATION, invited, prepare
 from tests.journeys.chromium import Chromium
 from tests.journeys.server import in_process
 from tests.journeys.sitting import begin, focused, sit, tab_to
@@ -36,29 +41,53 @@ STAFF = {
 pytestmark = pytest.mark.usefixtures("axe")
 
 
+class Office(NamedTuple):
+    """An application with two tests, and staff."""
+
+    address: str
+    runtime: Runtime
+    code: str
+    """Of an invitation to the test that has a time limit."""
+
+
+NEW, ELSEWHERE = "dora.leroy@elsewhere.example", "ELSEWHERE"
+"""A jury's member who has a link and no password yet, in another organisation than the others."""
+
+
 @pytest.fixture(scope="module")
-def console(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of an application with a test, somebody of HR and somebody of a jury."""
+def office(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Serve an application with staff of every kind."""
     folder = tmp_path_factory.mktemp("console")
     (folder / "acquis.db").write_bytes(sqlite_template.read_bytes())
     settings = Settings(f"sqlite:///{folder / 'acquis.db'}", keys=folder / "keys", upkeep=0)
 
-    async def staffed() -> None:
+    async def staffed() -> str:
         runtime = Runtime.of(settings)
         await runtime.database.open()
         try:
             await prepare(runtime)
-            password = await hashed(PASSWORD)
-            for login, roles in STAFF.items():
+            await prepare(runtime, "TIMED", time={"limit_s": 600, "silence_s": 100, "give_back_s": 60})
+            password = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+            for login, roles in (STAFF | {NEW: "jury"}).items():
                 name = " ".join(part.title() for part in re.split("[.@]", login)[:2])
-                await runtime.write(add, ORGANISATION, name, login, roles, login, None)
-                await runtime.write(choose, login, password)
+                where = ELSEWHERE if login == NEW else ORGANISATION
+                await runtime.write(add, where, name, login, roles, login, None, where)
+                if login != NEW:
+                    await runtime.write(choose, login, password)
+            return (await invited(runtime, "TIMED", organisation=ELSEWHERE)).code
         finally:
             await runtime.database.close()
 
-    asyncio.run(staffed())
-    with in_process(create_app(settings)) as address:
-        yield address
+    code = asyncio.run(staffed())
+    app = create_app(settings)
+    with in_process(app) as address:
+        yield Office(address, app.state.runtime, code)
+
+
+@pytest.fixture(scope="module")
+def console(office: Office) -> str:
+    """Address of the application."""
+    return office.address
 
 
 def enter(chromium: Chromium, selector: str) -> None:
@@ -82,7 +111,7 @@ def sign_in(chromium: Chromium, console: str, login: str) -> None:
     enter(chromium, "main button.primary")
 
 
-NARROW = ("sign-in", "list-wrong", "handed-out", "invitations", "results", "result", "contest")
+NARROW = ("list-wrong", "handed-out", "invitations", "results", "result", "contest")
 """Pages that are also looked at in the dark and on the narrowest screen, with something on them."""
 
 
@@ -166,14 +195,19 @@ def test_three_people_are_invited_one_sits_and_contests_a_jury_answers(
     assert [line for line in jury.complaints() if "403" not in line] == []
 
 
-ROOMS = (
-    *("invitations", "invitations/nouvelle", "invitations/liste", "resultats", "contestations"),
-    *("tests", "comptes", "journal", "compte", "nowhere"),
-)
+ROOMS = {
+    "fr": (
+        *("invitations", "invitations/nouvelle", "invitations/liste", "resultats", "contestations"),
+        *("tests", "comptes", "journal", "compte", "nowhere"),
+    ),
+    "en": ("invitations/nouvelle", "comptes", "journal", "nowhere"),
+}
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("language", list(ROOMS))
 def test_every_other_page(chromium: Chromium, console: str, language: str) -> None:
+    """In French as on a desk, in English as on a telephone in the dark; none is too wide for one."""
+
     def seen(name: str) -> None:
         assert chromium.one("html").get_attribute("lang") == language
         assert chromium.violations() == [], name
@@ -181,19 +215,26 @@ def test_every_other_page(chromium: Chromium, console: str, language: str) -> No
 
     chromium.open(f"{console}/langue?vers={language}&retour=/console")
     sign_in(chromium, console, list(STAFF)[-1])
-    for path in ROOMS:
+    if language == "en":
+        chromium.media(prefers_color_scheme="dark")
+        chromium.size(WIDTH_320)
+    for path in ROOMS[language]:
         chromium.open(f"{console}/console/{path}")
         seen(path.replace("/", "-"))
         chromium.size(WIDTH_320)
         assert chromium.too_wide() == 0, path
-        chromium.size(1000, 900)
+        if language == "fr":
+            chromium.size(1000, 900)
     chromium.open(f"{console}/console/tests")
     enter(chromium, "tbody a")
     seen("test")
-    for path in ("invitations/nouvelle", "comptes"):
-        chromium.open(f"{console}/console/{path}")
+    if language == "fr":
+        chromium.open(f"{console}/console/invitations/nouvelle")
         enter(chromium, "main button.primary")
-        seen(f"{path.replace('/', '-')}-wrong")
+        seen("invitations-nouvelle-wrong")
+    chromium.open(f"{console}/console/comptes")
+    enter(chromium, "main button.primary")
+    seen("comptes-wrong")
     write(chromium, "#person", "Zoé Martin")
     write(chromium, "#login", f"zoe.martin.{language}@hospital.example")
     tab_to(chromium, "[name=roles]")
@@ -201,6 +242,61 @@ def test_every_other_page(chromium: Chromium, console: str, language: str) -> No
     enter(chromium, "main button.primary")
     assert "/console/mot-de-passe/" in chromium.one("code").text
     seen("linked")
+
+
+def test_a_link_a_password_a_second_step_and_a_decision(chromium: Chromium, office: Office) -> None:
+    def seen(name: str) -> None:
+        assert chromium.violations() == [], name
+        assert chromium.too_wide() == 0, name
+        keep(chromium, f"console-{name}")
+
+    console, link = office.address, f"{office.address}/console/mot-de-passe/{NEW}"
+    chromium.open(f"{console}/langue?vers=en&retour=/console")
+    chromium.media(prefers_color_scheme="dark")
+    chromium.size(WIDTH_320)
+    chromium.open(link)
+    write(chromium, "#password", "short")
+    enter(chromium, "main button.primary")
+    assert "too short" in chromium.text
+    assert "summary" in (focused(chromium).get_attribute("class") or "")
+    seen("choose-wrong")
+    for field in ("#password", "#again"):
+        write(chromium, field, PASSWORD)
+    enter(chromium, "main button.primary")
+    assert "Your password is stored" in chromium.text
+    chromium.open(link)
+    seen("link-used")
+
+    sign_in(chromium, console, NEW)
     chromium.open(f"{console}/console/compte")
     enter(chromium, "[action$=second-facteur] button")
     seen("second-step")
+    secret = totp.read(chromium.one("[name=secret]").get_attribute("value") or "")
+    step = time.time_ns() // 1_000 // totp.STEP
+    write(chromium, "#code", totp.code(secret, step))
+    enter(chromium, "[action$=second-facteur] button.primary")
+    enter(chromium, ".who button")
+    sign_in(chromium, console, NEW)
+    assert chromium.path.startswith("/console/code")
+    write(chromium, "#code", "1")
+    enter(chromium, "main button.primary")
+    seen("code-wrong")
+    write(chromium, "#code", totp.code(secret, step + 1))  # the first is used up
+    enter(chromium, "main button.primary")
+
+    api = f"{console}/api/v1/sittings"
+    token = httpx.post(api, json={"code": office.code}).json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    httpx.post(f"{api}/current/interruption", headers=headers)
+    office.runtime.skew = 1_000_000_000
+    assert httpx.post(f"{api}/current/resumption", headers=headers).json()["phase"] == "awaiting_decision"
+    chromium.open(f"{console}/console/contestations")
+    enter(chromium, "main a[href*=interruptions]")
+    enter(chromium, "main button.primary")
+    seen("interruption-wrong")
+    tab_to(chromium, "[value=tout]")
+    chromium.press(Keys.SPACE)
+    write(chromium, "#why", "A fire drill.")
+    enter(chromium, "main button.primary")
+    assert chromium.path == "/console/contestations?avis=decide"
+    assert chromium.complaints() == []

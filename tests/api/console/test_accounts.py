@@ -56,22 +56,19 @@ def test_an_account_is_made_used_renewed_and_removed(client: Browser) -> None:
     assert "Zoé Martin" in said  # the name of who signed in stays
 
 
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
+def test_what_is_wrong_with_a_new_account_is_told(client: Browser) -> None:
+    desk = Desk(client, at_desk(client, employed(client, "olga@hospital.example", "operator")))
+    form = desk.get(ROOM).text
+    wrong: list[tuple[dict[str, object], str]] = [
         ({"person": " "}, "Écrivez un nom"),
         ({"login": "zoe"}, "comme alice.martin"),
         ({"login": "OLGA@hospital.example"}, "a déjà cette adresse"),
         ({"roles": []}, "au moins un rôle"),
         ({"roles": ["boss"]}, "au moins un rôle"),
-    ],
-)
-def test_what_is_wrong_with_a_new_account_is_told(
-    client: Browser, fields: dict[str, object], told: str
-) -> None:
-    desk = Desk(client, at_desk(client, employed(client, "olga@hospital.example", "operator")))
-    reply = desk.post(ROOM, NEW | fields, desk.get(ROOM).text)
-    assert (reply.status_code, told in reply.text) == (422, True)
+    ]
+    for fields, told in wrong:
+        reply = desk.post(ROOM, NEW | fields, form)
+        assert (reply.status_code, told in reply.text) == (422, True), told
 
 
 def test_another_organisation_is_seen_nowhere(client: Browser) -> None:
