@@ -49,9 +49,10 @@ REACHES = {
     "graduate": {"read_sitting", "read_own_credential"},
     "secret": {"fetch_token"},
     **_SCOPED,
-    "everything": _OPEN.union(*_SCOPED.values()),
+    "everything": _OPEN.union(*_SCOPED.values()) - {"invite_someone"},
 }
-"""What each role has to get done in a run: who is refused everywhere has tried nothing."""
+"""What each role has to get done in a run: who is refused everywhere has tried nothing. Inviting succeeds
+for a test that the tool has found first; a short run of all operations may not come to it."""
 
 
 @dataclass(frozen=True, slots=True)
