@@ -207,37 +207,31 @@ def _responses(args: argparse.Namespace) -> tuple[Responses, Any]:
 
 def _refuse_in_dimensions(args: argparse.Namespace) -> None:
     """Refuse what is made for one dimension."""
-    from cat_engine.errors import InputError
-
-    options = (
-        ("--report", args.report),
-        ("--cross-check", args.cross_check),
-        ("--estimator conditional", args.estimator == "conditional"),
-    )
-    for name, given in options:
-        if given:
-            raise InputError(
-                f"expected no {name} with --dimensions, got it: it is made for one dimension; leave "
-                f"{name} out"
-            )
+    _refuse(_told(args), "--dimensions", "it is made for one dimension; leave {} out")
 
 
 def _refuse_on_cluster(args: argparse.Namespace) -> None:
     """Refuse what needs all responses on this machine."""
+    why = "it needs all responses on this machine; leave {} out, or --scheduler"
+    _refuse({"--key": args.key, **_told(args)}, "--scheduler", why)
+
+
+def _told(args: argparse.Namespace) -> dict[str, object]:
+    """Return what is neither for several dimensions nor for a cluster, and whether it was asked for."""
+    conditional = args.estimator == "conditional"
+    return {
+        "--report": args.report,
+        "--cross-check": args.cross_check,
+        "--estimator conditional": conditional,
+    }
+
+
+def _refuse(options: dict[str, object], beside: str, why: str) -> None:
     from cat_engine.errors import InputError
 
-    options = (
-        ("--key", args.key),
-        ("--report", args.report),
-        ("--cross-check", args.cross_check),
-        ("--estimator conditional", args.estimator == "conditional"),
-    )
-    for name, given in options:
+    for name, given in options.items():
         if given:
-            raise InputError(
-                f"expected no {name} with --scheduler, got it: it needs all responses on this machine; leave "
-                f"{name} out, or --scheduler"
-            )
+            raise InputError(f"expected no {name} with {beside}, got it: {why.format(name)}")
 
 
 def _second_opinion(responses: Responses, result: Calibration) -> tuple[Calibration, list[str]]:
