@@ -113,11 +113,11 @@ def test_the_time_left_is_told_and_its_end_sends_what_is_chosen(chromium: Chromi
         assert "heure de Paris" in chromium.one(".deadline").text
         desk.wait_until_left(chromium, 340)
         assert (chromium.one("#left").text, chromium.one("#time").text) == ("Il reste 6 minutes.", "")
-        chromium.script("letPass(40)")
+        chromium.script("letPass(60)")
         assert chromium.one("#time").text == chromium.one("#left").text == "Il reste 5 minutes."
         desk.wait_until_left(chromium, 100)
         assert (chromium.one("#left").text, chromium.one("#time").text) == ("Il reste 2 minutes.", "")
-        chromium.script("letPass(40)")
+        chromium.script("letPass(60)")
         last = "Il reste moins d\N{RIGHT SINGLE QUOTATION MARK}une minute."
         assert chromium.one("#time").text == chromium.one("#left").text == last
         check(chromium, "the last minute")
