@@ -54,7 +54,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -390,6 +390,7 @@ staff_session = Table(
     Column("digest", Text, primary_key=True),
     Column("staff_id", ForeignKey("staff.id"), nullable=False, index=True),
     Column("waits", SmallInteger, nullable=False),  # for the code of the second step
+    Column("kept", SmallInteger, nullable=False, server_default="0"),  # even while idle: its owner asked
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
 )
