@@ -20,20 +20,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    def action(name: str, what: str, keys: bool = True) -> argparse.ArgumentParser:
+    def action(name: str, what: str) -> argparse.ArgumentParser:
         made = actions.add_parser(name, help=what, description=what, allow_abbrev=False)
         add_database(made)
-        if keys:
-            made.add_argument(
-                "--keys",
-                metavar="DIR",
-                default=os.environ.get("ACQUIS_KEYS", "keys"),
-                help="folder of the signing keys that the servers use (ACQUIS_KEYS, default ./keys)",
-            )
+        made.add_argument(
+            "--keys",
+            metavar="DIR",
+            default=os.environ.get("ACQUIS_KEYS", "keys"),
+            help="folder of the signing keys that the servers use (ACQUIS_KEYS, default ./keys)",
+        )
         return made
 
-    action("list", "the keys, the newest first: which one signs, which are retired or revoked", keys=False)
-    action("rotate", "sign with a new key from now on; what the others have signed still verifies")
+    action("list", "the keys, the newest first: which one signs, which wait, are retired or revoked")
+    made = action("rotate", "publish a new key, which signs once all copies of the public keys hold it")
+    made.add_argument(
+        "--now",
+        action="store_true",
+        help="sign with it at once, and with a key that waits: who keeps a copy of the public keys does not "
+        "know it yet",
+    )
     made = action("revoke", "believe a key no more that somebody else may have; results are signed anew")
     made.add_argument("kid", metavar="KID", help="one that begins with a dash stands last, after --")
 
@@ -44,27 +49,37 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from api.keys.ring import inside
     from api.keys.store import listed
     from api.moments import iso
 
     rows: list[dict[str, Any]] = planned(args, listed)
+    files = inside(Path(args.keys))
+    lines = []
     for row in rows:
-        for name in ("created_at", "retired_at", "revoked_at"):
+        for name in ("created_at", "signs_from", "retired_at", "revoked_at"):
             row[name] = None if row[name] is None else iso(row[name])
-    lines = [
-        f"{row['kid']}  {row['state']}  {row['revoked_at'] or row['retired_at'] or row['created_at']}"
-        for row in rows
-    ]
+        row["file"] = str(files.pop(row["kid"], "")) or None
+        since = row["revoked_at"] or row["retired_at"] or row["signs_from"]
+        words = [row["kid"], "waits until" if row["state"] == "waits" else row["state"], since]
+        if row["state"] in ("waits", "signs") and row["file"] is None:
+            words.append(f"(not in {args.keys})")
+        lines.append("  ".join(words))
+    nothing = dict.fromkeys(("created_at", "signs_from", "retired_at", "revoked_at"))
+    for kid, file in files.items():
+        rows.append({"kid": kid, "state": "unknown", **nothing, "file": str(file)})
+        lines.append(f"{kid}  unknown to the database, in {file}: signs nothing")
     say(args, rows, lines or ["no key yet; the first start of a server makes one"])
     return 0
 
 
-def _ring(args: argparse.Namespace) -> tuple[Keyring, str]:
-    """Return the folder's keys, and the ``kid`` of the one that signs, which must be there."""
+def _ring(args: argparse.Namespace) -> tuple[Keyring, dict[str, str]]:
+    """Return the folder's keys, and the state of each key; the one that signs must be in the folder."""
     from api.keys.ring import Keyring
     from api.keys.store import listed
 
-    signs = next((row["kid"] for row in planned(args, listed) if row["state"] == "signs"), None)
+    states = {row["kid"]: row["state"] for row in planned(args, listed)}
+    signs = next((kid for kid, state in states.items() if state == "signs"), None)
     if signs is None:
         raise InputError("expected a key that signs, got none yet; the first start of a server makes it")
     folder = Path(args.keys)
@@ -74,39 +89,51 @@ def _ring(args: argparse.Namespace) -> tuple[Keyring, str]:
             f"expected the folder of the servers' keys, got {folder}, where the key that signs ({signs}) is "
             "not; give it with --keys"
         )
-    return ring, signs
+    return ring, states
 
 
 def _rotate(args: argparse.Namespace) -> int:
-    from api.keys.store import rotate
+    from api.keys.store import hasten, rotate
+    from api.moments import iso
 
-    ring, former = _ring(args)
-    new = ring.make()
-    planned(args, rotate, new.jwk)
-    say(
-        args,
-        {"kid": new.kid, "retired": former},
-        [
-            f"{new.kid} signs from now on",
-            f"{former} is retired and stays published: what it has signed still verifies",
-        ],
-    )
+    ring, states = _ring(args)
+    former = next(kid for kid, state in states.items() if state == "signs")
+    waiting = next((kid for kid, state in states.items() if state == "waits"), None)
+    if waiting is None:
+        made = ring.make().jwk
+        kid, at = made["kid"], planned(args, rotate, made, args.now)
+    elif not args.now:
+        raise InputError(
+            f"expected no key that waits to sign, got {waiting}; 'acquis key list' tells how long, "
+            "--now signs with it at once"
+        )
+    elif not ring.holds(waiting):
+        raise InputError(
+            f"expected the key that waits ({waiting}) in {ring.folder}, got none; bring it there"
+        )
+    else:
+        kid, at = waiting, planned(args, hasten, waiting)
+    lines = [
+        f"{kid} signs from now on; who keeps a copy of the public keys does not know it yet"
+        if args.now
+        else f"{kid} is published, and signs from {iso(at)} on: its file has to be on every server by then",
+        f"{former} stays published: what it signs until then still verifies",
+    ]
+    say(args, {"kid": kid, "signs_from": iso(at), "former": former}, lines)
     return 0
 
 
 def _revoke(args: argparse.Namespace) -> int:
     from api.keys.store import revoke
 
-    ring, signs = _ring(args)
-    new = ring.make() if args.kid == signs else None
-    planned(args, revoke, args.kid, None if new is None else new.jwk)
-    signs = signs if new is None else new.kid
-    say(
-        args,
-        {"revoked": args.kid, "kid": signs},
-        [
-            f"{args.kid} is revoked: what it has signed is refused",
-            f"{signs} signs from now on; whoever downloads a result or a badge again gets one that holds",
-        ],
-    )
+    ring, states = _ring(args)
+    new = ring.make() if states.get(args.kid) == "signs" else None
+    gone = planned(args, revoke, args.kid, None if new is None else new.jwk)
+    signs = next(kid for kid, state in states.items() if state == "signs") if new is None else new.kid
+    lines = [
+        f"{args.kid} is revoked: what it has signed is refused",
+        *(f"{kid} waited in the same folder, and is revoked with it" for kid in gone[1:]),
+        f"{signs} signs from now on; whoever downloads a result or a badge again gets one that holds",
+    ]
+    say(args, {"revoked": gone, "kid": signs}, lines)
     return 0

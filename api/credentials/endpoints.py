@@ -14,7 +14,7 @@ from api.credentials.making import made, of_organisation
 from api.credentials.shapes import BadgeOut, DidOut, ListOut
 from api.credentials.turns import turns
 from api.keys.signing import public_keys
-from api.keys.store import key_set, signer
+from api.keys.store import KEPT, key_set, signer
 from api.openapi import Id, problems, reference
 from api.results.endpoints import Reader
 from api.results.schemas import DOWNLOAD
@@ -78,7 +78,7 @@ async def _did(request: Request) -> Response:
     return Response(
         json.dumps(content, separators=(",", ":")),
         media_type="application/did+json",
-        headers={"Cache-Control": "public, max-age=300", **_OPEN},
+        headers={"Cache-Control": f"public, max-age={KEPT}", **_OPEN},
     )
 
 

@@ -54,7 +54,7 @@ __all__ = [
     "webhook",
 ]
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest migration; a server that finds it in place need not load alembic."""
 
 metadata = MetaData(
@@ -285,7 +285,7 @@ signing_key = Table(
     Column("kid", Text, primary_key=True),
     Column("jwk", Text, nullable=False),  # the public half alone
     Column("created_at", BigInteger, nullable=False),
-    Column("retired_at", BigInteger),  # signs no more, is believed
+    Column("signs_from", BigInteger, nullable=False, server_default="0"),  # published before
     Column("revoked_at", BigInteger),  # is believed no more
 )
 
@@ -324,6 +324,7 @@ webhook = Table(
     Column("url", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
+    Column("former_until", Text, nullable=False, server_default="[]"),  # moments, of each former secret
 )
 
 delivery = Table(

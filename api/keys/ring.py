@@ -2,7 +2,8 @@
 
 The first key is ``signing-key.pem``; those that `acquis key` makes stand beside it, named by their ``kid``. A
 key is in the folder before the database names it, so whoever is told to sign with it finds it there; a server
-whose folder does not hold it goes on with the newest key that is believed and that it has.
+whose folder does not hold it goes on with the newest key that is believed and that it has. A key that the
+database never came to name, because the command died in between, signs nothing: `inside` finds it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from api.keys.secret import store_once
 from api.keys.signing import SigningKey, load_or_make, pem_of
 from api.problems import Problem
 
-__all__ = ["Keyring"]
+__all__ = ["Keyring", "inside"]
 
 log = logging.getLogger("acquis.keys")
+
+
+def inside(folder: Path) -> dict[str, Path]:
+    """Return the files of `folder` that hold a signing key, by its ``kid``; nothing is made."""
+    return {load_or_make(path).kid: path for path in sorted(folder.glob("signing-key*.pem"))}
 
 
 class Keyring:

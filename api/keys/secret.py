@@ -15,8 +15,8 @@ __all__ = ["load_or_make", "store_once"]
 def store_once(path: Path, content: bytes) -> None:
     """Write `content` to `path`, readable by its owner alone; of several who do so at once, one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(file, content)
         os.fsync(file)
@@ -25,6 +25,17 @@ def store_once(path: Path, content: bytes) -> None:
     with contextlib.suppress(FileExistsError):
         os.link(partial, path)
     partial.unlink()
+    _keep_names(path.parent)
+
+
+def _keep_names(folder: Path) -> None:
+    """Have the names in `folder` survive a loss of power; systems that cannot do it see to it themselves."""
+    with contextlib.suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def load_or_make(path: Path) -> bytes:

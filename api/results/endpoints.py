@@ -11,7 +11,7 @@ from pydantic import WithJsonSchema
 
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
-from api.keys.store import key_set
+from api.keys.store import KEPT, key_set
 from api.moments import from_iso
 from api.openapi import Id, link, problems, reference, text
 from api.problems import Problem
@@ -197,5 +197,5 @@ async def read_keys(request: Request) -> Response:
     return Response(
         json.dumps(keys, separators=(",", ":")),
         media_type="application/jwk-set+json",
-        headers={"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"},
+        headers={"Cache-Control": f"public, max-age={KEPT}", "Access-Control-Allow-Origin": "*"},
     )

@@ -1,7 +1,8 @@
 """Run a command of ours again and again, killed (SIGKILL) a few statements later each time.
 
 Of SQLite's statements each counts, and each page of a copy; of PostgreSQL's each that is sent, and each
-time that the server is heard: what was sent before may be half of a transaction, or all of it.
+time that the server is heard: what was sent before may be half of a transaction, or all of it. Each name that
+a file gets counts, too, before it gets it.
 
 Run as ``python -m tests.api.database.killed FOLDER EVERY COMMAND ...``; ``{}`` in the command stands for
 the number of the try. It forks, because starting Python anew and importing all that is used would take longer
@@ -56,7 +57,7 @@ def mortal() -> Callable[[int], None]:
     """
     module: Any = driver()
     connect = module.connect
-    sent, heard = wire._sent, wire.Connection._readable
+    sent, heard, link = wire._sent, wire.Connection._readable, os.link
     left = 0
 
     def count(*_: Any) -> None:
@@ -86,7 +87,12 @@ def mortal() -> Callable[[int], None]:
         count()
         heard(connection)
 
+    def linked(*place: Any, **options: Any) -> None:
+        count()
+        link(*place, **options)
+
     module.connect = connected
+    os.link = linked
     wire._sent = send
     wire.Connection._readable = hear  # type: ignore[method-assign]
     return die_after
