@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from api.commands.outputs import spare_inputs
 from cat_engine.errors import InputError, suggestion
 
 __all__ = ["COMMANDS", "main"]
@@ -147,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = _Parser(prog=f"acquis {name}", description=COMMANDS[name], allow_abbrev=False)
         command.configure(parser)
         args = parser.parse_args(words[1:])
+        spare_inputs(args)
         if argv is None:
             _hurry(name)
         return int(command.run(args) or 0)

@@ -8,11 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from api.commands.inputs import add_language
+from api.commands.outputs import own_folder
 
 if TYPE_CHECKING:
     from calibration.study import Plan
 
 __all__: list[str] = []
+
+_FILES = ("report.html", "sittings.csv", "responses.csv", "items.csv", "summary.json", "exposure.json")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +90,7 @@ def run(args: argparse.Namespace) -> None:
     from calibration.study import shadow_tests, study, write_study
     from calibration.study.report import write_report
 
+    own_folder(args.out, "--out", _FILES, "summary.json", "acquis/study/")
     plan, persons = _plan(args)
     reason = shadow_tests(plan.test)
     if reason:
