@@ -160,7 +160,7 @@ def test_a_key_is_in_the_folder_before_the_database_names_it_wherever_the_comman
 
     asyncio.run(named())
     where = ("--keys", str(settings.keys), "--database-url", database_url)
-    tries = killed(tmp_path, 15, "key", "rotate", "--now", *where)
+    tries = killed(tmp_path, 24, "key", "rotate", "--now", *where)
     states, files = asyncio.run(named()), inside(settings.keys)
     assert list(states.values()).count("signs") == 1
     assert states.keys() <= files.keys()
