@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, null, select, update
 
+from api.accounts.attempts import used
 from api.accounts.audit import entry
 from api.accounts.roll import legible
 from api.database import tables
@@ -95,7 +96,6 @@ _CHOOSE = Query(
     .where(_staff.c.id == bindparam("account"), _staff.c.link_digest == bindparam("link"))
     .values(password_hash=bindparam("password"), link_digest=null(), link_expires_at=null())
 )
-_USED = Query(insert(tables.sign_in_attempt))
 _REMOVE = Query(
     update(_staff)
     .where(_staff.c.id == bindparam("account"))
@@ -327,7 +327,7 @@ def choose(link: str, password_hash: str) -> Plan[str]:
     return Commit(
         id,
         [
-            _USED(key=digest(link), number=1, at=now),  # of two who use it at once, the key refuses one
+            used(digest(link), now),
             _CHOOSE(account=id, link=digest(link), password=password_hash),
             SIGN_OUT_EVERYWHERE(account=id),
             entry(organisation, id, "password.chosen", id, now),

@@ -1,28 +1,27 @@
 """Signing in at the console, and who is signed in.
 
 A session is a random secret in the browser; the database holds its digest. It ends by the database's clock: a
-while after the last request, after a working day at the latest, at once when the password changes. Attempts
-are counted before a password is looked at, by account and by address, whether the account exists or not;
-each takes the next number of its key, so that attempts side by side cannot share one.
+while after the last request unless its owner asked to keep it, after twenty hours at the latest, at once
+when the password changes. `attempts` says how often a password may be wrong.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
+from api.accounts.attempts import Place, forgotten, given_back, network, outdated, taken, used
 from api.accounts.audit import entry
 from api.accounts.passwords import holds
 from api.accounts.staff import SIGN_OUT_EVERYWHERE, Staff, normal
 from api.accounts.totp import matching, opened
 from api.database import tables
 from api.database.clock import NOW
-from api.database.plans import Commit, Plan, Query
+from api.database.plans import Call, Commit, Plan, Query
 from api.ids import digest, new_secret
 from api.problems import Problem
 from api.sittings.timing import SECOND
@@ -32,15 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABSOLUTE",
-    "ATTEMPTS",
     "IDLE",
-    "WINDOW",
+    "Opening",
     "Session",
     "SignIn",
     "change_password",
     "confirm",
     "knows_password",
-    "network",
     "open_session",
     "session",
     "set_second_step",
@@ -50,28 +47,19 @@ __all__ = [
 ]
 
 IDLE = 45 * 60 * SECOND
-"""Microseconds without a request after which a session is over."""
-ABSOLUTE = 12 * 3600 * SECOND
-"""Microseconds after which it is over in any case."""
+"""Microseconds without a request after which a session is over that its owner has not asked to keep."""
+ABSOLUTE = 20 * 3600 * SECOND
+"""Microseconds after which it is over in any case: a shorter limit would have to be one that people can
+extend (WCAG 2.2, 2.2.1); NIST SP 800-63B-4 allows a day."""
 _TOUCH = 60 * SECOND
-WINDOW = 15 * 60 * SECOND
-"""Microseconds for which an attempt counts."""
-ATTEMPTS = {"account": 10, "address": 60, "code": 6}
-"""How many attempts count at most: of an account, from an address, at the code of the second step."""
 
-_staff, _session, _attempt = tables.staff, tables.staff_session, tables.sign_in_attempt
-_LAST = Query(
-    select(_attempt.c.number, _attempt.c.at)
-    .where(_attempt.c.key == bindparam("key"))
-    .order_by(_attempt.c.number.desc())
-    .limit(bindparam("most"))
-)
-_COUNT = Query(insert(_attempt))
-_FORGET_KEY = Query(delete(_attempt).where(_attempt.c.key == bindparam("key")))
-_FORGET_ATTEMPTS = Query(delete(_attempt).where(_attempt.c.at < bindparam("before")))
+_staff, _session = tables.staff, tables.staff_session
 _FORGET_SESSIONS = Query(
     delete(_session).where(
-        or_(_session.c.created_at < bindparam("created"), _session.c.seen_at < bindparam("seen"))
+        or_(
+            _session.c.created_at < bindparam("created"),
+            and_(_session.c.kept == 0, _session.c.seen_at < bindparam("seen")),
+        )
     )
 )
 _BY_LOGIN = Query(
@@ -87,6 +75,7 @@ _SECRETS = Query(
 _SESSION = Query(
     select(
         _session.c.waits,
+        _session.c.kept,
         _session.c.created_at,
         _session.c.seen_at,
         _staff.c.id,
@@ -142,11 +131,23 @@ class Session:
     ----------
     waits
         Whether the code of the second step is still to come: until then it opens nothing else.
+    kept
+        Whether it stays open without activity: its owner asked for it when signing in.
+    ends_at
+        When it ends if nothing more is done in it, in microseconds since 1970 (UTC).
+    left
+        Microseconds until then.
+    last
+        Whether nothing can make it any longer.
     """
 
     staff: Staff
     waits: bool
+    kept: bool
     digest: str
+    ends_at: int
+    left: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +164,23 @@ class SignIn:
     token: str = ""
 
 
-async def sign_in(runtime: Runtime, login: str, password: str, address: str) -> SignIn:
-    """Return what comes of a login and a password from an address."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A session to be opened: its secret, and what it is, as `Session` has it."""
+
+    token: str
+    waits: bool = False
+    kept: bool = False
+
+
+async def sign_in(runtime: Runtime, login: str, password: str, address: str, kept: bool = False) -> SignIn:
+    """Return what comes of a login and a password from an address; `kept` as a `Session` has it."""
     login = normal(login)[:300]
-    keys = {
-        "account": runtime.mac("sign-in account", login),
-        "address": runtime.mac("sign-in address", network(address)),
-    }
-    if "\0" in login or not await runtime.write(_counted, keys, runtime.skew):
-        return SignIn("wait" if "\0" not in login else "wrong")
+    if "\0" in login:
+        return SignIn("wrong")
+    places = await runtime.write(taken, _keys(runtime, login, address), runtime.skew)
+    if places is None:
+        return SignIn("wait")
     found = await runtime.read(_by_login, login)
     id, organisation, stored, second = found or ("", "", None, None)
     if not await holds(stored, password):
@@ -180,39 +189,18 @@ async def sign_in(runtime: Runtime, login: str, password: str, address: str) -> 
         await runtime.write(_tidied, runtime.skew)
     token = new_secret()
     waits = second is not None
-    if not await runtime.write(_signed_in, id, organisation, stored, token, waits, keys["account"]):
+    opening = Opening(token, waits, kept)
+    if not await runtime.write(_signed_in, id, organisation, stored, opening, places):
         return SignIn("wrong")
     return SignIn("code" if waits else "in", token)
 
 
-def network(address: str) -> str:
-    """Return what an address counts as: IPv6 gives one household 2**64 of them."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
-
-
-def _counted(keys: dict[str, str], skew: int) -> Plan[bool]:
-    """Plan: count one more attempt under each key; False, and nothing is counted, where one is full."""
-    *found, time = yield [
-        *(_LAST(key=key, most=ATTEMPTS[kind]) for kind, key in keys.items()),
-        NOW(),
-    ]
-    now = time[0][0] + skew
-    for kind, rows in zip(keys, found, strict=True):
-        if len(rows) == ATTEMPTS[kind] and rows[-1][1] > now - WINDOW:
-            return Commit(False)
-    return Commit(
-        True,
-        [
-            _COUNT(key=key, number=rows[0][0] + 1 if rows else 1, at=now)
-            for key, rows in zip(keys.values(), found, strict=True)
-        ],
-    )
+def _keys(runtime: Runtime, login: str, address: str) -> dict[str, str]:
+    """Return what the failures of an attempt count under."""
+    return {
+        "account": runtime.mac("sign-in account", login),
+        "address": runtime.mac("sign-in address", network(address)),
+    }
 
 
 def _by_login(login: str) -> Plan[tuple[str, str, str | None, str | None] | None]:
@@ -226,31 +214,43 @@ def _tidied(skew: int) -> Plan[None]:
     now = time[0][0] + skew
     return Commit(
         None,
-        [_FORGET_ATTEMPTS(before=now - WINDOW), _FORGET_SESSIONS(created=now - ABSOLUTE, seen=now - IDLE)],
+        [outdated(now), _FORGET_SESSIONS(created=now - ABSOLUTE, seen=now - IDLE)],
     )
 
 
 def _signed_in(
-    id: str, organisation: str, stored: str | None, token: str, waits: bool, counted: str
+    id: str, organisation: str, stored: str | None, opening: Opening, places: Sequence[Place]
 ) -> Plan[bool]:
     """Plan: open a session, unless the password was changed or forgotten while it was looked at."""
     (rows,) = yield [_SECRETS(account=id)]
     if not rows or rows[0][1] != stored:
         return Commit(False)
-    commit = yield from open_session(id, organisation, token, waits, counted)
-    return Commit(True, [_STILL_HOLDS(account=id, password=stored), *commit.writes])
+    commit = yield from open_session(id, organisation, opening)
+    freed = given_back(places)
+    if not opening.waits:
+        freed.append(forgotten(places[0][0]))
+    return Commit(True, [_STILL_HOLDS(account=id, password=stored), *commit.writes, *freed])
 
 
-def open_session(id: str, organisation: str, token: str, waits: bool, counted: str = "") -> Plan[None]:
-    """Plan: open a session of an account; attempts counted under the key `counted` are forgotten."""
+def open_session(id: str, organisation: str, opening: Opening) -> Plan[None]:
+    """Plan: open a session of an account."""
     (time,) = yield [NOW()]
     now = time[0][0]
-    writes = [_OPEN(digest=digest(token), staff_id=id, waits=int(waits), created_at=now, seen_at=now)]
-    if counted and not waits:
-        writes.append(_FORGET_KEY(key=counted))
-    if not waits:
+    writes = [_opened(id, opening, now)]
+    if not opening.waits:
         writes.append(entry(organisation, id, "signed_in", id, now))
     return Commit(None, writes)
+
+
+def _opened(id: str, opening: Opening, now: int) -> Call:
+    return _OPEN(
+        digest=digest(opening.token),
+        staff_id=id,
+        waits=int(opening.waits),
+        kept=int(opening.kept),
+        created_at=now,
+        seen_at=now,
+    )
 
 
 def standing(session: str, plan: Callable[..., Plan[Any]], /, *with_: Any) -> Plan[Any]:
@@ -272,26 +272,35 @@ def standing(session: str, plan: Callable[..., Plan[Any]], /, *with_: Any) -> Pl
     return Commit(commit.value, [_STILL_STANDS(session=session), *commit.writes])
 
 
-async def session(runtime: Runtime, token: str) -> Session | None:
-    """Return the session whose secret a browser shows, where it holds."""
+async def session(runtime: Runtime, token: str, touch: bool = True) -> Session | None:
+    """Return the session whose secret a browser shows, where it holds.
+
+    Parameters
+    ----------
+    touch
+        Whether this is something that its owner does, which makes the session last; looking how long it
+        lasts is not.
+    """
     if not token or len(token) > 100:
         return None
-    found, stale = await runtime.read(_standing, digest(token), runtime.skew)
-    if found is not None and stale:
+    found = await runtime.read(_standing, digest(token), runtime.skew)
+    if found is not None and touch and not found.last and found.left <= IDLE - _TOUCH:
         await runtime.write(_seen, found.digest, runtime.skew)
+        return await runtime.read(_standing, found.digest, runtime.skew)
     return found
 
 
-def _standing(session: str, skew: int) -> Plan[tuple[Session | None, bool]]:
+def _standing(session: str, skew: int) -> Plan[Session | None]:
     rows, time = yield [_SESSION(digest=session), NOW()]
     if not rows:
-        return Commit((None, False))
-    waits, created_at, seen_at, id, organisation, organisation_name, name, login, roles, second = rows[0]
-    now = time[0][0] + skew
-    if now >= created_at + ABSOLUTE or now >= seen_at + IDLE:
-        return Commit((None, False))
-    staff = Staff(id, organisation, organisation_name, name, login, frozenset(roles.split()), bool(second))
-    return Commit((Session(staff, bool(waits), session), now >= seen_at + _TOUCH))
+        return Commit(None)
+    waits, kept, created_at, seen_at, id, organisation, called, name, login, roles, second = rows[0]
+    now, last = time[0][0] + skew, created_at + ABSOLUTE
+    ends_at = last if kept and not waits else min(last, seen_at + IDLE)
+    if now >= ends_at:
+        return Commit(None)
+    staff = Staff(id, organisation, called, name, login, frozenset(roles.split()), bool(second))
+    return Commit(Session(staff, bool(waits), bool(kept), session, ends_at, ends_at - now, ends_at == last))
 
 
 def _seen(session: str, skew: int) -> Plan[None]:
@@ -302,7 +311,8 @@ def _seen(session: str, skew: int) -> Plan[None]:
 async def confirm(runtime: Runtime, held: Session, typed: str) -> SignIn:
     """Return what comes of the code of the second step: a new session replaces the one that waits."""
     staff = held.staff
-    if not await runtime.write(_counted, {"code": runtime.mac("sign-in code", staff.id)}, runtime.skew):
+    key = {"code": runtime.mac("sign-in code", staff.id)}
+    if await runtime.write(taken, key, runtime.skew) is None:
         return SignIn("wait")
     token = new_secret()
     right = await runtime.write(standing, held.digest, _confirmed, runtime, held, typed[:20], token)
@@ -318,16 +328,15 @@ def _confirmed(runtime: Runtime, held: Session, typed: str, token: str) -> Plan[
     step = matching(opened(runtime, staff.id, rows[0][2]), typed, now, rows[0][3])
     if step is None:
         return Commit(False)
-    # A code counts once: of two who use it at the same moment the key of the attempts refuses one.
     return Commit(
         True,
         [
-            _COUNT(key=f"{staff.id} {step}", number=1, at=now),
+            used(f"{staff.id} {step}", now),  # a code counts once
             _STEP(account=staff.id, step=step),
             _CLOSE(session=held.digest),
-            _OPEN(digest=digest(token), staff_id=staff.id, waits=0, created_at=now, seen_at=now),
-            _FORGET_KEY(key=runtime.mac("sign-in code", staff.id)),
-            _FORGET_KEY(key=runtime.mac("sign-in account", staff.login)),
+            _opened(staff.id, Opening(token, kept=held.kept), now),
+            forgotten(runtime.mac("sign-in code", staff.id)),
+            forgotten(runtime.mac("sign-in account", staff.login)),
             entry(staff.organisation, staff.id, "signed_in", staff.id, now),
         ],
     )
@@ -348,14 +357,20 @@ def sign_out(held: Session) -> Plan[None]:
 
 async def knows_password(runtime: Runtime, staff: Staff, password: str, address: str) -> SignIn:
     """Return whether somebody who is signed in knows their password: ``in``, ``wrong``, ``wait``."""
-    keys = {
-        "account": runtime.mac("sign-in account", staff.login),
-        "address": runtime.mac("sign-in address", network(address)),
-    }
-    if not await runtime.write(_counted, keys, runtime.skew):
+    places = await runtime.write(taken, _keys(runtime, staff.login, address), runtime.skew)
+    if places is None:
         return SignIn("wait")
     found = await runtime.read(_by_login, staff.login)
-    return SignIn("in" if found and await holds(found[2], password) else "wrong")
+    if not found or not await holds(found[2], password):
+        return SignIn("wrong")
+    await runtime.write(_right, places)
+    return SignIn("in")
+
+
+def _right(places: Sequence[Place]) -> Plan[None]:
+    """Plan: count an attempt no more."""
+    yield []
+    return Commit(None, given_back(places))
 
 
 def change_password(held: Session, password_hash: str, token: str) -> Plan[None]:
@@ -367,7 +382,7 @@ def change_password(held: Session, password_hash: str, token: str) -> Plan[None]
         [
             _PASSWORD(account=staff.id, password=password_hash),
             SIGN_OUT_EVERYWHERE(account=staff.id),
-            _OPEN(digest=digest(token), staff_id=staff.id, waits=0, created_at=now, seen_at=now),
+            _opened(staff.id, Opening(token, kept=held.kept), now),
             entry(staff.organisation, staff.id, "password.chosen", staff.id, now),
         ],
     )

@@ -7,7 +7,7 @@ that of whoever is signed in, and asks for everything in the name of that organi
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,21 @@ from api.problems import Problem
 from api.runtime import Runtime
 from api.settings import Settings
 from api.sittings.cookie import same_origin
+from api.sittings.timing import SECOND
 
-__all__ = ["ROOMS", "Desk", "at", "clear_cookie", "cookie", "set_cookie", "signed_in", "who_waits"]
+__all__ = [
+    "ROOMS",
+    "Desk",
+    "at",
+    "checked",
+    "clear_cookie",
+    "cookie",
+    "held_session",
+    "open_until",
+    "set_cookie",
+    "signed_in",
+    "who_waits",
+]
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "invitations": ("hr",),
@@ -115,9 +128,38 @@ class Desk:
             staff=self.staff,
             rooms=rooms,
             token=form_token(self.runtime, self.session),
+            lasts=open_until(self.session, self.visit),
             here=here,
             **{"faults": [], "notice": "", "room": path.split("/")[2], **context},
         )
+
+
+def checked(
+    desk: Desk, action: str, rows: Mapping[str, str], then: str, send: str, carried: Sequence[str], room: str
+) -> Response:
+    """Return a page to look again at what has legal consequences before it is stored.
+
+    Its form comes back with what was sent and ``geste``: ``envoyer`` to store it, ``modifier`` to change it.
+
+    Parameters
+    ----------
+    rows
+        What was chosen and written, by the name of its label.
+    then, send
+        Messages: what follows from it, and what its button says.
+    carried
+        The fields that come back.
+    """
+    return desk.page(
+        "check.html",
+        action=action,
+        rows=rows.items(),
+        then=then,
+        send=send,
+        carried={name: desk.field(name) for name in carried},
+        room=room,
+        here=action,
+    )
 
 
 def form_token(runtime: Runtime, held: Session) -> str:
@@ -125,8 +167,20 @@ def form_token(runtime: Runtime, held: Session) -> str:
     return runtime.mac("console form", held.digest)
 
 
-async def held_session(visit: Visit) -> Session:
+def open_until(held: Session, visit: Visit) -> dict[str, Any]:
+    """Return what a page says of when its session ends."""
+    return {"seconds": held.left // SECOND, "hour": visit.t.hour(held.ends_at), "last": held.last}
+
+
+async def held_session(visit: Visit, touch: bool = True, waits: bool = False) -> Session:
     """Return the session that a browser holds.
+
+    Parameters
+    ----------
+    touch
+        Whether it lasts longer for it.
+    waits
+        Whether it will do that the code of the second step is still to come.
 
     Raises
     ------
@@ -134,9 +188,11 @@ async def held_session(visit: Visit) -> Session:
         ``unauthenticated``
     """
     name = cookie(visit.runtime.settings)
-    found = await session(visit.runtime, visit.request.cookies.get(name, ""))
+    found = await session(visit.runtime, visit.request.cookies.get(name, ""), touch)
     if found is None:
         raise Problem("unauthenticated", "Sign in.")
+    if found.waits and not waits:
+        raise Problem("unauthenticated", "Type the code of the second step.")
     return found
 
 
@@ -175,7 +231,7 @@ async def who_waits(request: Request) -> Desk:
         ``unauthenticated``
     """
     visit = Visit.of(request)
-    held = await held_session(visit)
+    held = await held_session(visit, waits=True)
     return Desk(visit, held, await _received(visit, held) if request.method == "POST" else {})
 
 
@@ -191,8 +247,6 @@ def at(*roles: str) -> Any:
     async def dependency(request: Request) -> Desk:
         visit = Visit.of(request)
         held = await held_session(visit)
-        if held.waits:
-            raise Problem("unauthenticated", "Type the code of the second step.")
         if roles and not held.staff.roles.intersection(roles):
             raise Problem("forbidden", f"This is for: {', '.join(roles)}.")
         return Desk(visit, held, await _received(visit, held) if request.method == "POST" else {})

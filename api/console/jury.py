@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.accounts.clients import Client
 from api.accounts.roll import whole_number
 from api.catalogue.store import published
-from api.console.desk import Desk, at
+from api.console.desk import Desk, at, checked
 from api.console.results import shown
 from api.moments import from_iso
 from api.pages.controls import Fault
@@ -112,17 +112,32 @@ async def _page(desk: Desk, result: str, faults: list[Fault] | None = None) -> R
 
 @router.post("/console/contestations/{result}")
 async def answer(desk: Jury, result: str) -> Response:
-    """Answer a contest: the result is kept (``maintenir``), or revoked (``retirer``)."""
-    await desk.runtime.read(feed.one, desk.organisation, result)  # of this organisation
+    """Answer a contest: the result is kept (``maintenir``), or revoked (``retirer``), once it was checked."""
+    entry = await desk.runtime.read(feed.one, desk.organisation, result)  # of this organisation
     why, outcome = desk.field("why"), desk.field("outcome")
     faults = []
     if outcome not in ("maintenir", "retirer"):
         faults.append(Fault("outcome", "outcome", "console.fault.outcome"))
     if not 1 <= len(why) <= _LONGEST:
         faults.append(Fault("why", "why", "console.fault.why"))
-    if faults:
+    if faults or desk.field("geste") == "modifier":
         return await _page(desk, result, faults)
     revoke = outcome == "retirer"
+    if desk.field("geste") != "envoyer":
+        t, person = desk.visit.t, shown(desk, entry)["person"] if entry["result"] else ""
+        return checked(
+            desk,
+            f"/console/contestations/{result}",
+            {
+                "console.person": person or t.plain("console.nobody"),
+                "console.jury.answer": t.plain(f"console.jury.{'revoke' if revoke else 'keep'}"),
+                "console.jury.why": why,
+            },
+            "console.check.revoked" if revoke else "console.check.kept",
+            "console.jury.send",
+            ("outcome", "why"),
+            "contestations",
+        )
     action = "contest.revoked" if revoke else "contest.kept"
     try:
         await desk.do(action, result, review, result, desk.staff.name, why, revoke)
@@ -164,7 +179,10 @@ async def _interruption(desk: Desk, sitting: str, faults: list[Fault] | None = N
 
 @router.post("/console/interruptions/{sitting}")
 async def decide(desk: Jury, sitting: str) -> Response:
-    """Give time back (all: ``tout``, none: ``rien``, some: ``minutes``), or end the sitting (``finir``)."""
+    """Give time back (all: ``tout``, none: ``rien``, some: ``minutes``), or end the sitting (``finir``).
+
+    It is done once it was checked.
+    """
     why, outcome, minutes = desk.field("why"), desk.field("outcome"), desk.field("minutes")
     faults = []
     if outcome not in ("tout", "rien", "minutes", "finir"):
@@ -174,8 +192,10 @@ async def decide(desk: Jury, sitting: str) -> Response:
         faults.append(Fault("minutes", "minutes", "console.fault.minutes"))
     if not 1 <= len(why) <= _LONGEST:
         faults.append(Fault("why", "why", "console.fault.why"))
-    if faults:
+    if faults or desk.field("geste") == "modifier":
         return await _interruption(desk, sitting, faults)
+    if desk.field("geste") != "envoyer":
+        return await _check_decision(desk, sitting, outcome, some)
     who = _supervisor(desk)
     if outcome == "finir":
         await desk.do("sitting.ended", sitting, supervision.ending, desk.runtime, who, sitting, why)
@@ -190,3 +210,25 @@ async def decide(desk: Jury, sitting: str) -> Response:
             raise
         return desk.page("refused.html", 409, what="console.refused.answered", back="/console/contestations")
     return to("/console/contestations?avis=decide")
+
+
+async def _check_decision(desk: Desk, sitting: str, outcome: str, minutes: int | None) -> Response:
+    """Show a decision once more before it is stored."""
+    found = await supervision.read(desk.runtime, _supervisor(desk), sitting)
+    named = await desk.runtime.read(people, desk.organisation, [found.person])
+    t = desk.visit.t
+    name = {"tout": "all", "rien": "nothing", "minutes": "minutes", "finir": "end"}[outcome]
+    said = t.plain(f"console.jury.{name}")
+    return checked(
+        desk,
+        f"/console/interruptions/{sitting}",
+        {
+            "console.person": _name(named.get(found.person)) or t.plain("console.nobody"),
+            "console.jury.answer": f"{said} {minutes}" if outcome == "minutes" else said,
+            "console.jury.why": desk.field("why"),
+        },
+        "console.check.ended" if outcome == "finir" else "console.check.decided",
+        "console.jury.send_decision",
+        ("outcome", "minutes", "why"),
+        "contestations",
+    )

@@ -11,8 +11,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.catalogue.store import newest
-from api.console.desk import Desk, at
+from api.console.desk import Desk, at, checked
 from api.moments import from_iso
+from api.pages.controls import Fault
 from api.pages.reception import PageRoute, to
 from api.pages.result import result_context
 from api.problems import Problem
@@ -105,13 +106,22 @@ async def export(desk: HR) -> Response:
 @router.get("/console/resultats/{id}")
 async def one(desk: Either, id: str) -> Response:
     """Show one result."""
+    return await _page(desk, id)
+
+
+async def _page(desk: Desk, id: str, faults: list[Fault] | None = None, contesting: bool = False) -> Response:
     entry = await desk.runtime.read(feed.one, desk.organisation, id)
     return desk.page(
         "result.html",
+        422 if faults else 200,
         entry=entry,
         shown=_row(desk, entry),
         hr="hr" in desk.staff.roles,
+        contesting=contesting,
+        why=desk.field("why"),
+        faults=faults or [],
         notice={"contestee": "console.res.noted"}.get(desk.asked("avis"), ""),
+        here=f"/console/resultats/{id}",
     )
 
 
@@ -129,17 +139,31 @@ async def signed_file(desk: HR, id: str) -> Response:
 
 @router.post("/console/resultats/{id}/contestation")
 async def note_contest(desk: HR, id: str) -> Response:
-    """Note that the person contests the result: a jury is to look at it."""
-    await desk.runtime.read(feed.one, desk.organisation, id)  # of this organisation
-    why = desk.field("why")
+    """Note that the person contests the result, once it was checked: a jury is to look at it."""
+    entry = await desk.runtime.read(feed.one, desk.organisation, id)  # of this organisation
+    why, room = desk.field("why"), f"/console/resultats/{id}"
     if not 1 <= len(why) <= 2_000:
-        return desk.page("refused.html", 422, what="console.refused.why", back=f"/console/resultats/{id}")
+        return await _page(desk, id, [Fault("why", "why", "console.fault.contest")], contesting=True)
+    if desk.field("geste") == "modifier":
+        return await _page(desk, id, contesting=True)
+    if desk.field("geste") != "envoyer":
+        claims = _row(desk, entry)
+        return checked(
+            desk,
+            f"{room}/contestation",
+            {
+                "console.person": claims.get("person") or desk.visit.t.plain("console.nobody"),
+                "console.res.contest_why": why,
+            },
+            "console.check.contest",
+            "console.res.contest_send",
+            ("why",),
+            "resultats",
+        )
     try:
         await desk.do("contest.noted", id, contest, id, desk.staff.name, why)
     except Problem as problem:
         if problem.code != "conflict":
             raise
-        return desk.page(
-            "refused.html", 409, what="console.refused.contested", back=f"/console/resultats/{id}"
-        )
-    return to(f"/console/resultats/{id}?avis=contestee")
+        return desk.page("refused.html", 409, what="console.refused.contested", back=room)
+    return to(f"{room}?avis=contestee")

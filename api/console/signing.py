@@ -8,12 +8,11 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from api.accounts import passwords, totp
 from api.accounts.staff import choose, linked
 from api.accounts.staff_sessions import (
-    SignIn,
     change_password,
     confirm,
     knows_password,
@@ -22,7 +21,17 @@ from api.accounts.staff_sessions import (
     sign_in,
     sign_out,
 )
-from api.console.desk import ROOMS, Desk, clear_cookie, cookie, set_cookie, signed_in, who_waits
+from api.console.desk import (
+    ROOMS,
+    Desk,
+    clear_cookie,
+    cookie,
+    held_session,
+    open_until,
+    set_cookie,
+    signed_in,
+    who_waits,
+)
 from api.ids import new_secret
 from api.pages.controls import Fault
 from api.pages.reception import PageRoute, first, received, to
@@ -62,7 +71,13 @@ async def sign_in_form(request: Request, retour: str = "", avis: str = "") -> Re
 
 
 def _sign_in_page(
-    visit: Visit, back: str, login: str = "", fault: str = "", notice: str = "", status: int = 200
+    visit: Visit,
+    back: str,
+    login: str = "",
+    fault: str = "",
+    notice: str = "",
+    status: int = 200,
+    kept: bool = False,
 ) -> Response:
     return page(
         visit,
@@ -70,6 +85,7 @@ def _sign_in_page(
         status,
         back=back,
         login=login,
+        kept=kept,
         faults=[Fault("login", "login", fault)] if fault else [],
         notice=notice,
         here="/console/connexion",
@@ -82,9 +98,10 @@ async def enter(request: Request) -> Response:
     visit, sent = await received(request)
     request.state.sent = {}  # a password is not kept in a page
     login, back = first(sent, "login").strip(), _back(first(sent, "retour"))
-    came = await sign_in(visit.runtime, login, first(sent, "password"), _address(request))
+    kept = bool(first(sent, "garder"))
+    came = await sign_in(visit.runtime, login, first(sent, "password"), _address(request), kept)
     if came.outcome in ("wrong", "wait"):
-        return _sign_in_page(visit, back, login[:200], f"console.fault.{came.outcome}", status=422)
+        return _sign_in_page(visit, back, login[:200], f"console.fault.{came.outcome}", status=422, kept=kept)
     former = await session(visit.runtime, request.cookies.get(cookie(visit.runtime.settings), ""))
     if former is not None:
         await visit.runtime.write(sign_out, former)
@@ -130,6 +147,23 @@ async def leave(desk: Waiting) -> Response:
     response = to("/console/connexion")
     clear_cookie(response, desk.runtime.settings)
     return response
+
+
+# How long it lasts
+
+
+@router.get("/console/session")
+async def look(request: Request) -> Response:
+    """Say when the session ends. Asking is no activity: a page that was left alone keeps nothing open."""
+    visit = Visit.of(request)
+    held = await held_session(visit, touch=False)
+    return JSONResponse(open_until(held, visit))
+
+
+@router.post("/console/session")
+async def stay(desk: Signed) -> Response:
+    """Make the session last: somebody is at work on a page."""
+    return JSONResponse(open_until(desk.session, desk.visit))
 
 
 # The one-time link
@@ -188,6 +222,7 @@ def _account_page(
         shortest=passwords.SHORTEST,
         faults=[Fault(at, at, f"console.fault.{fault}")] if fault else [],
         notice=notice,
+        kept=desk.session.kept,
         secret=totp.written(secret) if secret else "",
         otpauth=totp.address(secret, desk.staff.login) if secret else "",
         proof=desk.runtime.mac("second step", f"{desk.staff.id} {totp.written(secret)}") if secret else "",
@@ -195,10 +230,11 @@ def _account_page(
     )
 
 
-async def _knows(desk: Desk) -> SignIn:
-    return await knows_password(
-        desk.runtime, desk.staff, first(desk.sent, "current"), _address(desk.visit.request)
-    )
+async def _unknown(desk: Desk) -> str:
+    """Return the fault where the password that was typed is not that of whoever is signed in."""
+    typed, address = first(desk.sent, "current"), _address(desk.visit.request)
+    came = await knows_password(desk.runtime, desk.staff, typed, address)
+    return {"in": "", "wrong": "current"}.get(came.outcome, "wait")
 
 
 @router.post("/console/compte/mot-de-passe")
@@ -208,9 +244,9 @@ async def change(desk: Signed) -> Response:
     fault = passwords.fault(chosen, desk.staff.login, desk.staff.name)
     if fault or first(desk.sent, "again") != chosen:
         return _account_page(desk, "password", fault or "again")
-    came = await _knows(desk)
-    if came.outcome != "in":
-        return _account_page(desk, "current", "current" if came.outcome == "wrong" else "wait")
+    unknown = await _unknown(desk)
+    if unknown:
+        return _account_page(desk, "current", unknown)
     token = new_secret()
     await desk.write(change_password, desk.session, await passwords.hashed(chosen), token)
     response = to("/console/compte")
@@ -227,15 +263,18 @@ async def second_step(desk: Signed) -> Response:
     if step == "preuve" and not desk.staff.second_step:
         return await _proved(desk)
     if step == "fin" and desk.staff.second_step:
-        came = await _knows(desk)
-        if came.outcome != "in":
-            return _account_page(desk, "stop", "current" if came.outcome == "wrong" else "wait")
+        fault = await _unknown(desk)
+        if fault:
+            return _account_page(desk, "stop", fault)
         await desk.write(set_second_step, desk.staff, None, None)
     return to("/console/compte")
 
 
 async def _proved(desk: Desk) -> Response:
-    """Switch the second step on once a code of its secret was typed: the page brought the secret back."""
+    """Switch the second step on once a code of its secret was typed: the page brought the secret back.
+
+    The password is asked for, too: whoever sits down at an open session could keep its owner out.
+    """
     written = desk.field("secret")
     proof = desk.runtime.mac("second step", f"{desk.staff.id} {written}")
     if not hmac.compare_digest(proof.encode(), desk.field("preuve").encode()):
@@ -244,6 +283,9 @@ async def _proved(desk: Desk) -> Response:
     step = totp.matching(secret, desk.field("code"), await desk.runtime.now(), None)
     if step is None:
         return _account_page(desk, "code", "code", secret=secret)
+    unknown = await _unknown(desk)
+    if unknown:
+        return _account_page(desk, "confirm", unknown, secret=secret)
     sealed = totp.sealed(desk.runtime, desk.staff.id, secret)
     await desk.write(set_second_step, desk.staff, sealed, step)
     return to("/console/compte")

@@ -94,6 +94,7 @@ GET    /verify/status.json                                            200 200 20
 GET    /verify/lists/{number}                                         200 200 200 200 200 200 200 200 200 200
 POST   /api/v1/webhooks                                               201 401 401 401 403 403 201 403 403 401
 GET    /api/v1/webhooks                                               200 401 401 401 403 403 200 403 403 401
+POST   /api/v1/webhooks/{id}/secret                                   404 401 401 401 403 403 200 403 403 401
 DELETE /api/v1/webhooks/{id}                                          404 401 401 401 403 403 204 403 403 401
 POST   /ims/cat/v1p0/sections                                         201 401 401 401 403 403 403 201 403 401
 GET    /ims/cat/v1p0/sections/{section}                               404 401 401 401 403 403 403 200 403 401
@@ -133,6 +134,8 @@ GET    /console/connexion                             200 200 200 200 200 200 20
 POST   /console/connexion                             422 422 422 422 422 422 422
 GET    /console/code                                  303 303 200 303 303 303 303
 POST   /console/code                                  303 303 422 303 303 303 303
+GET    /console/session                               200 303 303 200 200 200 200
+POST   /console/session                               200 303 303 200 200 200 200
 POST   /console/deconnexion                           303 303 303 303 303 303 303
 GET    /console/mot-de-passe/{link}                   200 200 200 200 200 200 200
 POST   /console/mot-de-passe/{link}                   422 422 422 422 422 422 422
@@ -268,6 +271,7 @@ def body(method: str, path: str, world: World) -> dict[str, Any]:
         "/api/v1/oauth/token": {"data": {"grant_type": "client_credentials"}, "auth": ("x", SECRET)},
         "/api/v1/invitations": {"json": {"person": {}, "test": CODE}},
         "/api/v1/webhooks": {"json": {"url": "https://hr.example.org/new"}},
+        "/api/v1/webhooks/{id}/secret": {"json": {}},
         "/ims/cat/v1p0/sections": {"json": {"sectionConfiguration": SECTION}},
         "/ims/cat/v1p0/sections/{section}/sessions": {"json": {}},
         "/ims/cat/v1p0/sections/{section}/sessions/{session}/results": {
@@ -412,9 +416,9 @@ def opened(client: Browser) -> Office:
 FORMS: dict[str, dict[str, str]] = {
     "/console/invitations/nouvelle": {"family_name": "Martin", "test": CODE, "days": "30"},
     "/console/invitations/liste": {"people": "nom\nMartin", "test": CODE, "days": "30", "geste": "inviter"},
-    "/console/resultats/{id}/contestation": {"why": "the picture was missing"},
-    "/console/contestations/{result}": {"outcome": "maintenir", "why": "all is well"},
-    "/console/interruptions/{sitting}": {"outcome": "rien", "why": "no reason"},
+    "/console/resultats/{id}/contestation": {"why": "the picture was missing", "geste": "envoyer"},
+    "/console/contestations/{result}": {"outcome": "maintenir", "why": "all is well", "geste": "envoyer"},
+    "/console/interruptions/{sitting}": {"outcome": "rien", "why": "no reason", "geste": "envoyer"},
     "/console/compte/second-facteur": {"geste": "debut"},
 }
 

@@ -171,6 +171,8 @@ def test_three_people_are_invited_one_sits_and_contests_a_jury_answers(
     seen(hr, "result")
     write(hr, "#why", "L'image ne s'affichait pas.")
     enter(hr, "details button")
+    seen(hr, "contest-check")
+    enter(hr, "main button.primary")
     assert "La contestation est notée" in hr.text
     enter(hr, ".who button")
     assert hr.path == "/console/connexion"
@@ -186,6 +188,8 @@ def test_three_people_are_invited_one_sits_and_contests_a_jury_answers(
     tab_to(jury, "[value=maintenir]")
     jury.press(Keys.SPACE)
     write(jury, "#why", "Elle a été servie.")
+    enter(jury, "main button.primary")
+    seen(jury, "answer-check")
     enter(jury, "main button.primary")
     assert "le résultat est maintenu" in jury.text
     seen(jury, "contests-answered")
@@ -279,6 +283,7 @@ def test_a_link_a_password_a_second_step_and_a_decision(chromium: Chromium, offi
     secret = totp.read(chromium.one("[name=secret]").get_attribute("value") or "")
     used = now_step()
     write(chromium, "#code", totp.code(secret, used))
+    write(chromium, "#confirm", PASSWORD)
     enter(chromium, "[action$=second-facteur] button.primary")
     enter(chromium, ".who button")
     sign_in(chromium, console, NEW)
@@ -302,6 +307,8 @@ def test_a_link_a_password_a_second_step_and_a_decision(chromium: Chromium, offi
     tab_to(chromium, "[value=tout]")
     chromium.press(Keys.SPACE)
     write(chromium, "#why", "A fire drill.")
+    enter(chromium, "main button.primary")
+    seen("decision-check")
     enter(chromium, "main button.primary")
     assert chromium.path == "/console/contestations?avis=decide"
     assert chromium.complaints() == []

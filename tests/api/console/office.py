@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 from api.accounts.passwords import hashed
 from api.accounts.staff import add, choose
-from api.accounts.staff_sessions import open_session
+from api.accounts.staff_sessions import Opening, open_session
 from api.console.desk import cookie
 from api.ids import new_secret
 from tests.api.browser import Browser
@@ -46,7 +47,7 @@ def with_password(client: Browser, login: str, roles: str = "hr") -> str:
 def at_desk(client: Browser, account: str, waits: bool = False, organisation: str = ORGANISATION) -> str:
     """Open a session of an account; return its cookie."""
     runtime, token = runtime_of(client), new_secret()
-    call(client, runtime.write, open_session, account, organisation, token, waits)
+    call(client, runtime.write, open_session, account, organisation, Opening(token, waits))
     return f"{cookie(runtime.settings)}={token}"
 
 
@@ -65,6 +66,14 @@ class Desk:
         """Send a form that stands on `page`, with what it carries hidden unless told otherwise."""
         carried = dict(re.findall(r'<input type="hidden" name="(jeton|once)" value="([^"]*)"', page))
         return self._sent("POST", path, data=carried | fields, **told)
+
+    def checked(self, path: str, fields: dict[str, Any], page: str, step: str = "envoyer") -> Any:
+        """Send a form whose page shows it again first, and send that page's."""
+        check = self.post(path, fields, page)
+        assert (check.status_code, "encore enregistré" in check.text) == (200, True)
+        kept = re.findall(r'<textarea name="(\w+)" hidden>\n(.*?)</textarea>', check.text, re.DOTALL)
+        again = {name: unescape(value) for name, value in kept}
+        return self.post(path, again | {"geste": step}, check.text)
 
     def _sent(self, method: str, path: str, **told: Any) -> Any:
         self.client.cookies.clear()

@@ -117,7 +117,7 @@ def test_nothing_is_done_that_the_audit_log_cannot_tell(client: Browser, desk: D
         (LIST, FIELDS | {"people": "nom\nN\n", "geste": "inviter"}),
         (f"{waiting}/lien", {}),
         (f"{waiting}/annulation", {}),
-        (f"/console/resultats/{result['id']}/contestation", {"why": "why"}),
+        (f"/console/resultats/{result['id']}/contestation", {"why": "why", "geste": "envoyer"}),
         ("/console/comptes", {"person": "Léa", "login": "lea@hospital.example", "roles": "hr"}),
         (f"{account}/lien", {}),
         (f"{account}/retrait", {}),
@@ -136,7 +136,7 @@ def test_nothing_is_done_that_the_audit_log_cannot_tell(client: Browser, desk: D
         reply = desk.get(path)
         assert (reply.status_code, "schema_version" in reply.text) == (503, False), path
     after = [desk.get(f"/console/{room}").text.partition("<main")[2] for room in rooms]
-    once = re.compile(r'name="once" value="\w+"')
+    once = re.compile(r'name="once" value="\w+"|data-seconds="\d+"')
     assert [once.sub("", one) for one in after] == [once.sub("", one) for one in before]
     with engine.begin() as connection:
         connection.execute(text("DROP TRIGGER full"))
@@ -165,10 +165,11 @@ def test_names_are_text_on_every_page_and_in_every_table(client: Browser, desk: 
     sit(client, given[0])
     (entry,) = client.get("/api/v1/results", headers=bearer(client, "results:read")).json()["results"]
     result = f"/console/resultats/{entry['id']}"
-    desk.post(f"{result}/contestation", {"why": EVIL[0]}, desk.get(result).text)
+    contest = desk.post(f"{result}/contestation", {"why": EVIL[0]}, desk.get(result).text)
+    desk.checked(f"{result}/contestation", {"why": EVIL[0]}, contest.text)
     account = {"person": EVIL[0], "login": "<b>'\"@hospital.example", "roles": "hr"}
     linked = desk.post("/console/comptes", account, form)
-    pages = [seen, made, linked]
+    pages = [seen, made, linked, contest]
     rooms = ("invitations", "resultats", "contestations", "comptes", "journal")
     pages += [desk.get(f"/console/{room}") for room in rooms]
     pages += [desk.get(f"/console/invitations?qui={EVIL[0]}"), desk.get(result)]

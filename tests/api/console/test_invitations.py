@@ -172,18 +172,27 @@ def test_a_contest_is_noted_looked_at_and_answered_once(client: Browser, hr: Des
     path = f"/console/resultats/{entry['id']}"
     page = hr.get(path).text
     assert hr.post(f"{path}/contestation", {"why": " "}, page).status_code == 422
-    assert hr.post(f"{path}/contestation", {"why": "a picture was missing"}, page).status_code == 303
-    assert hr.post(f"{path}/contestation", {"why": "again"}, page).status_code == 409
-    assert "a picture was missing" in jury.get("/console/contestations").text
+    said = {"why": "a picture\n <was> missing"}
+    changing = hr.checked(f"{path}/contestation", said, page, "modifier")
+    assert "a picture\n &lt;was&gt; missing</textarea>" in changing.text
+    assert (
+        call(client, runtime_of(client).read, contests, ORGANISATION) == []
+    )  # nothing before it was checked
+    assert hr.checked(f"{path}/contestation", said, page).status_code == 303
+    assert hr.checked(f"{path}/contestation", {"why": "again"}, page).status_code == 409
+    assert "&lt;was&gt; missing" in jury.get("/console/contestations").text
     path = f"/console/contestations/{entry['id']}"
     page = jury.get(path).text
     assert "tout concorde" in page
     assert jury.post(path, {"outcome": "", "why": ""}, page).status_code == 422
-    reply = jury.post(path, {"outcome": "retirer", "why": "it was missing"}, page)
+    answer = {"outcome": "retirer", "why": "it was missing"}
+    changing = jury.checked(path, answer, page, "modifier")
+    assert 'value="retirer" checked' in changing.text and "it was missing" in changing.text
+    reply = jury.checked(path, answer, page)
     assert reply.headers["location"] == "/console/contestations?avis=retire"
-    assert jury.post(path, {"outcome": "maintenir", "why": "or was it"}, page).status_code == 409
-    (said,) = call(client, runtime_of(client).read, contests, ORGANISATION)
-    assert (said["by"], said["answer"]["by"], said["answer"]["outcome"]) == ("Alice", "Bruno", "revoked")
+    assert jury.checked(path, {"outcome": "maintenir", "why": "or was it"}, page).status_code == 409
+    (told,) = call(client, runtime_of(client).read, contests, ORGANISATION)
+    assert (told["by"], told["answer"]["by"], told["answer"]["outcome"]) == ("Alice", "Bruno", "revoked")
     assert "a été retiré" in hr.get(f"/console/resultats/{entry['id']}").text
     assert "Retiré" in jury.get(path).text
 
@@ -192,7 +201,7 @@ def test_a_jury_is_warned_where_the_log_does_not_hold(client: Browser, hr: Desk,
     sit(client, invite(client))
     (entry,) = client.get("/api/v1/results", headers=bearer(client, "results:read")).json()["results"]
     path = f"/console/resultats/{entry['id']}"
-    hr.post(f"{path}/contestation", {"why": "why"}, hr.get(path).text)
+    hr.checked(f"{path}/contestation", {"why": "why"}, hr.get(path).text)
     forge = Query(tables.event.update().where(tables.event.c.seq == 3).values(position=9))
 
     def forged() -> Plan[None]:
@@ -229,6 +238,7 @@ def test_an_interruption_is_decided(client: Browser, jury: Desk, fields: dict[st
     for minutes in ("x", "601", "00000000019999"):
         fault = {"outcome": "minutes", "minutes": minutes, "why": "fire drill"}
         assert jury.post(path, fault, form).status_code == 422
-    assert jury.post(path, fields | {"why": "fire drill"}, form).status_code == 303
+    assert "fire drill" in jury.checked(path, fields | {"why": "fire drill"}, form, "modifier").text
+    assert jury.checked(path, fields | {"why": "fire drill"}, form).status_code == 303
     now = client.post("/api/v1/sittings/current/resumption", headers=headers).json()
     assert now["phase"] == phase

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import select
 
 from api.accounts import totp
+from api.accounts.attempts import network
 from api.accounts.staff import remove, renew
-from api.accounts.staff_sessions import ABSOLUTE, IDLE, network
+from api.accounts.staff_sessions import ABSOLUTE, IDLE
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
+from api.pages.site import asset
+from api.sittings.timing import SECOND
 from tests.api.browser import Browser
 from tests.api.console.office import PASSWORD, Desk, at_desk, employed, with_password
 from tests.api.desk import call, runtime_of
@@ -32,9 +37,12 @@ def audit() -> Plan[list[tuple[str, str | None]]]:
     return Commit([(action, staff) for action, staff in rows])
 
 
-def sign_in(desk: Desk, login: str = LOGIN, password: str = PASSWORD, retour: str = "/console") -> object:
+def sign_in(
+    desk: Desk, login: str = LOGIN, password: str = PASSWORD, retour: str = "/console", **more: str
+) -> object:
     form = desk.get("/console/connexion").text
-    return desk.post("/console/connexion", {"login": login, "password": password, "retour": retour}, form)
+    fields = {"login": login, "password": password, "retour": retour} | more
+    return desk.post("/console/connexion", fields, form)
 
 
 def test_who_signs_in_comes_where_they_wanted(client: Browser) -> None:
@@ -48,7 +56,7 @@ def test_who_signs_in_comes_where_they_wanted(client: Browser) -> None:
     assert desk.get("/console").headers["location"] == "/console/invitations"
     page = desk.get("/console/resultats")
     assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
-    assert "<script" not in page.text
+    assert re.findall("<script[^>]*>", page.text) == [f'<script src="{asset("console.js")}" defer>']
     assert desk.post("/console/deconnexion", {}, page.text).headers["location"] == "/console/connexion"
     desk.cookie = cookie.partition(";")[0]  # the very session that was ended
     assert desk.get("/console/resultats").status_code == 303
@@ -85,14 +93,38 @@ def test_an_ipv6_household_counts_as_one_address() -> None:
 def test_a_session_ends_by_the_clock(client: Browser) -> None:
     runtime, account = runtime_of(client), employed(client, LOGIN, "hr")
     desk = Desk(client, at_desk(client, account))
-    for _ in range(2 * ABSOLUTE // IDLE):
+    for skew in range(0, ABSOLUTE - IDLE, IDLE * 3 // 4):
+        runtime.skew = skew
         assert desk.get("/console/compte").status_code == 200
-        runtime.skew += IDLE // 2
-    assert desk.get("/console/compte").status_code == 303  # after a working day
+    runtime.skew = ABSOLUTE
+    assert desk.get("/console/compte").status_code == 303  # after a day, however busy
     runtime.skew = 0
     idle = Desk(client, at_desk(client, account))
     runtime.skew = IDLE
     assert idle.get("/console/compte").status_code == 303
+
+
+def test_how_long_a_session_lasts_is_told_and_can_be_made_longer(client: Browser) -> None:
+    runtime = runtime_of(client)
+    with_password(client, LOGIN)
+    desk = Desk(client)
+    sign_in(desk)
+    page = desk.get("/console/compte").text
+    assert 300 < int(page.partition('data-seconds="')[2].partition('"')[0]) <= IDLE // SECOND
+    runtime.skew = IDLE - 300 * SECOND
+    left = desk.get("/console/session").json()
+    assert 0 < left["seconds"] <= 300  # asking is no activity
+    assert desk.get("/console/session").json()["seconds"] <= left["seconds"]
+    longer = desk.post("/console/session", {}, page).json()
+    assert longer["seconds"] > 300 and longer["hour"] != left["hour"] and not longer["last"]
+    runtime.skew = 0
+    sign_in(desk, garder="1")
+    runtime.skew = ABSOLUTE - 3600 * SECOND
+    kept = desk.get("/console/session").json()
+    assert 0 < kept["seconds"] <= 3600 and kept["last"]
+    assert desk.get("/console/compte").status_code == 200
+    runtime.skew = ABSOLUTE
+    assert desk.get("/console/session").status_code == 303
 
 
 def test_a_link_to_choose_a_password_works_once(client: Browser) -> None:
@@ -169,7 +201,7 @@ def test_the_second_step_is_set_up_asked_for_and_stopped(client: Browser) -> Non
     secret, proof = (
         page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("secret", "preuve")
     )
-    fields = {"geste": "preuve", "secret": secret, "preuve": proof}
+    fields = {"geste": "preuve", "secret": secret, "preuve": proof, "current": PASSWORD}
     wrong = desk.post("/console/compte/second-facteur", fields | {"code": "000000"}, page)
     assert (wrong.status_code, secret in wrong.text) == (422, True)
     own = {"secret": "MZXW6YTBOI======", "code": totp.code(b"foobar", 1)}  # not a secret of ours
@@ -179,6 +211,9 @@ def test_the_second_step_is_set_up_asked_for_and_stopped(client: Browser) -> Non
     def code(ahead: int = 0) -> str:
         return totp.code(totp.read(secret), call(client, runtime.now) // totp.STEP + ahead)
 
+    stranger = desk.post("/console/compte/second-facteur", fields | {"code": code(), "current": "x"}, page)
+    assert (stranger.status_code, "pas votre mot de passe" in stranger.text) == (422, True)
+    assert "demandé à chaque" not in desk.get("/console/compte").text
     desk.post("/console/compte/second-facteur", fields | {"code": code()}, page)
     assert "demandé à chaque" in desk.get("/console/compte").text
     new = Desk(client)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from api.accounts.attempts import ATTEMPTS, WINDOW
 from api.accounts.people import erase
 from api.accounts.staff import accounts, add
-from api.accounts.staff_sessions import ATTEMPTS, WINDOW, standing
+from api.accounts.staff_sessions import standing
 from api.database.migrate import engine_for
 from api.database.plans import Plan
 from api.ids import digest, new_secret
@@ -41,6 +42,26 @@ def test_attempts_are_limited_for_known_and_unknown_alike(
             assert "Trop d" in sign_in(desk, login, password).text
     runtime_of(client).skew += WINDOW
     assert sign_in(Desk(client)).status_code == 303
+
+
+def test_a_house_behind_one_address_is_never_too_many(
+    client: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right passwords do not count, wherever they are asked for; wrong ones do, whoever else is right."""
+    monkeypatch.setitem(ATTEMPTS, "address", 2)
+    monkeypatch.setitem(ATTEMPTS, "account", 2)
+    with_password(client, LOGIN)
+    desk = Desk(client)
+    for _ in range(3):
+        assert sign_in(desk).status_code == 303
+    page, room = desk.get("/console/compte").text, "/console/compte/mot-de-passe"
+    for new in ("a new and longer one", PASSWORD) * 2:
+        own = PASSWORD if new != PASSWORD else "a new and longer one"
+        assert desk.post(room, {"current": own, "password": new, "again": new}, page).status_code == 303
+        page = desk.get("/console/compte").text
+    for login in ("nobody@chu.example", "no-one@chu.example"):
+        assert "adresse ou le mot de passe" in sign_in(Desk(client), login, "wrong").text
+    assert "Trop d" in sign_in(Desk(client)).text
 
 
 def test_nobody_acts_who_was_signed_out_as_the_act_was_written(client: Browser) -> None:
