@@ -15,6 +15,7 @@ from api.openapi import MOMENT, Id, Name, Out, link, problems
 from api.problems import Problem
 from api.results.schemas import ResultOut
 from api.runtime import Runtime
+from api.sittings.timing import SECOND
 from api.webhooks import store
 from api.webhooks.message import secret_of
 from api.webhooks.post import Refused, checked
@@ -64,6 +65,28 @@ class NewWebhookOut(Out):
     secret: Annotated[str, Field(pattern="^whsec_")]
 
 
+class RenewalIn(BaseModel):
+    """For how long the former secret goes on signing beside the new one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    former_hours: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=168,
+            description="0 when somebody else may know it: nothing is signed with it any more.",
+            examples=[24],
+        ),
+    ] = 24
+
+
+class RenewedOut(NewWebhookOut):
+    """An address and its new secret; the former one signs, too, until `former_until`."""
+
+    former_until: Annotated[str, Field(json_schema_extra=MOMENT)]
+
+
 class WebhooksOut(Out):
     """The organisation's addresses."""
 
@@ -95,7 +118,8 @@ def result_changed(
     webhook_signature: Annotated[
         str,
         Header(
-            description="`v1,` and base64 of HMAC-SHA256(secret, `{webhook-id}.{webhook-timestamp}.{body}`)."
+            description="`v1,` and base64 of HMAC-SHA256(secret, `{webhook-id}.{webhook-timestamp}.{body}`); "
+            "while a secret is being changed several, with a space between: one that fits is enough."
         ),
     ],
 ) -> None:
@@ -113,7 +137,14 @@ def _runtime(request: Request) -> Runtime:
     response_model=NewWebhookOut,
     summary="Be told of results at an address",
     responses=problems("unauthenticated", "forbidden", "address_refused", "conflict", "too_large")
-    | {201: {"links": {"remove": link("remove_webhook", "Forget it.", {"path.id": "$response.body#/id"})}}},
+    | {
+        201: {
+            "links": {
+                "renew": link("renew_secret", "Another secret.", {"path.id": "$response.body#/id"}),
+                "remove": link("remove_webhook", "Forget it.", {"path.id": "$response.body#/id"}),
+            }
+        }
+    },
 )
 async def register_webhook(body: WebhookIn, request: Request, client: Registrar) -> JSONResponse:
     """Each change of a result is sent as `POST`, as this document says under `webhooks`.
@@ -154,6 +185,26 @@ async def read_webhooks(request: Request, client: Registrar) -> JSONResponse:
     rows: list[dict[str, Any]] = await _runtime(request).read(store.registered, client.organisation)
     return JSONResponse(
         {"webhooks": [row | {"created_at": iso(row["created_at"])} for row in rows]},
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.post(
+    "/{id}/secret",
+    response_model=RenewedOut,
+    summary="Change the secret of an address",
+    responses=problems("unauthenticated", "forbidden", "not_found", "conflict", "too_large"),
+)
+async def renew_secret(body: RenewalIn, request: Request, client: Registrar, id: Id) -> JSONResponse:
+    """Messages carry a signature by the new secret and, for `former_hours`, by those before it.
+
+    Asked for again, because the reply was lost, it makes one more, and what a receiver still has goes on.
+    """
+    runtime = _runtime(request)
+    overlap = body.former_hours * 3_600 * SECOND
+    url, number, until = await runtime.write(store.renew_secret, client.organisation, id, overlap)
+    return JSONResponse(
+        {"id": id, "url": url, "secret": secret_of(runtime, id, number), "former_until": iso(until)},
         headers={"Cache-Control": "no-store"},
     )
 

@@ -54,8 +54,8 @@ async def _send(runtime: Runtime, one: Due) -> None:
     try:
         entry = await runtime.read(feed.one, one.organisation, one.result)
         content = message.body(one, entry)
-        secret = message.secret_of(runtime, one.webhook)
-        told = message.headers(one, secret, one.now // SECOND, content)
+        secrets = [message.secret_of(runtime, one.webhook, number) for number in one.secrets]
+        told = message.headers(one, secrets, one.now // SECOND, content)
         status = await asyncio.to_thread(post, one.url, content, told, runtime.settings.webhooks_inside)
         accepted, said = 200 <= status < 300, f"status {status}"
     except (Refused, OSError, http.client.HTTPException, UnicodeError) as error:

@@ -1,4 +1,4 @@
-"""Registered addresses, and what is still to be delivered to them."""
+"""Registered addresses, their secrets' numbers, and what is still to be delivered to them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from api.problems import Problem
 __all__ = [
     "MOST",
     "Due",
+    "Secrets",
     "dead_letters",
     "due",
     "fan_out",
     "register",
     "registered",
     "remove",
+    "renew_secret",
     "send_again",
     "settled",
 ]
 
 MOST = 10
 """Addresses of one organisation at most."""
+RENEWALS = 1000
+"""Secrets of one address at most."""
 
 _hook, _delivery, _outbox = tables.webhook, tables.delivery, tables.outbox
 
@@ -51,6 +55,18 @@ _REMOVE = Query(
     update(_hook)
     .where(_hook.c.id == bindparam("hook"), _hook.c.organisation_id == bindparam("organisation"))
     .values(disabled_at=bindparam("at"))
+)
+_SECRETS = Query(
+    select(_hook.c.url, _hook.c.former_until, now_us()).where(
+        _hook.c.id == bindparam("hook"),
+        _hook.c.organisation_id == bindparam("organisation"),
+        _hook.c.disabled_at.is_(None),
+    )
+)
+_RENEW = Query(
+    update(_hook)
+    .where(_hook.c.id == bindparam("hook"), _hook.c.former_until == bindparam("seen"))
+    .values(former_until=bindparam("until"))
 )
 _WAITING = Query(
     select(_outbox.c.id, _outbox.c.body)
@@ -74,6 +90,7 @@ _COLUMNS = (
     _outbox.c.topic,
     _outbox.c.body,
     _outbox.c.created_at,
+    _hook.c.former_until,
     now_us(),
 )
 _JOINED = _delivery.join(_hook, _hook.c.id == _delivery.c.webhook_id).join(
@@ -112,6 +129,40 @@ _AGAIN = Query(
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """Until when each former secret of an address signs, too (us); the one after them is in force.
+
+    Secrets are derived from their number, which counts from 0; none is stored.
+    """
+
+    former_until: tuple[int, ...]
+
+    @staticmethod
+    def read(stored: str) -> Secrets:
+        """Return them from what is stored."""
+        return Secrets(tuple(json.loads(stored)))
+
+    def text(self) -> str:
+        """Return what is stored of them."""
+        return json.dumps(self.former_until)
+
+    @property
+    def newest(self) -> int:
+        """The number of the one that is in force."""
+        return len(self.former_until)
+
+    def signing(self, now: int) -> list[int]:
+        """Return the numbers of those that sign at a moment, the newest first."""
+        former = [number for number, until in enumerate(self.former_until) if until > now]
+        return [self.newest, *reversed(former)]
+
+    def renewed(self, now: int, overlap: int) -> Secrets:
+        """Return them with a new one, beside which those that sign go on for `overlap` at most."""
+        until = now + overlap
+        return Secrets((*(min(former, until) for former in self.former_until), until))
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """A message that should be sent to an address now."""
 
@@ -123,6 +174,7 @@ class Due:
     topic: str
     body: str
     created_at: int
+    former_until: str
     now: int
     """When it was looked up, by the database's clock: receivers refuse what a wrong one has dated."""
 
@@ -130,6 +182,11 @@ class Due:
     def result(self) -> str:
         """Identifier of the result that it is about."""
         return str(json.loads(self.body)["result"])
+
+    @property
+    def secrets(self) -> list[int]:
+        """Numbers of the secrets that sign it, the newest first."""
+        return Secrets.read(self.former_until).signing(self.now)
 
 
 def register(organisation: str, url: str) -> Plan[str]:
@@ -144,7 +201,14 @@ def register(organisation: str, url: str) -> Plan[str]:
     if any(row[1] == url for row in rows) or len(rows) >= MOST:
         raise Problem("conflict", f"This address is registered already, or {MOST} others are.")
     id = new_id()
-    row = _INSERT(id=id, organisation_id=organisation, url=url, created_at=time[0][0], disabled_at=None)
+    row = _INSERT(
+        id=id,
+        organisation_id=organisation,
+        url=url,
+        created_at=time[0][0],
+        disabled_at=None,
+        former_until=Secrets(()).text(),
+    )
     return Commit(id, [row])
 
 
@@ -167,6 +231,35 @@ def remove(organisation: str, id: str) -> Plan[None]:
     if not any(row[0] == id for row in rows):
         raise Problem("not_found", "There is no such address.")
     return Commit(None, [_REMOVE(hook=id, organisation=organisation, at=time[0][0])])
+
+
+def renew_secret(organisation: str, id: str, overlap: int) -> Plan[tuple[str, int, int]]:
+    """Plan: sign with a new secret, and for a while with the former ones, too.
+
+    Parameters
+    ----------
+    overlap
+        Microseconds for which they go on.
+
+    Returns
+    -------
+    tuple
+        The address, the number of the new secret, and until when the former ones sign.
+
+    Raises
+    ------
+    Problem
+        ``not_found``; ``conflict`` after `RENEWALS` of them.
+    """
+    (rows,) = yield [_SECRETS(hook=id, organisation=organisation)]
+    if not rows:
+        raise Problem("not_found", "There is no such address.")
+    url, seen, now = rows[0]
+    secrets = Secrets.read(seen)
+    if secrets.newest >= RENEWALS:
+        raise Problem("conflict", f"This address has had {RENEWALS} secrets; register it anew.")
+    new = secrets.renewed(now, overlap)
+    return Commit((url, new.newest, now + overlap), [_RENEW(hook=id, seen=seen, until=new.text())])
 
 
 def fan_out(most: int = 100) -> Plan[int]:
