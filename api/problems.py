@@ -14,6 +14,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed": (422, "The request is not well formed."),
     "invalid_response": (409, "The response does not fit the item."),
     "invalid_cursor": (400, "The cursor was not made by this feed."),
+    "cursor_ahead": (409, "The cursor is from after the state that the feed was put back to."),
     "not_found": (404, "There is nothing at this address."),
     "method_not_allowed": (405, "This address does not answer to this method."),
     "slow_body": (408, "The body of the request did not come in time."),

@@ -97,7 +97,7 @@ async def export(desk: HR) -> Response:
     await desk.tell("results.exported", str(len(rows)))
     french = desk.visit.t.language == "fr"
     return Response(
-        table(rows, desk.visit.t.language, french, desk.runtime.settings.base_url),
+        table(rows, desk.visit.t.language, french, desk.runtime.settings.base_url, words=True),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="acquis-results.csv"'},
     )

@@ -62,7 +62,7 @@ def _runtime(request: Request) -> Runtime:
     tags=["Results"],
     response_model=PageOut,
     summary="Results that are new or have changed",
-    responses=problems("unauthenticated", "forbidden", "invalid_cursor")
+    responses=problems("unauthenticated", "forbidden", "invalid_cursor", "cursor_ahead")
     | {
         200: {
             "links": {
@@ -96,7 +96,7 @@ async def read_results(
     tags=["Results"],
     summary="The same as a table for spreadsheets",
     response_class=Response,
-    responses=problems("unauthenticated", "forbidden", "invalid_cursor")
+    responses=problems("unauthenticated", "forbidden", "invalid_cursor", "cursor_ahead")
     | {
         200: {
             "content": text("text/csv"),
@@ -122,16 +122,23 @@ async def read_table(
     cursor: Cursor = "",
     updated_after: UpdatedAfter = "",
     limit: Limit = feed.LIMIT,
-    language: Annotated[Literal["fr", "en"], Query(description="Of the column titles.")] = "fr",
+    language: Annotated[Literal["fr", "en"], Query(description="Of titles and labels.")] = "fr",
     decimal: Annotated[
         Literal["comma", "point"], Query(description="The decimal mark; French spreadsheets want a comma.")
     ] = "comma",
+    headings: Annotated[
+        Literal["names", "words"],
+        Query(
+            description="`names` for programs: they never change. `words` for people: headings, status and "
+            "attested level in their language."
+        ),
+    ] = "names",
 ) -> Response:
     """``;``, UTF-8 with a byte order mark, ISO dates. The header ``Acquis-Cursor`` says where to go on."""
     runtime = _runtime(request)
     page = await runtime.read(feed.page, client.organisation, cursor, _moment(updated_after), limit)
     return Response(
-        table(page.results, language, decimal == "comma", runtime.settings.base_url),
+        table(page.results, language, decimal == "comma", runtime.settings.base_url, headings == "words"),
         media_type="text/csv; charset=utf-8",
         headers={
             "Cache-Control": "no-store",

@@ -22,6 +22,7 @@ from api.keys.store import BELIEVED, believed
 from api.moments import iso
 from api.problems import Problem
 from api.results.credential import stored
+from api.results.issue import FEED
 
 __all__ = ["COLUMNS", "CURSOR", "LIMIT", "Page", "credential", "entry", "one", "page"]
 
@@ -50,6 +51,7 @@ _PAGE = Query(
     .order_by(tables.result.c.feed_position)
     .limit(bindparam("most"))
 )
+_LAST = Query(select(tables.feed.c.position).where(tables.feed.c.name == FEED))
 _ONE = Query(
     select(*COLUMNS, tables.result.c.jws).where(
         tables.result.c.organisation_id == bindparam("organisation_id"), tables.result.c.id == bindparam("id")
@@ -83,12 +85,16 @@ def page(organisation: str, cursor: str, updated_after: int, limit: int) -> Plan
     Raises
     ------
     Problem
-        ``invalid_cursor``
+        ``invalid_cursor``; ``cursor_ahead`` where the database was put back to a copy from before the cursor:
+        a reader who went on from it would miss everything until the feed has come as far again.
     """
     after = _position(cursor)
-    (rows,) = yield [
-        _PAGE(organisation_id=organisation, after=after, updated_after=updated_after, most=limit + 1)
+    rows, last = yield [
+        _PAGE(organisation_id=organisation, after=after, updated_after=updated_after, most=limit + 1),
+        _LAST(),
     ]
+    if after > last[0][0]:
+        raise Problem("cursor_ahead", "Begin again without a cursor: reading again is safe.")
     more = len(rows) > limit
     rows = rows[:limit]
     last = rows[-1][0] if rows else after
@@ -133,9 +139,11 @@ def entry(row: tuple[Any, ...]) -> dict[str, Any]:
         "status_at": iso(status_at),
         "person_id": person,
         "credential": None,
+        "badge": None,
         "result": None,
     }
     if document is not None:
         told["credential"] = f"/api/v1/results/{id}/credential"
+        told["badge"] = f"/api/v1/results/{id}/badge"
         told["result"] = json.loads(document)
     return told

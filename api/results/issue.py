@@ -19,12 +19,13 @@ from api.sittings.fold import Sitting
 if TYPE_CHECKING:
     from api.runtime import Runtime
 
-__all__ = ["CREDENTIAL", "encoded", "issue", "withdrawn"]
+__all__ = ["CREDENTIAL", "FEED", "encoded", "issue", "withdrawn"]
 
 CREDENTIAL = "acquis-result+jws"
 """The ``typ`` of the signature over a result."""
 
-_FEED = "results"
+FEED = "results"
+"""The name of the feed among its positions."""
 
 _PERSON = Query(
     select(
@@ -106,13 +107,13 @@ def issue(
     superseding = []
     if former is not None:
         superseding = [
-            _NEXT(feed=_FEED),
-            _SUPERSEDE(former=former, at=at, feed=_FEED),
+            _NEXT(feed=FEED),
+            _SUPERSEDE(former=former, at=at, feed=FEED),
             _told("result.superseded", former, at),
         ]
     return [
         *superseding,
-        _NEXT(feed=_FEED),
+        _NEXT(feed=FEED),
         _INSERT(
             id=id,
             organisation_id=organisation,
@@ -120,7 +121,7 @@ def issue(
             person_id=person[0],
             version=version,
             at=at,
-            feed=_FEED,
+            feed=FEED,
             document=text,
             jws=runtime.keyring.among(believed(keys)).sign(text.encode(), CREDENTIAL),
         ),
@@ -132,8 +133,8 @@ def withdrawn(result: str, to: Literal["revoked", "erased"], at: int) -> list[Ca
     """Return the writes that withdraw a result; one that is erased leaves nothing but a tombstone."""
     query = _ERASE if to == "erased" else _REVOKE
     return [
-        _NEXT(feed=_FEED),
-        query(result=result, to=to, at=at, feed=_FEED),
+        _NEXT(feed=FEED),
+        query(result=result, to=to, at=at, feed=FEED),
         _told(f"result.{to}", result, at),
     ]
 

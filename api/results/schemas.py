@@ -155,6 +155,16 @@ class ResultOut(Out):
         ]
         | None
     )
+    badge: (
+        Annotated[
+            str,
+            Field(
+                description="Where it is as an Open Badge 3.0; null once erased.",
+                json_schema_extra={"format": "uri-reference"},
+            ),
+        ]
+        | None
+    )
     result: ClaimsOut | None
 
 

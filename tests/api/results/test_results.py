@@ -57,6 +57,10 @@ def test_the_table_opens_in_a_french_spreadsheet(client: Browser) -> None:
         params={"cursor": reply.headers["acquis-cursor"]},
     )
     assert cells(following.content) == []
+    read = client.get(
+        "/api/v1/results.csv", headers=bearer(client, "results:read"), params={"headings": "words"}
+    )
+    assert cells(read.content)[0]["Nom"] == "Durand"
 
 
 def entry(**person: str) -> dict[str, Any]:
@@ -92,7 +96,9 @@ def entry(**person: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+33", "-2", "@SUM(A1)", "\t=1", "\r=1", "  =HYPERLINK()"])
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+33", "-2", "@SUM(A1)", "\t=1", "\r=1", "  =HYPERLINK()", "\uff1d1"]
+)
 def test_a_cell_that_would_be_a_formula_is_defused(name: str) -> None:
     (line,) = cells(table([entry(family_name=name)], "fr", True, "https://x"))
     assert line["family_name"] == f"'{name}"
@@ -103,6 +109,37 @@ def test_names_with_separators_and_quotes_stay_whole() -> None:
     name = 'Le "Grand"; dit l’Autre'
     (line,) = cells(table([entry(family_name=name)], "fr", True, "https://x"))
     assert line["family_name"] == name
+
+
+def test_people_read_the_table_in_their_language_and_programs_by_names_that_stay() -> None:
+    said = [
+        cells(
+            table([entry(identifier="0042"), erased, decided], language, language == "fr", "https://x", True)
+        )
+        for erased in [entry() | {"id": "E", "status": "erased", "result": None}]
+        for decided in [entry() | {"result": {**entry()["result"], "decision": "L"}}]
+        for language in ("fr", "en")
+    ]
+    french, english = said
+    assert [line["Niveau attesté"] for line in french] == ["aucun (non tranché)", "", "l"]
+    assert [line["État"] for line in french] == ["valable", "effacé", "valable"]
+    assert [line["Status"] for line in english] == ["valid", "erased", "valid"]
+    assert (french[0]["Identifiant"], french[0]["Thêta"], english[0]["Theta"]) == ("0042", "-0,5", "-0.5")
+    for lines in said:
+        assert len(lines[0]) == len(COLUMNS)  # no heading stands twice
+    (line,) = cells(table([entry()], "fr", True, "https://x"))
+    assert (line["decision"], line["status"]) == ("undecided", "valid")
+
+
+def test_a_cursor_from_after_a_backup_is_refused_and_not_silent(client: Browser) -> None:
+    sit(client, invite(client))
+    reader = bearer(client, "results:read")
+    cursor = client.get("/api/v1/results", headers=reader).json()["cursor"]
+    ahead = f"1-{int(cursor[2:]) + 1:015d}"  # as if the database had been put back
+    for door in ("/api/v1/results", "/api/v1/results.csv"):
+        assert client.get(door, headers=reader, params={"cursor": cursor}).status_code == 200
+        reply = client.get(door, headers=reader, params={"cursor": ahead})
+        assert (reply.status_code, reply.json()["code"]) == (409, "cursor_ahead")
 
 
 def test_demonstration_says_so_in_every_line() -> None:
@@ -149,7 +186,7 @@ def test_the_feed_shows_an_erased_result_once_more_without_content(client: Brows
     page = client.get("/api/v1/results", headers=reader, params={"cursor": first["cursor"]}).json()
     (tombstone,) = page["results"]
     assert (tombstone["id"], tombstone["status"]) == (erased, "erased")
-    assert tombstone["result"] is None
+    assert (tombstone["credential"], tombstone["badge"], tombstone["result"]) == (None, None, None)
     assert client.get(f"/api/v1/results/{erased}/credential", headers=reader).status_code == 404
 
 
@@ -193,6 +230,8 @@ def test_what_is_signed_is_what_the_feed_shows(client: Browser) -> None:
     reader = bearer(client, "results:read")
     (entry,) = client.get("/api/v1/results", headers=reader).json()["results"]
     file = client.get(entry["credential"], headers=reader).json()
+    badge = client.get(entry["badge"], headers=reader).json()
+    assert badge["id"].endswith(f"/verify#{entry['id']}")
     assert file["result"] == entry["result"]
     claims = entry["result"]
     assert claims["schema"] == "acquis/result/1"
