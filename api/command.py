@@ -60,6 +60,8 @@ OBJECTS = 1_000_000
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say it in one sentence, without a dump of the usage."""
+        if message.endswith("expected one argument"):
+            message += "; a value that begins with '-' is written after '=', as in --missing=-1,9"
         raise InputError(f"{message}; see '{self.prog} --help'")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -50,25 +50,30 @@ def category_maps(
     items: list[str],
     counts: np.ndarray,
     recode: str | None,
-    known: Mapping[str, int] | None,
+    known: Mapping[str, Sequence[int]] | None,
     where: str,
 ) -> tuple[dict[int, list[int]], np.ndarray]:
     """Return the codes to replace, by item position, and the number of categories of each item."""
     seen = [np.flatnonzero(row).tolist() for row in counts]
-    if known is not None and recode is None:
-        return {}, _known_categories(items, seen, known, where)
+    settled = None if known is None else _settled(items, known, where)
     lowest = min((codes[0] for codes in seen if codes), default=0)
     highest = max((codes[-1] for codes in seen if codes), default=0)
     maps: dict[int, list[int]] = {}
     n_cat = np.full(len(items), 2, np.int64)
     for j, codes in enumerate(seen):
+        if settled is not None and (recode is None or not _plain(settled[j])):
+            _refuse_others(items[j], codes, settled[j], where)
+            if not _plain(settled[j]):
+                maps[j] = settled[j]
+            n_cat[j] = len(settled[j])
+            continue
         if not codes:
             continue
         if len(codes) >= IDENTIFIER and counts[j].max() == 1:
             raise InputError(
                 f"expected answers to an item in the column '{items[j]}' of {where}, got {len(codes)} "
-                "responses of which no two are alike; call the column 'person' if it says who answered, or "
-                "remove it"
+                f"responses of which no two are alike; say --person {items[j]} if it says who answered, or "
+                f"--leave-out {items[j]}"
             )
         if recode == "rank" and len(codes) > 1 and codes != list(range(len(codes))):
             maps[j] = codes
@@ -78,32 +83,48 @@ def category_maps(
             codes = [code - lowest for code in codes]
         n_cat[j] = max(2, codes[-1] + 1)
         constant = len(codes) == 1 and (highest > codes[0] or codes[0] <= 1 or recode is not None)
-        if constant or codes == list(range(len(codes))):
-            continue
-        shown = ", ".join(map(str, seen[j][:SHOWN])) + ", ..." * (len(seen[j]) > SHOWN)
-        wrong = "start above 0" if codes[0] else "have a gap"
-        raise InputError(
-            f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "
-            f"got {shown} (they {wrong}); leave the cell of a missing response empty, recode "
-            "the others, or ask for it with --recode"
-        )
-    if known is not None:
-        return maps, _known_categories(items, [list(range(n)) for n in n_cat], known, where)
+        if not constant and codes != list(range(len(codes))):
+            wrong = "start above 0" if codes[0] else "have a gap"
+            raise InputError(
+                f"expected the categories of item '{items[j]}' in {where} to be 0, 1, 2, ... without a gap, "
+                f"got {_shown(seen[j])} (they {wrong}); name what stands for a missing response with "
+                "--missing, and have the others recoded with --recode"
+            )
+        if settled is not None:
+            _refuse_others(items[j], [int(n_cat[j]) - 1], settled[j], where)
+            n_cat[j] = len(settled[j])
     return maps, n_cat
 
 
-def _known_categories(
-    items: list[str], seen: list[list[int]], known: Mapping[str, int], where: str
-) -> np.ndarray:
-    for name, codes in zip(items, seen, strict=True):
+def _settled(items: list[str], known: Mapping[str, Sequence[int]], where: str) -> list[list[int]]:
+    """Return the codes of each item, all of which must be known."""
+    for name in items:
         if name not in known:
             raise InputError(
                 f"expected items that have parameters, got '{name}' in {where} which has none; "
-                "remove it or calibrate it"
+                f"calibrate it, or say --leave-out {name}"
             )
-        if codes and codes[-1] >= known[name]:
-            raise InputError(
-                f"expected categories 0 to {known[name] - 1} for item '{name}', as in its parameters, "
-                f"got {codes[-1]} in {where}; correct the responses"
-            )
-    return np.array([known[name] for name in items], np.int64)
+    return [list(known[name]) for name in items]
+
+
+def _plain(codes: list[int]) -> bool:
+    return codes == list(range(len(codes)))
+
+
+def _refuse_others(item: str, codes: list[int], settled: list[int], where: str) -> None:
+    others = [code for code in codes if code not in settled]
+    if not others:
+        return
+    if _plain(settled):
+        raise InputError(
+            f"expected categories 0 to {settled[-1]} for item '{item}', as in its parameters, "
+            f"got {others[-1]} in {where}; correct the responses"
+        )
+    raise InputError(
+        f"expected the codes {_shown(settled)} for item '{item}', its calibration's, got {others[0]} "
+        f"in {where}; correct the responses, or say --recode none if they count from 0"
+    )
+
+
+def _shown(codes: list[int]) -> str:
+    return ", ".join(map(str, codes[:SHOWN])) + ", ..." * (len(codes) > SHOWN)

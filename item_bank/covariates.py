@@ -34,6 +34,8 @@ class Covariate:
     ----------
     path, column
         Which one.
+    person
+        What the responses call the column of persons; the file may call it so, too.
 
     Raises
     ------
@@ -41,26 +43,27 @@ class Covariate:
         The file cannot be read or has no such column.
     """
 
-    def __init__(self, path: str | Path, column: str) -> None:
+    def __init__(self, path: str | Path, column: str, person: str = "person") -> None:
         self._path, self._column = path, column
         table = read_table(path)
         self._values = table.texts(column)
         self._row_of: dict[str, int] | None = None
         self._again = ""  # an error only where persons have ids to be joined on
-        if "person" in table.names:
+        name = "person" if "person" in table.names else person
+        if name in table.names:
             self._row_of = {}
-            for row, person in enumerate(table.texts("person")):
-                if self._row_of.setdefault(person, row) != row:
-                    self._again = self._again or f"got '{person}' again in {table.place(row)}"
+            for row, who in enumerate(table.texts(name)):
+                if self._row_of.setdefault(who, row) != row:
+                    self._again = self._again or f"got '{who}' again in {table.place(row)}"
 
     @classmethod
-    def named(cls, spec: str, what: str, example: str) -> Covariate:
+    def named(cls, spec: str, what: str, example: str, person: str = "person") -> Covariate:
         """Return the covariate that ``FILE:COLUMN`` names; `what` it is and an `example`, for the error."""
         path, colon, column = spec.rpartition(":")
         if not colon or not path or not column:
             raise InputError(f"expected {what} as FILE:COLUMN, got '{spec}'; for example {example}")
         stat = Path(path).stat() if Path(path).is_file() else None
-        return _remembered(path, column, (stat.st_mtime_ns, stat.st_size) if stat else None)
+        return _remembered(path, column, person, (stat.st_mtime_ns, stat.st_size) if stat else None)
 
     def of(self, people: People, first: int = 0, total: int | None = None) -> list[str]:
         """Return one text a person.
@@ -120,9 +123,9 @@ class Covariate:
 
 
 @lru_cache(maxsize=4)
-def _remembered(path: str, column: str, stamp: tuple[int, int] | None) -> Covariate:
+def _remembered(path: str, column: str, person: str, stamp: tuple[int, int] | None) -> Covariate:
     """Read a covariate once, however many parts of the persons ask for it."""
-    return Covariate(path, column)
+    return Covariate(path, column, person)
 
 
 def join_column(path: str | Path, column: str, responses: People) -> list[str]:
@@ -130,18 +133,18 @@ def join_column(path: str | Path, column: str, responses: People) -> list[str]:
     return Covariate(path, column).of(responses)
 
 
-def read_groups(spec: str, responses: People) -> list[str]:
-    """Return the group of each person from ``FILE:COLUMN``.
+def read_groups(spec: str, responses: People, person: str = "person") -> list[str]:
+    """Return the group of each person from ``FILE:COLUMN``, joined as :class:`Covariate` says.
 
     Raises
     ------
     InputError
         The specification is not FILE:COLUMN, or a person has no group.
     """
-    return Covariate.named(spec, "groups", "people.csv:gender").groups(responses)
+    return Covariate.named(spec, "groups", "people.csv:gender", person).groups(responses)
 
 
-def read_weights(spec: str, responses: People) -> np.ndarray:
+def read_weights(spec: str, responses: People, person: str = "person") -> np.ndarray:
     """Return the sampling weight of each person from ``FILE:COLUMN``.
 
     Raises
@@ -149,4 +152,4 @@ def read_weights(spec: str, responses: People) -> np.ndarray:
     InputError
         The specification is not FILE:COLUMN, or a person has no number.
     """
-    return Covariate.named(spec, "weights", "people.csv:weight").weights(responses)
+    return Covariate.named(spec, "weights", "people.csv:weight", person).weights(responses)

@@ -18,6 +18,7 @@ import numpy as np
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid
 from cat_engine.pool import ItemPool
+from item_bank.tabular import LARGEST
 
 __all__ = [
     "SCHEMA",
@@ -105,6 +106,26 @@ class ParameterSet:
                 "only calibrate and score work in several dimensions"
             )
         return ItemPool.from_rows([row for row in self.items if row.get("status") != "left-out"], size)
+
+    def codes(self, recoded: bool = True) -> dict[str, Sequence[int]]:
+        """Return the codes of the categories 0, 1, ... of each item in a file of responses.
+
+        Parameters
+        ----------
+        recoded
+            Whether the file is coded as the one was that the items were calibrated from; else it counts
+            from 0. Items without parameters may hold anything: they say nothing.
+        """
+        pool = self.pool(several=True)
+        known: dict[str, Sequence[int]] = {
+            item: range(n) for item, n in zip(pool.ids, pool.n_cat.tolist(), strict=True)
+        }
+        if recoded:
+            for row in self.items:
+                codes = row.get("codes")
+                if codes and len(codes) == len(known.get(row["id"], ())):
+                    known[row["id"]] = [int(code) for code in codes]
+        return known | {item: range(LARGEST + 1) for item in self.left_out}
 
     @property
     def left_out(self) -> tuple[str, ...]:

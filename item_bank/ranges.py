@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cat_engine.errors import InputError
-from item_bank.responses import LONG, Responses, is_long, uncoded_responses
+from item_bank.layout import LONG, is_long
+from item_bank.responses import Responses, uncoded_responses
 from item_bank.tabular import (
     Table,
     checked_names,

@@ -20,6 +20,7 @@ from cat_engine.errors import InputError
 from item_bank.codes import RECODINGS, category_maps, coded_counts, column_counts, new_codes
 from item_bank.covariates import join_column, read_groups, read_weights
 from item_bank.kernels import arrange, count, count_pairs, first_repeat
+from item_bank.layout import PLAIN, Layout, is_long
 from item_bank.tabular import (
     LARGEST,
     MISSING,
@@ -32,20 +33,15 @@ from item_bank.tabular import (
 )
 
 __all__ = [
-    "LONG",
     "MISSING",
     "RECODINGS",
     "Responses",
-    "is_long",
     "join_column",
     "read_groups",
     "read_responses",
     "read_weights",
     "uncoded_responses",
 ]
-
-LONG = ("person", "item", "response")
-"""The columns of a file of one response a row."""
 
 BATCH = 2_000_000
 """Rows of a long Parquet file that are held as text at a time."""
@@ -96,7 +92,7 @@ class Responses:
         persons: Sequence[str] | None = None,
         *,
         recode: str | None = None,
-        known: Mapping[str, int] | None = None,
+        known: Mapping[str, Sequence[int]] | None = None,
     ) -> Responses:
         """Check a matrix, one row a person and one column an item.
 
@@ -329,7 +325,11 @@ class Responses:
 
 
 def read_responses(
-    path: str | Path, *, recode: str | None = None, known: Mapping[str, int] | None = None
+    path: str | Path,
+    *,
+    recode: str | None = None,
+    known: Mapping[str, Sequence[int]] | None = None,
+    layout: Layout = PLAIN,
 ) -> Responses:
     """Read a response file and check every cell.
 
@@ -340,9 +340,11 @@ def read_responses(
     recode
         One of `RECODINGS`: how to mend codes that do not start at 0 or have gaps; None refuses them.
     known
-        Number of categories by item id, where a calibration has settled it already: codes are then
-        checked against it and nothing else is asked of them (unless they are recoded); an item that is
-        not in it is refused.
+        The codes of categories 0, 1, ... by item id, where a calibration has settled them already
+        (:meth:`item_bank.parameters.ParameterSet.codes`): others are refused, and so is an item that is not
+        in it. `recode` is about items whose codes are 0, 1, ...
+    layout
+        Who answered, what is no item, what stands for no response.
 
     Returns
     -------
@@ -358,12 +360,14 @@ def read_responses(
     if recode is not None and recode not in RECODINGS:
         raise InputError(f"expected a recoding of {listed(RECODINGS)}, got '{recode}'; choose one of them")
     path = Path(path)
-    height = long_height(path)
+    height = long_height(path, layout)
     if height is None:
-        uncoded = uncoded_responses(read_table(path))
+        uncoded = uncoded_responses(layout.of(read_table(path)))
     else:
         bounds = [*range(0, height, BATCH), height]
-        tables = (read_parquet(path, low, high, LONG) for low, high in pairwise(bounds))
+        whole = replace(layout, leave_out=())  # other columns are not read
+        parts = (read_parquet(path, low, high, layout.long) for low, high in pairwise(bounds))
+        tables = map(whole.of, parts)
         uncoded = _from_long(tables, height)
     return uncoded.coded(*category_maps(uncoded.items, uncoded.counts, recode, known, str(path)))
 
@@ -375,12 +379,7 @@ def uncoded_responses(table: Table) -> Responses:
     return _from_wide(table)
 
 
-def is_long(names: Sequence[str]) -> bool:
-    """Whether columns of these names hold one response a row."""
-    return all(name in names for name in LONG)
-
-
-def long_height(path: Path) -> int | None:
+def long_height(path: Path, layout: Layout = PLAIN) -> int | None:
     """Return the number of rows of a long Parquet file; None for every other file."""
     if first_bytes(path) != b"PAR1":
         return None
@@ -388,7 +387,7 @@ def long_height(path: Path) -> int | None:
 
     try:
         rows = pl.scan_parquet(path, glob=False)
-        if not is_long(rows.collect_schema().names()):
+        if not is_long(layout.names(rows.collect_schema().names())):
             return None
         return int(rows.select(pl.len()).collect().item())
     except pl.exceptions.PolarsError as error:

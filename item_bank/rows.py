@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from cat_engine.errors import InputError
 from item_bank.markup import printable
+from item_bank.tabular import decoded, separator_of
 
 __all__ = ["FORMULA", "Lines", "day", "listed", "rows", "words"]
 
@@ -21,7 +22,6 @@ _LARGEST = 16 * 1024 * 1024
 _MOST_ROWS = 100_000
 FORMULA = re.compile(r"'*[=+\-@\t\r|]")
 _SLASHED = re.compile(r"([0-3]?[0-9])/([0-3]?[0-9])/([0-9]{4})\Z")
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ def rows(
     """
     if len(data) > _LARGEST:
         raise InputError(f"{where}: expected at most {_LARGEST:,} bytes, got {len(data):,}; split it")
-    if b"\x00" in data and not data.startswith(_UTF_16):
+    if b"\x00" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         line = data[: data.index(b"\x00")].count(b"\n") + 1
         raise InputError(f"{where}, line {line}: expected text, got a NUL; save it as CSV")
-    content = _decoded(data)
+    content = decoded(data)
     if content.startswith("sep="):  # a spreadsheet's own hint
         content = content.partition("\n")[2]
     first = content.split("\n", 1)[0]
-    delimiter = max(";,\t", key=first.count)
+    delimiter = separator_of(first)
     reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
         names = [name.strip() for name in reader.fieldnames or ()]
@@ -79,15 +79,6 @@ def rows(
             yield lines, {name: _fused(printable(value or "")) for name, value in row.items()}
     except csv.Error as error:
         raise InputError(f"{where}, line {reader.line_num}: expected CSV, got: {error}") from None
-
-
-def _decoded(data: bytes) -> str:
-    if data.startswith(_UTF_16):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def _fused(value: str) -> str:

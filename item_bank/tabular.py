@@ -28,6 +28,7 @@ __all__ = [
     "Table",
     "checked_names",
     "damaged_parquet",
+    "decoded",
     "first_bytes",
     "listed",
     "no_rows",
@@ -47,10 +48,19 @@ LARGEST = 126
 """The largest category code: categories are stored in one byte."""
 
 _SMALL = 1 << 19  # bytes: below this, importing polars costs more than it saves
-_NUMERIC_HINT = "an identifier belongs in a column named 'person'"
-_EMPTY_HINT = "leave the cell of a missing response empty"
+_EMPTY_HINT = "leave the cell of a missing response empty, or name what stands for it with --missing"
 _BLANKS = frozenset((".", "-", "*", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"))
 """What other programs write where a response is missing, in lower case."""
+
+_OTHERS = {
+    b"PK": "a spreadsheet or archive",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
+    b"$FL": "an SPSS file",
+    b"<stata_dta>": "a Stata file",
+    b"RDX": "an R file",
+    b"X\n": "an R file",
+}
+"""How files of other programs begin."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,8 @@ class Table:
         Whether row ``r`` is line ``r + 2`` of a text file (for messages).
     first
         Rows of the file that stand before this table's (for messages).
+    missing
+        What stands for an absent response, beside `ABSENT`; a number also stands for its other spellings.
     """
 
     path: Path
@@ -79,6 +91,7 @@ class Table:
     height: int
     lines: bool
     first: int = 0
+    missing: tuple[str, ...] = ()
 
     def place(self, row: int) -> str:
         """Say where row `row` (from 0) stands in the file."""
@@ -123,7 +136,7 @@ class Table:
         return _factor_series(column)
 
     def codes(self, name: str, what: str = "a category") -> np.ndarray:
-        """Return the column as small whole numbers from 0, absent cells as `MISSING`.
+        """Return the column as small whole numbers from 0, absent and `missing` cells as `MISSING`.
 
         Raises
         ------
@@ -132,28 +145,40 @@ class Table:
         """
         column = self.column(name)
         if isinstance(column, Sequence):
-            lookup = _Codes()
+            lookup = _Codes(self.missing)
             codes = np.fromiter(map(lookup.__getitem__, column), np.int16, len(column))
         else:
-            codes = _codes_of_series(column)
+            codes = _codes_of_series(_without(column, self.missing), self.missing)
         bad = np.flatnonzero(codes < MISSING)
         if bad.size:
             row = int(bad[0])
             raise InputError(self._complaint(name, row, str(column[row]).strip(), what))
         return codes
 
+    def answers(self, name: str) -> list[str]:
+        """Return the column as texts without surrounding blanks; absent and `missing` cells are ``""``."""
+        numbers = _numbers(self.missing)
+        absent = {text for text in {*self.texts(name)} if text in self.missing or _number(text) in numbers}
+        return ["" if text in absent else text for text in self.texts(name)]
+
     def _complaint(self, name: str, row: int, text: str, what: str) -> str:
         came = f"got '{text}' in column '{name}', {self.place(row)}"
         number = _number(text)
+        column = f"say --person {name} if the column says who answered, --leave-out {name} if it is no item"
+        if "item" in self.names and "person" not in self.names:
+            return (
+                f"expected one row a person and one column an item, {came}; exchange rows and columns, or "
+                "give the columns person,item,response"
+            )
         if number is not None and number > LARGEST:
-            return f"expected {what} between 0 and {LARGEST}, {came}; {_EMPTY_HINT} ({_NUMERIC_HINT})"
+            return f"expected {what} between 0 and {LARGEST}, {came}; {column}; {_EMPTY_HINT}"
         if number is not None and number < 0:
             return f"expected {what} counted from 0, {came}; {_EMPTY_HINT}"
         if text.lower() in _BLANKS:
             return f"expected {what} as a whole number from 0, or an empty cell or NA, {came}; {_EMPTY_HINT}"
         return (
-            f"expected {what} as a whole number from 0, or an empty cell or NA, {came}; "
-            f"correct the cell, or score the answers first ({_NUMERIC_HINT})"
+            f"expected {what} as a whole number from 0, or an empty cell or NA, {came}; correct the cell, or "
+            f"score chosen options with --key; {column}"
         )
 
 
@@ -182,17 +207,25 @@ def read_table(path: str | Path) -> Table:
             raise InputError(
                 f"expected a whole gzip file, got a damaged one in {path}; copy it again"
             ) from None
-    if raw[:2] == b"PK":
-        raise InputError(f"expected CSV or Parquet, got a spreadsheet or archive in {path}; save it as CSV")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"expected CSV in UTF-8, got other bytes in {path}; save it as CSV UTF-8") from None
+    for start, what in _OTHERS.items():
+        if raw.startswith(start):
+            raise InputError(f"expected CSV or Parquet, got {what} in {path}; save it as CSV")
+    text = decoded(raw)
     if not text.strip():
         raise InputError(
             f"expected a header of item ids and one row a person, got an empty file {path}; check the export"
         )
     return read_csv(path, text)
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file that a spreadsheet saved: UTF-8, UTF-16 or, failing these, cp1252."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def first_bytes(path: Path) -> bytes:
@@ -350,23 +383,40 @@ def _number(text: str) -> float | None:
     return value if value == value and abs(value) != float("inf") and "_" not in text else None
 
 
+def _numbers(texts: Sequence[str]) -> set[float]:
+    return {number for number in map(_number, texts) if number is not None}
+
+
 class _Codes(dict[str, int]):
     """Text of a cell -> code, `MISSING`, or -2 for what cannot be a code."""
 
+    def __init__(self, missing: Sequence[str] = ()) -> None:
+        self._absent, self._numbers = {*ABSENT, *missing}, _numbers(missing)
+
     def __missing__(self, text: str) -> int:
         stripped = text.strip()
-        if stripped in ABSENT:
+        if stripped in self._absent or (self._numbers and _number(stripped) in self._numbers):
             code = MISSING
         elif stripped.isascii() and stripped.isdigit():
             code = int(stripped) if len(stripped) < 5 else LARGEST + 1
-        else:  # "1.0" is how tools write whole numbers beside missing ones
-            number = _number(stripped)
+        else:  # "1.0" or "1,0" is how tools write whole numbers beside missing ones
+            number = _number(stripped.replace(",", "."))
             code = int(number) if number is not None and number >= 0 and number.is_integer() else -2
         self[text] = code = code if code <= LARGEST else -2
         return code
 
 
-def _codes_of_series(column: pl.Series) -> np.ndarray:
+def _without(column: pl.Series, missing: Sequence[str]) -> pl.Series:
+    """Return the column without the numbers that stand for no response (texts are looked up one by one)."""
+    import polars as pl
+
+    if not missing or not column.dtype.is_numeric():
+        return column
+    absent = column.cast(pl.Float64).is_in(sorted(_numbers(missing)))
+    return column.set(absent.fill_null(False), None)
+
+
+def _codes_of_series(column: pl.Series, missing: Sequence[str] = ()) -> np.ndarray:
     import polars as pl
 
     if column.dtype == pl.Boolean or column.dtype.is_integer():
@@ -382,9 +432,9 @@ def _codes_of_series(column: pl.Series) -> np.ndarray:
         return np.where(absent, MISSING, np.where(fine, np.where(fine, values, 0), -2)).astype(np.int16)
     texts = column if column.dtype == pl.String else column.cast(pl.String)
     quick = texts.cast(pl.Int16, strict=False)
-    if quick.null_count() == texts.null_count() and (not len(quick) or _within(quick)):
+    if not missing and quick.null_count() == texts.null_count() and (not len(quick) or _within(quick)):
         return quick.fill_null(MISSING).to_numpy()
-    lookup = _Codes()
+    lookup = _Codes(missing)
     distinct = texts.unique().drop_nulls()
     codes = [lookup[text] for text in distinct]
     mapped = texts.replace_strict(distinct, codes, default=MISSING, return_dtype=pl.Int16)

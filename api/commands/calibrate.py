@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from api.commands.inputs import about, add_report, domains_of, sets_of
+from api.commands.inputs import about, add_reading, add_report, domains_of, groups_of, read_answers, sets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +78,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--reference", metavar="GROUP", help="group with mean 0 (default: alphabetically first)")
     add("--fixed", metavar="PARAMS.json", help="hold the items of this file; the population is freed")
-    add("--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps")
     add(
         "--se",
         default="oakes",
@@ -97,6 +96,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--cross-check", action="store_true", help="refit with girth and say where the two disagree")
     add("--json", action="store_true", help="print the parameter file on stdout, and nothing else there")
+    add_reading(parser)
     add_report(parser)
 
 
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
     from calibration.estimation import calibrate
     from cat_engine.errors import InputError
     from item_bank.parameters import read_parameters
-    from item_bank.responses import read_groups
+    from item_bank.responses import read_weights
 
     if args.dimensions:
         _refuse_in_dimensions(args)
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
     fixed = read_parameters(args.fixed) if args.fixed else None
     sets = sets_of(args.sets)
 
-    def marginal(responses: Responses | str, groups: list[str] | str | None) -> Calibration:
+    def marginal(responses: Responses | str, groups: list[str] | str | None, weights: Any) -> Calibration:
         return calibrate(
             responses,
             model,
@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
             invariance=args.invariance,
             fixed=fixed,
             sets=sets,
-            weights=args.weights,
+            weights=weights,
             latent=args.latent,
             quadrature=args.quadrature,
             tol=args.tol,
@@ -138,10 +138,10 @@ def run(args: argparse.Namespace) -> None:
 
     if args.scheduler:
         _refuse_on_cluster(args)
-        _write(args, marginal(args.responses, args.groups))
+        _write(args, marginal(args.responses, args.groups, args.weights))
         return
-    responses, options = _responses(args)
-    groups = read_groups(args.groups, responses) if args.groups else None
+    responses, options = read_answers(args)
+    groups = groups_of(args, responses)
     if args.estimator == "conditional":
         from calibration.conditional import calibrate_conditional
 
@@ -152,7 +152,8 @@ def run(args: argparse.Namespace) -> None:
             )
         result = calibrate_conditional(responses, model)
     else:
-        result = marginal(responses, groups)
+        weights = read_weights(args.weights, responses, args.person) if args.weights else None
+        result = marginal(responses, groups, weights)
     second: list[str] = []
     if args.cross_check:
         result, second = _second_opinion(responses, result)
@@ -194,17 +195,6 @@ def _write(args: argparse.Namespace, result: Calibration, second: Sequence[str] 
         print("\n".join([_summary(result, args.out), *second]))
 
 
-def _responses(args: argparse.Namespace) -> tuple[Responses, Any]:
-    """Return the responses, and the chosen options that they were scored from, or None."""
-    from item_bank.responses import read_responses
-
-    if args.key:
-        from calibration.report.options import read_options
-
-        return read_options(args.responses, args.key)
-    return read_responses(args.responses, recode=args.recode), None
-
-
 def _refuse_in_dimensions(args: argparse.Namespace) -> None:
     """Refuse what is made for one dimension."""
     _refuse(_told(args), "--dimensions", "it is made for one dimension; leave {} out")
@@ -214,6 +204,12 @@ def _refuse_on_cluster(args: argparse.Namespace) -> None:
     """Refuse what needs all responses on this machine."""
     why = "it needs all responses on this machine; leave {} out, or --scheduler"
     _refuse({"--key": args.key, **_told(args)}, "--scheduler", why)
+    layout = {
+        "--missing": args.missing,
+        "--person": args.person != "person",
+        "--leave-out": args.leave_out,
+    }
+    _refuse(layout, "--scheduler", "workers read plain files; write RESPONSES without what {} mends")
 
 
 def _told(args: argparse.Namespace) -> dict[str, object]:

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from api.commands.inputs import add_language, add_to_report
+from api.commands.inputs import add_language, add_reading, add_to_report, groups_of, read_answers
 
 if TYPE_CHECKING:
     from calibration.dif import Dif
@@ -46,13 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--params", metavar="PARAMS.json", help="item parameters for matching on theta")
     parser.add_argument("--no-correction", action="store_true", help="mh without the continuity correction")
     parser.add_argument("--alpha", type=float, default=0.05, help="significance level (default: 0.05)")
-    parser.add_argument(
-        "--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps"
-    )
     parser.add_argument("--out", required=True, metavar="DIF.json", help="where to write")
     parser.add_argument("--json", action="store_true", help="print the result on stdout")
     parser.add_argument("--report", metavar="DIR", help="add to the report in this folder (see calibrate)")
     add_language(parser)
+    add_reading(parser)
 
 
 def _say(found: Dif, out: str) -> None:
@@ -84,7 +82,6 @@ def run(args: argparse.Namespace) -> None:
     from calibration.dif import detect
     from cat_engine.errors import InputError
     from item_bank.parameters import read_parameters
-    from item_bank.responses import read_groups, read_responses
 
     if not 0.0 < args.alpha < 1.0:
         raise InputError(f"expected a significance level between 0 and 1, got {args.alpha}; 0.05 is usual")
@@ -94,10 +91,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             f"expected one model for all items, got {', '.join(plain)}; write ITEM=MODEL for one item"
         )
-    responses = read_responses(args.responses, recode=args.recode)
+    responses, _ = read_answers(args)
     found = detect(
         responses,
-        read_groups(args.groups, responses),
+        groups_of(args, responses) or [],
         args.method,
         reference=args.reference,
         focal=args.focal,

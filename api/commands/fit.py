@@ -13,7 +13,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.commands.inputs import about, add_report, domains_of
+from api.commands.inputs import about, add_reading, add_report, domains_of, groups_of, read_answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,11 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--bank", metavar="BANK.csv", help="item attributes that the design names")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated persons")
-    parser.add_argument(
-        "--recode", nargs="?", const="rank", metavar="rank|shift", help="mend categories that have gaps"
-    )
     parser.add_argument("--out", required=True, metavar="FIT.json", help="where to write")
     parser.add_argument("--json", action="store_true", help="print the result on stdout")
+    add_reading(parser)
     add_report(parser)
 
 
@@ -92,20 +90,13 @@ def _design(
 
 def run(args: argparse.Namespace) -> None:
     """Read, judge and write."""
-    from api.commands.inputs import responses_for, write_json
+    from api.commands.inputs import write_json
     from calibration.fit import assess
     from item_bank.parameters import read_parameters
-    from item_bank.responses import read_groups
 
     parameters = read_parameters(args.params)
-    options = None
-    if args.key:
-        from calibration.report.options import read_options
-
-        responses, options = read_options(args.responses, args.key)
-    else:
-        responses = responses_for(args.responses, parameters, args.recode)
-    groups = read_groups(args.groups, responses) if args.groups else None
+    responses, options = read_answers(args, parameters)
+    groups = groups_of(args, responses)
     design, attributes = _design(args, parameters)
     fit = assess(
         responses,

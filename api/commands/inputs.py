@@ -14,37 +14,85 @@ from typing import TYPE_CHECKING, Any
 from cat_engine.errors import InputError
 
 if TYPE_CHECKING:
+    from item_bank.layout import Layout
+    from item_bank.options import RawOptions
     from item_bank.parameters import ParameterSet
     from item_bank.responses import Responses
 
 __all__ = [
     "about",
     "add_language",
+    "add_reading",
     "add_report",
     "add_to_report",
     "domains_of",
-    "responses_for",
+    "groups_of",
+    "layout_of",
+    "read_answers",
     "sets_of",
     "write_json",
 ]
 
 
-def responses_for(path: str, parameters: ParameterSet, recode: str | None) -> Responses:
-    """Read responses to items whose parameters are known.
+def add_reading(parser: ArgumentParser) -> None:
+    """Add the arguments that say how RESPONSES is to be read."""
+    add = parser.add_argument
+    add(
+        "--key",
+        metavar="KEY.csv",
+        help="RESPONSES holds chosen options; score them by this key (columns item,key, or one line of keys)",
+    )
+    add("--missing", metavar="CODES", help="what stands for no response, e.g. 9,99 (--missing=-1,9)")
+    add("--person", metavar="COLUMN", default="person", help="who answered (default: the column 'person')")
+    add("--leave-out", metavar="COLUMNS", help="columns of RESPONSES that are no items, e.g. sex,age,total")
+    add(
+        "--recode",
+        nargs="?",
+        const="rank",
+        metavar="rank|shift",
+        help="mend categories that have gaps or do not start at 0; with parameters of recoded items their "
+        "codes are known, and 'none' says that the file counts from 0",
+    )
 
-    Without `recode` every category is checked against the item's own; with it the file's codes are mended
-    first, as they were for the calibration.
+
+def layout_of(args: Namespace) -> Layout:
+    """Return what the command line says about the columns and cells of RESPONSES."""
+    from item_bank.layout import Layout
+
+    return Layout(args.person, _listed(args.leave_out), _listed(args.missing))
+
+
+def _listed(words: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (words or "").split(",") if word.strip())
+
+
+def read_answers(
+    args: Namespace, parameters: ParameterSet | None = None
+) -> tuple[Responses, RawOptions | None]:
+    """Return the responses, and the chosen options that they were scored from, or None.
+
+    Parameters
+    ----------
+    parameters
+        Of the items, where they are known: every code is then one of theirs.
     """
-    from item_bank.responses import read_responses
-    from item_bank.tabular import LARGEST
+    layout, recode = layout_of(args), args.recode
+    known = None if parameters is None else parameters.codes(recode != "none")
+    if args.key:
+        from item_bank.options import read_options
 
-    if recode is not None:
-        return read_responses(path, recode=recode)
-    pool = parameters.pool(several=True)
-    known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
-    for row in parameters.items:
-        known.setdefault(str(row.get("id")), LARGEST + 1)
-    return read_responses(path, known=known)
+        return read_options(args.responses, args.key, layout, known)
+    from item_bank.responses import read_responses
+
+    recode = None if recode == "none" else recode
+    return read_responses(args.responses, recode=recode, known=known, layout=layout), None
+
+
+def groups_of(args: Namespace, responses: Responses) -> list[str] | None:
+    """Return each person's group, or None where no groups are given."""
+    from item_bank.responses import read_groups
+
+    return read_groups(args.groups, responses, args.person) if args.groups else None
 
 
 def write_json(path: str, content: Any) -> None:
@@ -62,11 +110,6 @@ def add_report(parser: ArgumentParser) -> None:
     """Add the arguments of commands that can write a whole report."""
     parser.add_argument("--report", metavar="DIR", help="write an HTML report (report.html) into this folder")
     add_language(parser)
-    parser.add_argument(
-        "--key",
-        metavar="KEY.csv",
-        help="RESPONSES holds chosen options; score them by this key (columns item,key, or one line of keys)",
-    )
     parser.add_argument(
         "--attributes", metavar="BANK.csv", help="columns item,domain: the report judges dimensions by domain"
     )

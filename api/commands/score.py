@@ -13,6 +13,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from api.commands.inputs import add_reading, groups_of, read_answers
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -37,7 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="information behind the standard error of map, ml and wle (default: expected)",
     )
     parser.add_argument("--groups", metavar="FILE:COLUMN", help="each person's group in the population")
-    parser.add_argument("--recode", help="how to mend categories that do not start at 0 or have gaps")
     parser.add_argument(
         "--covariance",
         action="store_true",
@@ -49,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SCORES.csv",
         help="where to write person,theta,se,flag (several dimensions: theta_<dimension>,se_<dimension>,...)",
     )
+    add_reading(parser)
 
 
 def _refuse(parameters: ParameterSet, method: str, covariance: bool) -> None:
@@ -176,17 +178,14 @@ def run(args: argparse.Namespace) -> None:
 
     from cat_engine.errors import InputError
     from item_bank.parameters import read_parameters
-    from item_bank.responses import read_groups, read_responses
 
     parameters = read_parameters(args.params)
     _refuse(parameters, args.method, args.covariance)
-    pool = parameters.pool(several=True)
-    known: dict[str, int] = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True))
-    silent = dict.fromkeys(parameters.left_out, 127)  # items without parameters say nothing
-    responses = read_responses(args.responses, recode=args.recode, known=known | silent)
+    responses, _ = read_answers(args, parameters)
+    silent = {*parameters.left_out}  # items without parameters say nothing
     if silent:
         responses = responses.select([j for j, item in enumerate(responses.items) if item not in silent])
-    groups = read_groups(args.groups, responses) if args.groups else None
+    groups = groups_of(args, responses)
     scores = score_responses(parameters, responses, args.method, args.se, groups)
     persons = responses.persons or [str(p + 1) for p in range(responses.n_persons)]
     out = Path(args.out)

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from api.commands.inputs import add_language
+from api.commands.inputs import add_language, add_reading, read_answers
 from api.commands.outputs import own_folder
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--scheduler", metavar="ADDRESS", help="run on the Dask cluster at this address; same results")
     add("--out", required=True, metavar="DIR", help="folder for report.html, sittings.csv, ...")
     add_language(parser)
+    add_reading(parser)
     add("--json", action="store_true", help="print the summary on stdout, and nothing else there")
 
 
@@ -51,7 +52,7 @@ def _whole(low: int, high: int) -> Any:
 
 
 def _plan(args: argparse.Namespace) -> tuple[Plan, list[str] | None]:
-    from calibration.study import Plan, read_bank, read_design, read_given
+    from calibration.study import Plan, given_matrix, read_bank, read_design
     from cat_engine.errors import InputError
     from item_bank.parameters import read_parameters
 
@@ -67,7 +68,7 @@ def _plan(args: argparse.Namespace) -> tuple[Plan, list[str] | None]:
     attributes = read_bank(args.bank, pool.ids, parameters.left_out) if args.bank else {}
     given, persons = None, None
     if args.responses:
-        given, persons = read_given(args.responses, pool, args.n, parameters.left_out)
+        given, persons = given_matrix(read_answers(args, parameters)[0], parameters, args.n)
     return (
         Plan(
             pool.rows(),
@@ -85,12 +86,12 @@ def _plan(args: argparse.Namespace) -> tuple[Plan, list[str] | None]:
 
 def run(args: argparse.Namespace) -> None:
     """Read, simulate and write."""
+    own_folder(args.out, "--out", _FILES, "summary.json", "acquis/study/")
     from tqdm import tqdm
 
     from calibration.study import shadow_tests, study, write_study
     from calibration.study.report import write_report
 
-    own_folder(args.out, "--out", _FILES, "summary.json", "acquis/study/")
     plan, persons = _plan(args)
     reason = shadow_tests(plan.test)
     if reason:

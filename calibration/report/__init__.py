@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibration.report.findings import Findings, RawOptions, add, gather, read_findings
+from calibration.report.findings import Findings, add, gather, read_findings
 from calibration.report.page import render, write_page
 from calibration.report.verdict import Verdict, overall, verdicts
+from item_bank.options import RawOptions
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
 __all__ = [
     "Findings",
-    "RawOptions",
     "Verdict",
     "add",
     "gather",

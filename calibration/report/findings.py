@@ -23,6 +23,7 @@ from cat_engine.grid import Grid, tabulate
 from cat_engine.pool import ItemPool
 from cat_engine.scoring import Prior
 from cat_engine.scoring.reliability import empirical_reliability, marginal_reliability
+from item_bank.options import RawOptions
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
@@ -30,7 +31,6 @@ __all__ = [
     "NAME",
     "SCHEMA",
     "Findings",
-    "RawOptions",
     "add",
     "gather",
     "plain",
@@ -42,25 +42,6 @@ SCHEMA = "acquis/findings/1"
 NAME = "findings.json"
 
 Findings = dict[str, Any]
-
-
-class RawOptions:
-    """The options that persons chose, before scoring.
-
-    Attributes
-    ----------
-    items
-        Names of the columns.
-    rows
-        One row a person, in the order of the responses; ``""`` where nothing was chosen.
-    key
-        The right option of each item.
-    """
-
-    def __init__(self, items: Sequence[str], rows: Sequence[Sequence[str]], key: Mapping[str, str]) -> None:
-        self.items = list(items)
-        self.rows = rows
-        self.key = dict(key)
 
 
 def plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ simulated, in fixed chunks), `run` (on threads or on a cluster), `summary` (what
 
 from __future__ import annotations
 
-from calibration.study.files import read_bank, read_design, read_given, write_study
+from calibration.study.files import given_matrix, read_bank, read_design, write_study
 from calibration.study.plan import CHUNK, Part, Plan
 from calibration.study.run import Study, study
 from calibration.study.summary import shadow_tests, summarise
@@ -17,9 +17,9 @@ __all__ = [
     "Part",
     "Plan",
     "Study",
+    "given_matrix",
     "read_bank",
     "read_design",
-    "read_given",
     "shadow_tests",
     "study",
     "summarise",

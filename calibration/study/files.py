@@ -16,12 +16,12 @@ from calibration.study.run import Study
 from calibration.study.summary import item_table, summarise
 from cat_engine.design import Design
 from cat_engine.errors import InputError
-from cat_engine.pool import ItemPool
 from cat_engine.stopping import REASONS
-from item_bank.responses import read_responses
+from item_bank.parameters import ParameterSet
+from item_bank.responses import Responses
 from item_bank.tabular import listed, read_table
 
-__all__ = ["read_bank", "read_design", "read_given", "write_study"]
+__all__ = ["given_matrix", "read_bank", "read_design", "write_study"]
 
 
 def read_design(path: str | Path) -> Design:
@@ -96,27 +96,26 @@ def read_bank(
     }
 
 
-def read_given(
-    path: str | Path, pool: ItemPool, n: int, left_out: Sequence[str] = ()
+def given_matrix(
+    responses: Responses, parameters: ParameterSet, n: int
 ) -> tuple[np.ndarray, list[str] | None]:
-    """Read given responses of the first `n` persons as a matrix over the pool, -1 where there is none.
+    """Return the responses of the first `n` persons as a matrix over the pool, -1 where there is none.
 
     Raises
     ------
     InputError
-        Fewer than `n` persons, an item or a category that the parameters do not know.
+        Fewer than `n` persons.
     """
-    known = dict(zip(pool.ids, pool.n_cat.tolist(), strict=True)) | dict.fromkeys(left_out, 127)
-    responses = read_responses(path, known=known)
     if responses.n_persons < n:
         raise InputError(
-            f"expected responses of at least {n} persons for --n {n}, got {responses.n_persons} in {path}; "
+            f"expected responses of at least {n} persons for --n {n}, got {responses.n_persons}; "
             f"write --n {responses.n_persons}"
         )
+    pool = parameters.pool()
     out = np.full((n, len(pool)), -1, dtype=np.int8)
     given = responses.dense()[:n]
     for j, item in enumerate(responses.items):
-        if item not in left_out:
+        if item not in parameters.left_out:
             out[:, pool.position(item)] = given[:, j]
     persons = None if responses.persons is None else responses.persons[:n]
     return out, persons

@@ -18,17 +18,17 @@ from api.command import main
 from calibration import calibrate
 from calibration.dif import detect
 from calibration.linking import link, move_item
-from calibration.report import RawOptions, add, gather, overall, read_findings, render, verdicts, write_page
+from calibration.report import add, gather, overall, read_findings, render, verdicts, write_page
 from calibration.report import verdict as rules
 from calibration.report.findings import plain
 from calibration.report.html import Figures
-from calibration.report.options import read_key, read_options
 from calibration.report.plots import plot_item, svg
 from calibration.report.plots.item import wilson
 from calibration.report.plots.style import data
 from calibration.report.words import LANGUAGES, Words, messages
 from calibration.sentences import ENGLISH, NotApplicable, Sentence
 from cat_engine.errors import InputError
+from item_bank.options import RawOptions, read_key, read_options
 from item_bank.parameters import ParameterSet, write_parameters
 from item_bank.responses import MISSING, Responses
 from tests.calibration.test_fit import draw

@@ -11,6 +11,8 @@ import pytest
 
 from cat_engine.errors import InputError
 from item_bank import tabular
+from item_bank.layout import Layout
+from item_bank.parameters import ParameterSet
 from item_bank.responses import MISSING, Responses, join_column, read_groups, read_responses
 
 WIDE = "person,A,B,C\nann,0,1,2\nbob,NA,0,1\ncy,1,,0\n"
@@ -101,11 +103,11 @@ def test_gzip_and_parquet_are_told_by_content(file, tmp_path):
         ("A,B\n0,1\n1,0.5\n", "got '0.5' in column 'B', line 3"),
         ("A,B\n0,1\n1,1e400\n", "got '1e400'"),
         ("A,B\n0,1\n1,nan\n", "got 'nan'"),
-        ("A,B\n0,1\n1,523\n", "between 0 and 126, got '523' .* missing response empty .* named 'person'"),
+        ("A,B\n0,1\n1,523\n", "between 0 and 126, got '523' .* --person B .* missing response empty"),
         ("A,B\n0,1\n1,.\n", "NA, got '.' in column 'B', line 3 of .*.*missing response empty"),
         ("A,B\n0,1\n1,#N/A\n", "got '#N/A' .*; leave the cell of a missing response empty"),
         ("A\n0\n1,1\n", "expected 1 cell on every line"),
-        ("id,A\n" + "".join(f"{k},{k % 2}\n" for k in range(12)), "'id' of .*, got 12 responses .* 'person'"),
+        ("id,A\n" + "".join(f"{k},{k % 2}\n" for k in range(12)), "12 responses .* --person id .*--leave"),
         ("A,B\n" + "".join(f"{k % 50 + 1},{k % 2}\n" for k in range(99)), "got 1, 2, .* 12, ... .they start"),
         ("A,B,A\n0,1,1\n1,0,0\n", "name of its own, got 'A' for columns 1, 3"),
         ("0,1,1\n1,0,0\n", "first line looks like data"),
@@ -119,8 +121,9 @@ def test_gzip_and_parquet_are_told_by_content(file, tmp_path):
         ("A,B\n1,0\n2,1\n", "item 'A' .* got 1, 2 .*start above 0.*--recode"),
         ("A,B\n0,0\n2,1\n", "item 'A' .* got 0, 2 .*have a gap.*--recode"),
         ('A,B\n0,"1\n1,0\n', "balanced quotes"),
-        (b"A,B\n\xff\xfe,1\n", "UTF-8"),
-        (b"PK\x03\x04rest", "save it as CSV"),
+        (b"PK\x03\x04rest", "got a spreadsheet or archive .*; save it as CSV"),
+        (b"$FL2@(#) IBM SPSS", "got an SPSS file .*; save it as CSV"),
+        ("item,p1,p2\nA,0,1\nB,1,0\n", "one row a person .*; exchange rows and columns"),
         (b"PAR1rest", "Parquet"),
         (b"\x1f\x8brest", "damaged"),
     ],
@@ -170,11 +173,11 @@ def test_a_constant_or_unanswered_item_passes(file, road):
 
 def test_known_categories_replace_the_rules_for_codes(file, road):
     path = file("A,B\n2,1\n2,1\n")
-    assert read_responses(path, known={"A": 3, "B": 2, "C": 2}).n_cat.tolist() == [3, 2]
+    assert read_responses(path, known={"A": range(3), "B": range(2), "C": range(2)}).n_cat.tolist() == [3, 2]
     with pytest.raises(InputError, match="categories 0 to 1 for item 'A'"):
-        read_responses(path, known={"A": 2, "B": 2})
+        read_responses(path, known={"A": range(2), "B": range(2)})
     with pytest.raises(InputError, match=r"got 'B' .* none"):
-        read_responses(path, known={"A": 3})
+        read_responses(path, known={"A": range(3)})
 
 
 def test_covariates_join_by_person_or_by_row(file, road):
@@ -225,3 +228,61 @@ def test_persons_and_items_are_chosen_alike_from_dense_and_sparse():
 def test_a_bad_matrix_is_refused(matrix, sentence):
     with pytest.raises(InputError, match=sentence):
         Responses.from_dense(np.array(matrix))
+
+
+def test_what_stands_for_no_response_is_told(file, road):
+    path = file("person,A,B\nann,0,9\n9,9.0,1\nbob,-1,0\ncid,1,1\n")
+    responses = read_responses(path, layout=Layout(missing=("9", "-1")))
+    assert responses.persons == ["ann", "9", "bob", "cid"]
+    assert responses.dense().tolist() == [[0, MISSING], [MISSING, 1], [MISSING, 0], [1, 1]]
+    long = file("person,item,response\nann,A,0\nann,B,9\nbob,A,1\nbob,B,1\ncid,B,0\n", "long.csv")
+    assert read_responses(long, layout=Layout(missing=("9",))).n_responses == 4
+
+
+def test_columns_may_have_other_names_and_be_no_items(file, tmp_path):
+    layout = Layout("ID", ("sex",), ("9",))
+    text = "sex,ID,A,B\nf,7,0,1\nm,3,1,9\nf,5,1,0\n"
+    wide = read_responses(file(text), layout=layout)
+    assert (wide.persons, wide.items) == (["7", "3", "5"], ["A", "B"])
+    people = file("ID,sex\n3,m\n5,f\n7,f\n", "people.csv")
+    assert read_groups(f"{people}:sex", wide, "ID") == ["f", "m", "f"]
+    pl.read_csv(text.encode()).write_parquet(tmp_path / "wide.parquet")
+    assert read_responses(tmp_path / "wide.parquet", layout=layout).dense().tolist() == wide.dense().tolist()
+    rows = {"sex": ["f"] * 4, "ID": [7, 7, 3, 3], "item": list("ABAB"), "response": [0, 1, 1, 9]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "long.parquet")
+    long = read_responses(tmp_path / "long.parquet", layout=layout)
+    assert long.persons == ["7", "3"]
+    assert long.dense().tolist() == [[0, 1], [1, MISSING]]
+    with pytest.raises(InputError, match=r"expected a column 'age' .* got 'sex', 'ID', 'A', 'B'"):
+        read_responses(file(text), layout=Layout("ID", ("age",)))
+    with pytest.raises(InputError, match=r"one column .* 'person' and 'ID'"):
+        read_responses(file("person,ID,A\n1,2,0\n2,1,1\n"), layout=Layout("ID"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_what_a_spreadsheet_saves_is_read(file, encoding):
+    text = "person;A;B\r\nZoé;0;1,0\r\nRené;1;0\r\n"
+    responses = read_responses(file(text.encode(encoding)))
+    assert responses.persons == ["Zoé", "René"]
+    assert responses.dense().tolist() == [[0, 1], [1, 0]]
+
+
+def test_recoded_items_keep_the_codes_of_their_calibration(file, road):
+    rows = [
+        {"id": "A", "model": "grm", "a": 1.0, "b": [-1.0, 0.0, 1.0], "codes": [1, 2, 3, 5]},
+        {"id": "B", "model": "2pl", "a": 1.0, "b": 0.0},
+        {"id": "C", "model": "2pl", "status": "left-out"},
+    ]
+    known = ParameterSet(rows).codes()
+    few = read_responses(file("A,B,C\n2,1,44\n3,1,0\n2,0,7\n"), known=known)  # neither lowest nor highest met
+    assert few.dense()[:, 0].tolist() == [1, 2, 1]
+    assert few.n_cat.tolist() == [4, 2, 127]
+    assert read_responses(file("A,B\n2,1\n3,1\n"), known=known, recode="rank").dense().tolist() == [
+        [1, 1],
+        [2, 1],
+    ]
+    with pytest.raises(InputError, match=r"codes 1, 2, 3, 5 for item 'A'.* got 0 .*--recode none"):
+        read_responses(file("A,B\n0,1\n1,1\n"), known=known)
+    assert (
+        read_responses(file("A,B\n0,1\n3,1\n"), known=ParameterSet(rows).codes(recoded=False)).n_cat[0] == 4
+    )
