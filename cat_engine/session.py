@@ -54,6 +54,7 @@ __all__ = [
     "OMITTED",
     "TIMED_OUT",
     "AdaptiveTest",
+    "Course",
     "DomainResult",
     "First",
     "Result",
@@ -219,6 +220,92 @@ def next_item(test: AdaptiveTest, state: State, snapshot: Snapshot | None = None
     return Serve(item, worth, choice.assembled[0], float(choice.lacks[0]))
 
 
+class Course:
+    """A sitting led on in place: one copy of the seat for however many items, as a log is folded.
+
+    `served`, `answered` and `set_aside` are one move of it each.
+
+    Parameters
+    ----------
+    state
+        Where it begins; stays as it is.
+    """
+
+    def __init__(self, test: AdaptiveTest, state: State) -> None:
+        self._test = test
+        self._from = state
+        self._seat = Seats(*(array.copy() for array in state.seat))
+        self._items = list(state.items)
+        self._categories = list(state.categories)
+        self._assembled = state.assembled
+        self._item, self._category = np.empty((2, 1), dtype=np.int64)
+
+    @property
+    def state(self) -> State:
+        """Where it stands; the course itself must not be led on after that."""
+        first, items, categories = self._from.first, tuple(self._items), tuple(self._categories)
+        return State(
+            self._from.seed, first, items, categories, self._seat, self._from.usable, self._assembled
+        )
+
+    @property
+    def pending(self) -> int | None:
+        """The item that was served and not answered yet."""
+        return self._items[-1] if self._categories and self._categories[-1] == PENDING else None
+
+    def serve(self, item: int, assembled: Sequence[int] | None = None) -> None:
+        """Do what `served` does."""
+        if (pending := self.pending) is not None:
+            raise InputError(
+                f"expected an answer to item '{self._test.pool.ids[pending]}' first, got position {item} "
+                "to serve; answer it or set it aside"
+            )
+        if not 0 <= item < len(self._test.pool) or item in self._items:
+            raise InputError(f"expected an item not served yet, got position {item}; ask next_item for one")
+        self._item[0] = item
+        self._test.machine.serve(self._seat, _ONE, self._item)
+        self._items.append(int(item))
+        self._categories.append(PENDING)
+        self._assembled = tuple(assembled or ())
+
+    def answer(self, item: int, category: int) -> None:
+        """Do what `answered` does."""
+        if item != (pending := self.pending):
+            told = "no item" if pending is None else f"position {pending}"
+            raise InputError(f"expected an answer to what is pending ({told}), got one to position {item}")
+        n_cat = int(self._test.pool.n_cat[item])
+        if category not in MISSING and not 0 <= category < n_cat:
+            raise InputError(
+                f"expected a category from 0 to {n_cat - 1} or a code for a missing answer, got {category} "
+                f"for item '{self._test.pool.ids[item]}'"
+            )
+        scored = _scored(self._test, category)
+        if scored is not None:
+            self._item[0], self._category[0] = item, scored
+            self._test.machine.take(self._seat, _ONE, self._item, self._category)
+        elif category == NOT_REACHED:
+            self._uncount(item)
+        self._categories[-1] = int(category)
+
+    def set_aside(self, item: int) -> None:
+        """Do what `set_aside` does."""
+        if item not in self._items:
+            raise InputError(f"expected an item that was served, got position {item}; set aside another")
+        again = Course(self._test, start(self._test, self._from.seed, self._from.first))
+        for i, category in zip(self._items, self._categories, strict=True):
+            again.serve(i)
+            if i == item or category == ASIDE:
+                again._categories[-1] = ASIDE
+                again._uncount(i)
+            elif category != PENDING:
+                again.answer(i, category)
+        self._seat, self._categories, self._assembled = again._seat, again._categories, again._assembled
+
+    def _uncount(self, item: int) -> None:
+        """Let a served item not count towards length and blueprint."""
+        uncount(self._test.machine.blueprint.tree, self._seat, 0, item)
+
+
 def served(test: AdaptiveTest, state: State, item: int, assembled: Sequence[int] | None = None) -> State:
     """Return the state once `item` is stored as the one the person is shown.
 
@@ -232,33 +319,9 @@ def served(test: AdaptiveTest, state: State, item: int, assembled: Sequence[int]
     InputError
         Where another item is pending, or this one was served before.
     """
-    if state.pending is not None:
-        raise InputError(
-            f"expected an answer to item '{test.pool.ids[state.pending]}' first, got position {item} "
-            "to serve; answer it or set it aside"
-        )
-    if not 0 <= item < len(test.pool) or item in state.items:
-        raise InputError(f"expected an item not served yet, got position {item}; ask next_item for one")
-    old = state.seat
-    seat = Seats(
-        old.belief,
-        old.points,
-        old.usable.copy(),
-        old.free.copy(),
-        old.counted.copy(),
-        old.now.copy(),
-        old.tally.copy(),
-    )
-    test.machine.serve(seat, _ONE, np.array([item], dtype=np.int64))
-    return State(
-        state.seed,
-        state.first,
-        (*state.items, int(item)),
-        (*state.categories, PENDING),
-        seat,
-        state.usable,
-        tuple(assembled or ()),
-    )
+    course = Course(test, state)
+    course.serve(item, assembled)
+    return course.state
 
 
 def answered(test: AdaptiveTest, state: State, item: int, category: int) -> State:
@@ -275,39 +338,9 @@ def answered(test: AdaptiveTest, state: State, item: int, category: int) -> Stat
     InputError
         Where `item` is not the pending one or has no such category.
     """
-    if item != state.pending:
-        pending = "no item" if state.pending is None else f"position {state.pending}"
-        raise InputError(f"expected an answer to what is pending ({pending}), got one to position {item}")
-    n_cat = int(test.pool.n_cat[item])
-    if category not in MISSING and not 0 <= category < n_cat:
-        raise InputError(
-            f"expected a category from 0 to {n_cat - 1} or a code for a missing answer, got {category} "
-            f"for item '{test.pool.ids[item]}'"
-        )
-    scored = _scored(test, category)
-    seat = state.seat
-    if scored is not None:
-        seat = Seats(
-            seat.belief.copy(),
-            seat.points.copy(),
-            seat.usable,
-            seat.free,
-            seat.counted,
-            seat.now.copy(),
-            seat.tally.copy(),
-        )
-        test.machine.take(seat, _ONE, np.array([item], dtype=np.int64), np.array([scored], dtype=np.int64))
-    elif category == NOT_REACHED:
-        seat = _uncounted(test, seat, item)
-    return State(
-        state.seed,
-        state.first,
-        state.items,
-        (*state.categories[:-1], int(category)),
-        seat,
-        state.usable,
-        state.assembled,
-    )
+    course = Course(test, state)
+    course.answer(item, category)
+    return course.state
 
 
 def set_aside(test: AdaptiveTest, state: State, item: int) -> State:
@@ -318,17 +351,9 @@ def set_aside(test: AdaptiveTest, state: State, item: int) -> State:
     InputError
         Where `item` was not served.
     """
-    if item not in state.items:
-        raise InputError(f"expected an item that was served, got position {item}; set aside another")
-    again = start(test, state.seed, state.first)
-    for i, category in zip(state.items, state.categories, strict=True):
-        again = served(test, again, i)
-        if i == item or category == ASIDE:
-            codes = (*again.categories[:-1], ASIDE)
-            again = replace(again, categories=codes, seat=_uncounted(test, again.seat, i))
-        elif category != PENDING:
-            again = answered(test, again, i, category)
-    return again
+    course = Course(test, state)
+    course.set_aside(item)
+    return course.state
 
 
 def conclude(test: AdaptiveTest, state: State, reason: str | None = None) -> Result:
@@ -446,12 +471,3 @@ def _scored(test: AdaptiveTest, category: int) -> int | None:
         return category
     rule = getattr(test.design.answers, MISSING.get(category, ""), "ignored")
     return 0 if rule == "lowest" else None
-
-
-def _uncounted(test: AdaptiveTest, seat: Seats, item: int) -> Seats:
-    """The seat with a served item that does not count towards length and blueprint."""
-    seat = Seats(
-        seat.belief, seat.points, seat.usable, seat.free, seat.counted.copy(), seat.now.copy(), seat.tally
-    )
-    uncount(test.machine.blueprint.tree, seat, 0, item)
-    return seat

@@ -285,9 +285,9 @@ def _rows(result: PGresult) -> list[tuple[Any, ...]]:
     width = result.nfields
     if not width:
         return []
-    read = [_READ[result.ftype(column)] for column in range(width)]
-    rows = []
-    for row in range(result.ntuples):
-        values = [result.get_value(row, column) for column in range(width)]
-        rows.append(tuple(None if v is None else r(v) for r, v in zip(read, values, strict=True)))
-    return rows
+    read = [(column, _READ[result.ftype(column)]) for column in range(width)]
+    value = result.get_value
+    return [
+        tuple([None if (v := value(row, column)) is None else known(v) for column, known in read])
+        for row in range(result.ntuples)
+    ]

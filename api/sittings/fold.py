@@ -1,15 +1,15 @@
 """The state of a sitting: a fold of its events.
 
-`apply` is the whole automaton. Each event has the phases in which it may happen; anything else is a
+`fold` is the whole automaton. Each event has the phases in which it may happen; anything else is a
 `BrokenLog`, so that code that appends what it should not fails before it is stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.catalogue.live import LiveTest
 from api.sittings.log import BrokenLog, Event
@@ -25,7 +25,6 @@ __all__ = [
     "Key",
     "Pending",
     "Sitting",
-    "apply",
     "fold",
 ]
 
@@ -37,8 +36,7 @@ CODES: Mapping[str, int] = MappingProxyType(
 """How an event says that there is no category, and what the engine calls it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """The item that was served and not answered yet."""
 
     position: int
@@ -47,17 +45,23 @@ class Pending:
     served_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What an idempotency key was used for: the digest of the request, and the events it led to."""
 
     request: str
     first: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sitting:
-    """A sitting after its latest event; immutable, so that it can be kept and shared."""
+_Changes = dict[str, Any]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Sitting(NamedTuple):
+    """A sitting after its latest event; immutable, so that it can be kept and shared.
+
+    A tuple: a worker that has to read a log makes one for each event, and no other kind of record is copied
+    with some fields changed in so little time.
+    """
 
     id: str
     test: str
@@ -77,9 +81,9 @@ class Sitting:
     position: int = 0
     """Of the item served last."""
     answered: int = 0
-    handles: Mapping[str, int] = field(default_factory=dict)
+    handles: Mapping[str, int] = _NOTHING
     """Every handle shown so far and its position."""
-    keys: Mapping[str, Key] = field(default_factory=dict)
+    keys: Mapping[str, Key] = _NOTHING
     interrupted_at: int = 0
     granted: int | None = None
     """What a person decided to give back for the present interruption."""
@@ -89,7 +93,7 @@ class Sitting:
     """When the sitting ended; rescoring comes later."""
     exposure: str | None = None
     """Digest of the exposure counts that the sitting sees."""
-    need: str | None = field(default=None, repr=False)
+    need: str | None = None
     """What the person needs, for whom items that suit it are chosen: nothing but choosing looks at it."""
     section: str | None = None
     """Of another test player, which makes its own result: the sitting is of no person of ours."""
@@ -105,41 +109,40 @@ class Sitting:
 
 
 def fold(test: LiveTest, events: Iterable[Event], sitting: Sitting | None = None) -> Sitting:
-    """Return the sitting after `events`, which follow on `sitting`."""
-    for event in events:
-        sitting = apply(test, sitting, event)
-    if sitting is None:
-        raise BrokenLog("a log without events")
-    return sitting
-
-
-def apply(test: LiveTest, sitting: Sitting | None, event: Event) -> Sitting:
-    """Return the sitting after `event`.
+    """Return the sitting after `events`, which follow on `sitting`.
 
     Raises
     ------
     BrokenLog
-        When `event` cannot happen now.
+        When one of them cannot happen where it stands.
     """
+    course: engine.Course | None = None
+    for event in events:
+        if sitting is None:
+            sitting = _started(test, event)
+            continue
+        if course is None:
+            course = engine.Course(test.adaptive_for(sitting.need), sitting.state)
+        step, phases = _STEPS.get(event.kind, _NO_STEP)
+        if step is None or sitting.erased or sitting.phase not in phases or event.seq != sitting.seq + 1:
+            raise BrokenLog(
+                f"'{event.kind}' cannot happen at event {event.seq} of sitting {sitting.id}, "
+                f"which is at {sitting.seq}, phase '{sitting.phase}'"
+            )
+        changes = step(test, sitting, event, course)
+        key = event.key
+        if key is not None:
+            changes["keys"] = MappingProxyType({**sitting.keys, key: Key(event.data["request"], event.seq)})
+        sitting = sitting._replace(seq=event.seq, at=event.at, head=event.hash, **changes)
     if sitting is None:
-        if event.kind != "started" or event.seq != 1:
-            raise BrokenLog(f"sitting {event.session} begins with '{event.kind}'")
-        return _started(test, event)
-    step, phases = _STEPS.get(event.kind, (None, ()))
-    if step is None or sitting.erased or sitting.phase not in phases or event.seq != sitting.seq + 1:
-        raise BrokenLog(
-            f"'{event.kind}' cannot happen at event {event.seq} of sitting {sitting.id}, "
-            f"which is at {sitting.seq}, phase '{sitting.phase}'"
-        )
-    changes = step(test, sitting, event)
-    if event.key is not None:
-        key = Key(event.data["request"], event.seq)
-        changes["keys"] = MappingProxyType({**sitting.keys, event.key: key})
-    return replace(sitting, seq=event.seq, at=event.at, head=event.hash, **changes)
+        raise BrokenLog("a log without events")
+    return sitting if course is None else sitting._replace(state=course.state)
 
 
 def _started(test: LiveTest, event: Event) -> Sitting:
     data = event.data
+    if event.kind != "started" or event.seq != 1:
+        raise BrokenLog(f"sitting {event.session} begins with '{event.kind}'")
     theta = data.get("first_theta")
     first = engine.First(
         theta=None if theta is None else theta / 1e6,
@@ -168,48 +171,40 @@ def _started(test: LiveTest, event: Event) -> Sitting:
     )
 
 
-def _served(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _served(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     data = event.data
     if sitting.pending is not None or data["position"] != sitting.position + 1:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} serves out of turn")
     if data["handle"] in sitting.handles:
         raise BrokenLog(f"event {event.seq} of sitting {sitting.id} uses a handle twice")
-    adaptive, item = test.adaptive_for(sitting.need), _index(test, data["item"])
+    course.serve(_index(test, data["item"]), data.get("assembled"))
     return {
-        "state": engine.served(adaptive, sitting.state, item, data.get("assembled")),
         "pending": Pending(data["position"], data["item"], data["handle"], event.at),
         "position": data["position"],
         "handles": MappingProxyType({**sitting.handles, data["handle"]: data["position"]}),
     }
 
 
-def _answered(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _answered(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     pending = _pending(sitting, event)
     category = event.data["category"]
     if isinstance(category, str):
         category = CODES[category]
-    return {
-        "state": engine.answered(
-            test.adaptive_for(sitting.need), sitting.state, _index(test, pending.item), category
-        ),
-        "pending": None,
-        "answered": sitting.answered + 1,
-    }
+    course.answer(_index(test, pending.item), category)
+    return {"pending": None, "answered": sitting.answered + 1}
 
 
-def _set_aside(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _set_aside(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     pending = _pending(sitting, event)
-    return {
-        "state": engine.set_aside(test.adaptive_for(sitting.need), sitting.state, _index(test, pending.item)),
-        "pending": None,
-    }
+    course.set_aside(_index(test, pending.item))
+    return {"pending": None}
 
 
-def _interrupted(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _interrupted(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     return {"phase": INTERRUPTED, "interrupted_at": event.data["since"], "granted": None}
 
 
-def _resumed(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _resumed(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     data = event.data
     clock = sitting.clock.after(data["given_back"], decided=sitting.granted is not None)
     former, device = sitting.former, data.get("device", "")
@@ -218,33 +213,29 @@ def _resumed(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
     return {"phase": ITEM, "clock": clock, "device": device, "former": former, "granted": None}
 
 
-def _referred(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _referred(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     return {"phase": AWAITING}
 
 
-def _decided(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _decided(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     return {"phase": INTERRUPTED, "granted": event.data["give_back"]}
 
 
-def _finished(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _finished(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     return {"phase": FINISHED, "pending": None, "finished": event.data, "ended_at": event.at}
 
 
-def _rescored(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _rescored(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     told = {name: value for name, value in event.data.items() if name not in ("neutralisation", "item")}
-    return {
-        "state": engine.set_aside(
-            test.adaptive_for(sitting.need), sitting.state, _index(test, event.data["item"])
-        ),
-        "finished": MappingProxyType({**(sitting.finished or {}), **told}),
-    }
+    course.set_aside(_index(test, event.data["item"]))
+    return {"finished": MappingProxyType({**(sitting.finished or {}), **told})}
 
 
-def _told(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _told(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     return {}  # the candidate contests the result, or a person has looked at it again
 
 
-def _erased(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
+def _erased(test: LiveTest, sitting: Sitting, event: Event, course: engine.Course) -> _Changes:
     return {
         "phase": FINISHED,
         "pending": None,
@@ -252,7 +243,7 @@ def _erased(test: LiveTest, sitting: Sitting, event: Event) -> dict[str, Any]:
         "device": "",
         "former": (),
         "need": None,
-        "keys": MappingProxyType({}),
+        "keys": _NOTHING,
         "clock": replace(sitting.clock, rules=test.rules),
     }
 
@@ -270,8 +261,9 @@ def _index(test: LiveTest, item: str) -> int:
         raise BrokenLog(f"the test has no item '{item}'") from None
 
 
-_Step = Callable[[LiveTest, Sitting, Event], dict[str, Any]]
-"""What an event changes in a sitting."""
+_Step = Callable[[LiveTest, Sitting, Event, engine.Course], _Changes]
+"""What an event changes in a sitting, beside the course of the engine."""
+_NO_STEP: tuple[_Step | None, tuple[str, ...]] = (None, ())
 _STEPS: Mapping[str, tuple[_Step | None, tuple[str, ...]]] = {
     "item_served": (_served, (ITEM,)),
     "answered": (_answered, (ITEM, INTERRUPTED, AWAITING)),  # where it is not open: not reached

@@ -20,9 +20,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.ids import digest
 
@@ -83,6 +82,7 @@ def canonical(value: Any) -> str:
 
 
 _encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_decoded = json.JSONDecoder().raw_decode
 
 
 def _refuse_fractions(value: Any) -> None:
@@ -100,8 +100,7 @@ def _refuse_fractions(value: Any) -> None:
             _refuse_fractions(inner)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event.
 
     Attributes
@@ -199,28 +198,26 @@ class Log:
         return events
 
     def _parsed(self, seq: int, body: str, stored: bytes, rows: Sequence[tuple[int, str, bytes]]) -> Event:
-        where = f"event {seq} of sitting {self.session}"
         if seq != self.seq + 1:
             raise BrokenLog(f"expected event {self.seq + 1} of sitting {self.session}, got event {seq}")
         if chained(self.head, body) != stored and not _cut(rows, seq, body):
-            raise BrokenLog(f"the hash of {where} does not fit its content and the event before it")
-        try:
-            fields = json.loads(body)
-            event = Event(
-                fields["session"],
-                fields["seq"],
-                fields["kind"],
-                fields["at"],
-                MappingProxyType(fields["data"]),
-                body,
-                stored,
+            raise BrokenLog(
+                f"the hash of {self._named(seq)} does not fit its content and the event before it"
             )
+        try:
+            fields, end = _decoded(body)
+            session, kind, at, data = fields["session"], fields["kind"], fields["at"], fields["data"]
+            event = Event(session, fields["seq"], kind, at, MappingProxyType(data), body, stored)
         except (ValueError, KeyError, TypeError) as error:
-            raise BrokenLog(f"{where} cannot be read: {error}") from error
+            raise BrokenLog(f"{self._named(seq)} cannot be read: {error}") from error
         if fields.get("v") != VERSION:
-            raise BrokenLog(f"{where} has version {fields.get('v')}, this program reads version {VERSION}")
-        if (event.session, event.seq) != (self.session, seq) or event.kind not in KINDS:
-            raise BrokenLog(f"{where} says that it is something else")
-        if event.at < self.at:
-            raise BrokenLog(f"{where} happened before the event before it")
+            told = f"has version {fields.get('v')}, this program reads version {VERSION}"
+            raise BrokenLog(f"{self._named(seq)} {told}")
+        if (session, event.seq) != (self.session, seq) or kind not in KINDS or end != len(body):
+            raise BrokenLog(f"{self._named(seq)} says that it is something else")
+        if at < self.at:
+            raise BrokenLog(f"{self._named(seq)} happened before the event before it")
         return event
+
+    def _named(self, seq: int) -> str:
+        return f"event {seq} of sitting {self.session}"

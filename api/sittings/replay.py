@@ -35,7 +35,7 @@ from api.results.claims import Person, claims
 from api.results.credential import check, pack, parse
 from api.results.issue import encoded
 from api.sittings.exposure import seen_by
-from api.sittings.fold import FINISHED, Sitting, apply
+from api.sittings.fold import FINISHED, Sitting, fold
 from api.sittings.log import BrokenLog, Event, Log
 from api.sittings.receipt import Receipt
 from api.sittings.responses import category
@@ -204,7 +204,7 @@ def _folded(
                 _compare(test, sitting, counts, event, heard, found)
             if event.kind == "rescored":
                 yield from _compare_reason(test, event, found)
-            sitting = apply(test, sitting, event)
+            sitting = fold(test, [event], sitting)
         except (BrokenLog, InputError, KeyError, TypeError) as error:
             found.differences.append(f"event {event.seq}: {error}")
             return None
@@ -243,7 +243,7 @@ def _compare(
         case "finished":
             _compare_end(test, sitting, counts, event, heard, found)
         case "rescored" if sitting.finished is not None:
-            _compare_outcome(test, apply(test, sitting, event), sitting.finished["reason"], event, found)
+            _compare_outcome(test, fold(test, [event], sitting), sitting.finished["reason"], event, found)
 
 
 def _compare_reason(

@@ -8,7 +8,6 @@ sitting in progress is looked at once it is over. Sittings that begin later are 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, exists, insert, select, update
@@ -115,9 +114,8 @@ def renew(runtime: Runtime, work: Work) -> Plan[Sitting]:
     issued: list[Call] = []
     position = test.index.get(item)
     if sitting.finished is not None and position in sitting.state.items and status == [("valid",)]:
-        aside = replace(
-            sitting, state=engine.set_aside(test.adaptive_for(sitting.need), sitting.state, position)
-        )
+        state = engine.set_aside(test.adaptive_for(sitting.need), sitting.state, position)
+        aside = sitting._replace(state=state)
         again = outcome(test, aside, sitting.finished["reason"])
         if any(sitting.finished[name] != value for name, value in again.items()):
             now_turn.add("rescored", {"neutralisation": neutralisation, "item": item, **again})

@@ -321,7 +321,9 @@ def _answer(
 ) -> Plan[_Done]:
     """The usual answer costs one round trip: it stands on what this worker remembers, and its write asks
     whether that holds. Whatever is unusual is decided on what the database says."""
-    now_turn = (yield from _turn_of(runtime, token)) if reading else remembered(runtime, token.session)
+    now_turn = None if reading else remembered(runtime, token.session, handle, key)
+    if now_turn is None:
+        now_turn = yield from _turn_of(runtime, token)
     test, sitting = now_turn.test, now_turn.sitting
     request = request_digest(handle, json.dumps(response, sort_keys=True))
     authenticate(runtime, sitting, token)

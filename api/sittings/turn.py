@@ -16,11 +16,11 @@ from api.catalogue.live import LiveTest
 from api.catalogue.store import with_test
 from api.database import tables
 from api.database.clock import now_us
-from api.database.plans import Call, Conflict, Query, Rows
+from api.database.plans import Call, Query, Rows
 from api.problems import Problem
 from api.results.issue import issue
 from api.sittings.exposure import seen_by, used
-from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting, apply, fold
+from api.sittings.fold import AWAITING, FINISHED, INTERRUPTED, ITEM, Sitting, fold
 from api.sittings.log import Event, Log
 from cat_engine import session as engine
 
@@ -120,9 +120,9 @@ class Turn:
         return self._sitting
 
     def add(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Append an event; `fold.apply` refuses what cannot happen now."""
+        """Append an event; `fold` refuses what cannot happen now."""
         event = self._log.append(kind, self.now, data)
-        self._sitting = apply(self.test, self._sitting, event)
+        self._sitting = fold(self.test, [event], self._sitting)
         self.events.append(event)
 
     def serve(self) -> Generator[Sequence[Call], list[Rows], None]:
@@ -251,23 +251,21 @@ def turn(runtime: Runtime, session: str) -> Steps:
     return Turn(runtime, test, fold(test, events, known), now)
 
 
-def remembered(runtime: Runtime, session: str) -> Turn:
+def remembered(runtime: Runtime, session: str, handle: str, key: str) -> Turn | None:
     """Begin a turn of an open sitting on what this worker remembers, without a read.
 
-    Its writes ask whether that still holds, so that they alone are the whole transaction.
-
-    Raises
-    ------
-    Conflict
-        When too little is known, or the time is nearly up.
+    Its writes ask whether that still holds, so that they alone are the whole transaction. None where too
+    little is known to answer the item called `handle` under `key`: the memory is behind, or the request is.
+    None, too, where the time is nearly up.
     """
     known, clock = runtime.sittings.get(session), runtime.clock.now()
     test = runtime.tests.get(known.test) if known else None
     if known is None or test is None or clock is None or known.phase != ITEM:
-        raise Conflict("the sitting has to be read")
+        return None
     now = clock + runtime.skew
-    if known.clock.up(now + TOLERANCE):
-        raise Conflict("the clock has to be read")
+    is_open = known.pending is not None and known.pending.handle == handle
+    if not (is_open or key in known.keys) or known.clock.up(now + TOLERANCE):
+        return None
     unread = {"last_seq": known.seq, "last_hash": known.head, "clock": clock}
     return Turn(runtime, test, known, now, unread=unread)
 

@@ -81,9 +81,9 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> Edges:
     found: Edges = set()
     for kind, (step, phases) in fold._STEPS.items():
 
-        def noted(test: Any, sitting: Any, event: Any, step: Any = step, kind: str = kind) -> Any:
+        def noted(test: Any, sitting: Any, *told: Any, step: Any = step, kind: str = kind) -> Any:
             found.add((sitting.phase, kind))
-            return step(test, sitting, event)
+            return step(test, sitting, *told)
 
         monkeypatch.setitem(fold._STEPS, kind, (noted, phases))
     return found
