@@ -161,6 +161,8 @@ GET    /console/interruptions/{sitting}               404 303 303 403 200 403 40
 POST   /console/interruptions/{sitting}               404 303 303 403 409 403 403
 GET    /console/tests                                 200 303 303 200 403 200 403
 GET    /console/tests/{id}                            200 303 303 200 403 200 403
+GET    /console/tests/{id}/passations                 200 303 303 403 403 200 403
+GET    /console/tests/{id}/questions.csv              200 303 303 403 403 200 403
 GET    /console/comptes                               200 303 303 403 403 403 200
 POST   /console/comptes                               200 303 303 403 403 403 200
 POST   /console/comptes/{id}/lien                     404 303 303 403 403 403 200
@@ -466,7 +468,10 @@ def test_every_route_of_the_console_and_every_role(client: Browser) -> None:
                 deviations.append(f"{method} {path} as {role}: {reply.status_code}")
             if role in ("stranger", "nobody", "waiting") and "Durand" in reply.text:
                 leaked.append(f"{method} {path} as {role}: another organisation's person")
-            if any(word in reply.text for word in SECRET_WORDS):
+            items_by_name = path.endswith(("/passations", "/questions.csv")) and reply.status_code == 200
+            if any(
+                word in reply.text for word in SECRET_WORDS if not (items_by_name and word == "BANK-ITEM")
+            ):
                 leaked.append(f"{method} {path} as {role}: content of the bank")
         program = at_console(client, "", method, path, office.fill(client, method, path), token)
         if program.status_code != table[method, path]["nobody"]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from api.accounts.attempts import ATTEMPTS, WINDOW
 from api.accounts.people import erase
 from api.accounts.staff import accounts, add
 from api.accounts.staff_sessions import standing
+from api.catalogue.store import latest
+from api.console.evidence import evidence
+from api.database import tables
 from api.database.migrate import engine_for
-from api.database.plans import Plan
+from api.database.plans import Commit, Plan, Query
 from api.ids import digest, new_secret
 from api.problems import Problem
 from tests.api.browser import Browser
 from tests.api.console.office import PASSWORD, Desk, at_desk, employed, with_password
 from tests.api.console.test_signing import LOGIN, audit, sign_in
-from tests.api.desk import bearer, call, invite, runtime_of, sit
+from tests.api.desk import answer, bearer, call, enter, invite, runtime_of, sit
 from tests.api.sample import CODE, ORGANISATION
 
 
@@ -121,6 +127,56 @@ def test_invitations_are_found(client: Browser, hr: Desk) -> None:
         (f"test={CODE}", ["AB_2", "AB-1"]),
     ):
         assert re.findall(r"AB[-_]\d", hr.get(f"/console/invitations?{query}").text) == found, query
+
+
+_EVENTS = Query(
+    select(tables.event.c.session_id, tables.event.c.kind, tables.event.c.position, tables.event.c.body)
+)
+
+
+def events() -> Plan[list[tuple[str, str, int, dict[str, Any]]]]:
+    """Plan: every event of every sitting."""
+    (rows,) = yield [_EVENTS()]
+    return Commit([(id, kind, position, json.loads(body)["data"]) for id, kind, position, body in rows])
+
+
+def test_what_sittings_show_is_what_their_logs_hold(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database adds up what the events say one by one; of one organisation, and of finished sittings."""
+    headers, sitting = enter(client, invite(client, identifier="M-1"))
+    nothing = {"handle": sitting["handle"], "response": {}}
+    key = headers | {"Idempotency-Key": "skipped"}
+    reply = client.post("/api/v1/sittings/current/answers", headers=key, json=nothing)
+    assert reply.json()["position"] == 2  # skipped
+    sitting = reply.json()
+    while sitting["phase"] == "item":
+        sitting = answer(client, headers, sitting).json()
+    sit(client, invite(client, identifier="M-2"))
+    enter(client, invite(client, identifier="M-3"))
+    runtime = runtime_of(client)
+    logs = call(client, runtime.read, events)
+    ends = {id: data for id, kind, _, data in logs if kind == "finished"}
+    served = {(id, n): data["item"] for id, kind, n, data in logs if kind == "item_served" and id in ends}
+    skipped = [served[id, n] for id, kind, n, data in logs if data.get("category") == "omitted"]
+    test = call(client, runtime.read, latest, CODE)
+    found = call(client, runtime.read, evidence, test, ORGANISATION)
+    assert (found.sittings, found.finished, found.going) == (2, 2, 1)
+    assert {use.item: use.served for use in found.items} == Counter(served.values())
+    assert [use.served for use in found.items] == sorted(Counter(served.values()).values(), reverse=True)
+    assert {use.item: use.unanswered for use in found.items if any(use.unanswered)} == {skipped[0]: (1, 0, 0)}
+    assert found.errors == tuple(sorted(data["record"]["se"] / 1e6 for data in ends.values()))
+    assert found.lengths == tuple(sorted(data["n_items"] for data in ends.values()))
+    assert dict(found.reasons) == Counter(data["reason"] for data in ends.values())
+    assert call(client, runtime.read, evidence, test, "ELSEWHERE").items == ()
+    desk = Desk(client, at_desk(client, employed(client, "paul@hospital.example", "psychometrician")))
+    page = desk.get(f"/console/tests/{test}/passations").text
+    assert f"<code>{skipped[0]}</code>" in page and "2 passations terminées" in page
+    rows = list(csv.DictReader(desk.get(f"/console/tests/{test}/questions.csv").text.splitlines()))
+    assert len(rows) == 12  # the items that were never served, too
+    assert {row["item"]: int(row["served"]) for row in rows if row["served"] != "0"} == Counter(
+        served.values()
+    )
+    monkeypatch.setattr("api.console.evidence.MOST", 1)
+    assert call(client, runtime.read, evidence, test, ORGANISATION).sittings == 1
 
 
 def test_results_are_the_same_as_for_programs(client: Browser, hr: Desk) -> None:

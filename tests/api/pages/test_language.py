@@ -29,7 +29,7 @@ def test_every_message_is_used() -> None:
     composed += tuple(f"console.{name}." for name in ("room", "role", "fault", "column", "roll", "need"))
     composed += ("console.problem.", "console.inv.state.", "console.res.status.", "console.res.means.")
     composed += ("console.list.name.", "console.list.mean.", "console.refused.", "console.jury.is.")
-    composed += ("console.acc.may.", "console.audit.is.")
+    composed += ("console.acc.may.", "console.audit.is.", "console.ev.why.", "console.prog.may.")
     for key in messages("fr").texts:
         name = key.rsplit(".", 1)[0] if key.endswith((".one", ".many")) else key.removesuffix("_named")
         assert name in text or key.startswith(composed), f"no page says '{key}'"
