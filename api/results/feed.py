@@ -89,11 +89,11 @@ def page(organisation: str, cursor: str, updated_after: int, limit: int) -> Plan
         a reader who went on from it would miss everything until the feed has come as far again.
     """
     after = _position(cursor)
-    rows, last = yield [
+    rows, reached = yield [
         _PAGE(organisation_id=organisation, after=after, updated_after=updated_after, most=limit + 1),
         _LAST(),
     ]
-    if after > last[0][0]:
+    if after > reached[0][0]:
         raise Problem("cursor_ahead", "Begin again without a cursor: reading again is safe.")
     more = len(rows) > limit
     rows = rows[:limit]
