@@ -26,8 +26,9 @@ __all__ = ["Server", "serve"]
 
 GRACE = 20
 """Seconds that requests in progress may take once the server stops."""
-SAME_SIGNAL = 1.0
-"""Seconds within which a second signal is the first one, told twice."""
+FROM_PARENT = signal.SIGUSR1
+"""What a worker is told by its parent. A service manager often tells every process at once: a worker that
+then got the same signal from its parent, any time later, would take it for a second one and not drain."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than proxies keep theirs (nginx: 60), or one sends an
 answer into a connection that is being closed."""
@@ -61,22 +62,23 @@ class Server(uvicorn.Server):
         self.drain = drain
         self.ready = ready
         self._draining = False
-        self._told_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; stop at once at a second signal.
-
-        A service manager often tells every process at once, and then the parent tells its workers: what comes
-        so soon is the same signal again.
-        """
-        gate = self._gate()
-        if self._draining and time.monotonic() - self._told_at < SAME_SIGNAL:
-            return
-        if self._draining or self.drain <= 0 or gate is None:
+        """Begin to drain; stop at once at a second signal."""
+        if self._draining or self.drain <= 0 or self._gate() is None:
             super().handle_exit(sig, frame)
+        else:
+            self.begin_to_drain()
+
+    def begin_to_drain(self) -> None:
+        """Drain, where that has not begun, and then stop."""
+        gate = self._gate()
+        if self._draining:
             return
-        self._draining, self._told_at = True, time.monotonic()
-        gate.draining = True
+        if self.drain <= 0 or gate is None:
+            self._stop()
+            return
+        self._draining = gate.draining = True
         asyncio.get_event_loop().call_later(self.drain, self._stop)
 
     def _stop(self) -> None:
@@ -163,7 +165,9 @@ def _config(host: str, port: int) -> uvicorn.Config:
 
 def _work(host: str, port: int, drain: float, listening: socket.socket) -> None:
     """One worker process."""
-    Server(_config(host, port), drain).run([listening])
+    server = Server(_config(host, port), drain)
+    signal.signal(FROM_PARENT, lambda number, frame: server.begin_to_drain())
+    server.run([listening])
 
 
 def _supervise(host: str, port: int, workers: int, drain: float) -> None:
@@ -196,6 +200,7 @@ def _supervise(host: str, port: int, workers: int, drain: float) -> None:
             processes[i] = begun()
             started = time.monotonic()
     for process in processes:
-        process.terminate()  # SIGTERM: it drains and stops
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, FROM_PARENT)  # it drains and stops
     for process in processes:
         process.join()

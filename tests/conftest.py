@@ -15,6 +15,7 @@ from tests.databases import (  # noqa: F401 - fixtures
     postgres_url,
     sqlite_template,
     sqlite_url,
+    unhurried,
 )
 
 # The same examples in every run, however busy the machine is.

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from api.database import postgres
 from api.database.migrate import migrate
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "postgres_url",
     "sqlite_template",
     "sqlite_url",
+    "unhurried",
 ]
 
 
@@ -59,6 +61,24 @@ def insist(server: Any, start: Callable[[], None], patience: float = 240.0) -> N
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unhurried() -> Iterator[None]:
+    """Nobody is told that PostgreSQL takes too long, only because the machine is busy.
+
+    What is about patience sets its own: ``database.pool.patience`` and ``database.pool.silence``.
+    """
+    made = postgres.Pool
+
+    def patient(*args: Any, **named: Any) -> Any:
+        pool = made(*args, **named)
+        pool.patience = pool.silence = 100.0
+        return pool
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "Pool", patient)
+        yield
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from api.observe import DATABASE_FAILURES
 from api.problems import Problem
 from api.settings import Settings
 from tests.api.browser import Browser, browser
-from tests.api.database.test_pool import forget
+from tests.api.database.test_pool import lose_patience
 from tests.api.database.test_wire import locked
 from tests.api.desk import call, runtime_of
 
@@ -75,11 +75,8 @@ def test_a_commit_of_which_the_server_says_nothing_is_told_from_a_server_that_is
 ) -> None:
     runtime = runtime_of(client)
     assert isinstance(runtime.database, PostgreSQL)
-    runtime.database.pool.silence = 1.0  # of connections that are made from now on
-    runtime.database.pool.patience = 60.0
-    forget(postgres_url)
+    lose_patience(runtime.database.pool, 0.3)
     with caplog.at_level(logging.WARNING, "acquis.database"):
-        client.get("/ready")  # finds the connection that was hung up, or makes a new one
         before = failures(client)
         with locked(postgres_url):
             assert call(client, refused, runtime.write(stuck_write)) == "unavailable"

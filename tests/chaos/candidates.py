@@ -11,7 +11,10 @@ from typing import Any
 
 from tests.chaos.wire import Reply, exchange, request
 
-__all__ = ["Acknowledged", "Diary", "candidate"]
+__all__ = ["ACTS", "Acknowledged", "Diary", "candidate"]
+
+ACTS = ("reload", "pause", "other browser", "two tabs")
+"""What candidates do out of the ordinary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class Diary:
         """Where more than one item was shown."""
         return [place for place, items in self.shown.items() if len(items) > 1]
 
+    @property
+    def redrawn_in_place(self) -> bool:
+        """Whether one serving, under one handle, was shown with more than one content."""
+        return any(len(items) > len({handle for handle, _ in items}) for items in self.shown.values())
+
 
 class GivenUp(Exception):
     """The candidate's patience is over."""
@@ -131,7 +139,11 @@ async def candidate(port: int, code: str, diary: Diary, draw: random.Random) -> 
 
 async def _sit(port: int, code: str, diary: Diary, draw: random.Random) -> None:
     token, sitting = await _entered(port, code, diary)
+    rounds = 0
     while sitting["phase"] == "item":
+        rounds += 1
+        if rounds > 30 * sitting["most"]:
+            raise GivenUp(f"{rounds - 1} rounds have led to question {sitting['position']}")
         if draw.random() < 0.1:
             diary.done["reload"] += 1
             reply = await _until_told(port, _current(token), diary)

@@ -13,7 +13,7 @@ from collections import Counter
 
 from tests.chaos.wire import connected, read_message
 
-__all__ = ["FaultProxy"]
+__all__ = ["FAULTS", "FaultProxy"]
 
 FAULTS = {
     "cut request": 0.02,  # half of it arrives

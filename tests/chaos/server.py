@@ -1,6 +1,6 @@
 """The server of the chaos tests: the product's, or one that is broken on purpose (a control).
 
-Run as ``python -m tests.chaos.server PORT CONTROL`` with the product's environment variables.
+Run as ``python -m tests.chaos.server PORT CONTROL ...`` with the product's environment variables.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from api.settings import Settings
 from api.sittings import service, view
 
 __all__ = ["CONTROLS"]
-
-CONTROLS = ("sound", "weak", "redrawing", "unrevoked")
 
 
 def weak() -> None:
@@ -42,17 +40,17 @@ def unrevoked() -> None:
     service.authenticate = lambda runtime, sitting, token: None
 
 
-def main(port: int, control: str) -> None:
+CONTROLS = {"no synchronous commit": weak, "redrawing": redrawing, "unrevoked": unrevoked}
+"""What breaks the server; other controls are made in the database alone."""
+
+
+def main(port: int, controls: list[str]) -> None:
     """Serve until killed."""
-    if control == "weak":
-        weak()
-    if control == "redrawing":
-        redrawing()
-    if control == "unrevoked":
-        unrevoked()
+    for control in CONTROLS.keys() & controls:
+        CONTROLS[control]()
     app = create_app(Settings.from_environment())
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="critical", backlog=512)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -130,11 +130,10 @@ class Crowd:
         await asyncio.gather(*self._tasks)
 
 
-async def opened(url: str, keys: Path, silence: float = 8.0) -> Runtime:
+async def opened(url: str, keys: Path) -> Runtime:
     """A runtime with the sample test published."""
     await asyncio.to_thread(migrate, url)
     runtime = Runtime.of(Settings(url, keys=keys, connections=4))
-    runtime.database.pool.silence = silence  # type: ignore[attr-defined]
     await runtime.database.open()
     await prepare(runtime)
     return runtime

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,9 +34,10 @@ from api.settings import Settings
 from api.sittings.receipt import Receipt
 from api.sittings.replay import replay
 from tests.api.sample import CODE, ORGANISATION, prepare
-from tests.chaos.candidates import Diary, candidate
-from tests.chaos.proxy import FaultProxy
+from tests.chaos.candidates import ACTS, Diary, candidate
+from tests.chaos.proxy import FAULTS, FaultProxy
 from tests.databases import insist, start_postgres, with_database
+from tests.ports import reserved
 
 __all__ = ["Report", "postgres", "revive_postgres", "storm"]
 
@@ -45,13 +45,23 @@ ROOT = Path(__file__).absolute().parent.parent.parent
 ITEMS = 12
 
 WEAKEN = {
-    "no synchronous commit": "ALTER DATABASE {name} SET synchronous_commit = off",
+    "no synchronous commit": (
+        "ALTER DATABASE {name} SET synchronous_commit = off",
+        "ALTER SYSTEM SET wal_writer_delay = '10s'",  # what is killed has something to lose
+        "SELECT pg_reload_conf()",
+    ),
     "no unique keys": (
-        "ALTER TABLE event DROP CONSTRAINT event_pk; DROP INDEX event_served_key; "
-        "DROP INDEX event_answered_key; DROP INDEX event_idempotency_key"
+        "ALTER TABLE event DROP CONSTRAINT event_pk",
+        "DROP INDEX event_served_key, event_answered_key, event_idempotency_key",
     ),
 }
-"""Controls that are made in the database."""
+"""Controls that are made in the database, and in its server, which is the storm's own."""
+
+DOUBLED = """
+    SELECT EXISTS (
+        SELECT 1 FROM event WHERE kind = 'answered' GROUP BY session_id, position HAVING count(*) > 1
+    )
+"""
 
 CONTROLS = {
     "no synchronous commit": ("database",),
@@ -64,9 +74,16 @@ CONTROLS = {
 
 @dataclass(slots=True)
 class Report:
-    """What a storm has shown."""
+    """What a storm has shown.
+
+    Attributes
+    ----------
+    noticed
+        The controls whose fault was noticed while it went on.
+    """
 
     seconds: float = 0.0
+    noticed: set[str] = field(default_factory=set)
     acknowledged: int = 0
     finished: int = 0
     kills: Counter[str] = field(default_factory=Counter)
@@ -117,12 +134,17 @@ def postgres() -> Iterator[Any]:
 
 def kill_postgres(server: Any) -> None:
     """SIGKILL the whole server, as a machine that stops would."""
-    postmaster = psutil.Process(server.get_pid())
-    processes = [postmaster, *postmaster.children(recursive=True)]
+    kill_family(psutil.Process(server.get_pid()))
+
+
+def kill_family(first: psutil.Process) -> None:
+    """SIGKILL a process and all that it has begun, and wait until they are gone."""
+    first.suspend()  # or it might begin another one meanwhile
+    processes = [first, *first.children(recursive=True)]
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, 10)
+    psutil.wait_procs(processes, 60)
 
 
 def revive_postgres(server: Any) -> None:
@@ -130,31 +152,36 @@ def revive_postgres(server: Any) -> None:
     insist(server, server.ensure_postgres_running)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
-    """One server process on a port of its own."""
+    """One server process, on a port that is kept for it."""
 
-    def __init__(self, environment: dict[str, str], control: str) -> None:
-        self.port = free_port()
+    def __init__(self, port: int, environment: dict[str, str], controls: tuple[str, ...], log: Path) -> None:
+        self.port = port
+        self.log = log
         self._environment = environment
-        self._control = control
+        self._controls = controls
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; it serves when it can."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.server", str(self.port), self._control],
-            cwd=ROOT,
-            env=os.environ | self._environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.server", str(self.port), *self._controls],
+                cwd=ROOT,
+                env=os.environ | self._environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def serving(self) -> None:
+        """Wait until it accepts connections."""
+        waiting = asyncio.create_task(ready(self.port))
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=1.0)
+            if self.died:
+                waiting.cancel()
+                raise AssertionError(f"a server did not start:\n{self.log.read_text()}")
+        waiting.result()
 
     def kill(self) -> None:
         """SIGKILL it."""
@@ -210,10 +237,14 @@ async def storm(
     answers: int,
     kills: int,
     seed: int,
-    control: str = "sound",
+    controls: tuple[str, ...] = (),
     victims: tuple[str, ...] = ("server", "server", "database", "everything"),
 ) -> Report:
-    """Run a storm until there are `answers` acknowledged answers and `kills` kills; report."""
+    """Run a storm until there are `answers` acknowledged answers and `kills` kills; report.
+
+    It goes on until every fault and every act of candidates has happened. With `controls` it ends as soon as
+    each of them was noticed, or, at the latest, after some three times as many answers.
+    """
     report, diary, draw = Report(), Diary(), random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="acquis-storm-"))
     name = f"storm_{new_id().lower()}"
@@ -223,26 +254,30 @@ async def storm(
     migrate(url)
     settings = Settings(url, keys=folder / "keys", connections=6)
     codes = await prepared(settings, 3 * answers // ITEMS + 60)
-    if control in WEAKEN:
-        with psycopg.connect(url, autocommit=True) as admin:
-            admin.execute(WEAKEN[control].format(name=name))
-    kind = {"no synchronous commit": "weak", "no unique keys": "sound"}.get(control, control)
-    servers = [Server(settings.environment(), kind) for _ in range(2)]
+    with psycopg.connect(url, autocommit=True) as admin:
+        for control in WEAKEN.keys() & controls:
+            for statement in WEAKEN[control]:
+                admin.execute(statement.format(name=name).encode())
     started = time.monotonic()
-    try:
-        for one in servers:
-            one.start()
-        for one in servers:
-            await ready(one.port)
-        async with FaultProxy([one.port for one in servers], seed) as proxy:
-            await _until_enough(
-                proxy, servers, server, url, codes, diary, report, answers, kills, victims, draw
-            )
-            report.faults = proxy.done
-    finally:
-        for one in servers:
-            if not one.died:
-                one.kill()
+    with contextlib.ExitStack() as ports:
+        servers = [
+            Server(ports.enter_context(reserved()), settings.environment(), controls, folder / f"{n}.log")
+            for n in range(2)
+        ]
+        try:
+            for one in servers:
+                one.start()
+            for one in servers:
+                await one.serving()
+            async with FaultProxy([one.port for one in servers], seed) as proxy:
+                await _until_enough(
+                    proxy, servers, server, url, codes, diary, report, answers, kills, controls, victims, draw
+                )
+                report.faults = proxy.done
+        finally:
+            for one in servers:
+                if not one.died:
+                    one.kill()
     report.seconds = time.monotonic() - started
     report.acknowledged, report.finished = len(diary.acknowledged), diary.finished
     report.stuck, report.heeded, report.done = diary.stuck, diary.heeded, diary.done
@@ -262,11 +297,19 @@ async def _until_enough(
     report: Report,
     answers: int,
     kills: int,
+    controls: tuple[str, ...],
     victims: tuple[str, ...],
     draw: random.Random,
 ) -> None:
     def enough() -> bool:
-        return bool(report.lost) or (len(diary.acknowledged) >= answers and report.kills.total() >= kills)
+        if controls:
+            return report.noticed >= set(controls)
+        return (
+            len(diary.acknowledged) >= answers
+            and report.kills.total() >= kills
+            and proxy.done.keys() == FAULTS.keys()
+            and all(diary.done[act] for act in ACTS)
+        )
 
     async def sitting_after_sitting(number: int) -> None:
         own = random.Random(f"{draw.random()} {number}")
@@ -275,7 +318,7 @@ async def _until_enough(
 
     async def killing() -> None:
         between = max(5, answers // (3 * max(1, kills)))  # what dies is always in the middle of something
-        while report.kills.total() < kills and not report.lost:
+        while report.kills.total() < kills and not (controls and enough()):
             before = len(diary.acknowledged)
             while len(diary.acknowledged) < before + between:
                 await asyncio.sleep(draw.uniform(0.02, 0.2))
@@ -288,7 +331,8 @@ async def _until_enough(
                 await asyncio.sleep(draw.uniform(0.0, 0.3))
                 await asyncio.to_thread(revive_postgres, database)
                 with psycopg.connect(url) as connection:
-                    report.lost = _lost(connection, diary)  # the end of a control
+                    if _lost(connection, diary):
+                        report.noticed.add("no synchronous commit")
             else:
                 one = draw.choice(servers)
                 await ready(one.port)
@@ -304,16 +348,33 @@ async def _until_enough(
                 if one.died:
                     one.start()
 
-    chores = [asyncio.create_task(killing()), asyncio.create_task(reviving())]
+    def doubled() -> bool:
+        with psycopg.connect(url) as connection:
+            return connection.execute(DOUBLED).fetchone() == (True,)
+
+    async def noticing() -> None:
+        """Note what the controls of servers have done by now."""
+        while True:
+            await asyncio.sleep(0.2)
+            if diary.redrawn_in_place:
+                report.noticed.add("redrawing")
+            if diary.heeded:
+                report.noticed.add("unrevoked")
+            if "no unique keys" in controls and await asyncio.to_thread(doubled):
+                report.noticed.add("no unique keys")
+
+    chores = [asyncio.create_task(chore()) for chore in (killing, reviving, noticing)]
+    people = [asyncio.create_task(sitting_after_sitting(n)) for n in range(16)]
     try:
-        people = [asyncio.create_task(sitting_after_sitting(n)) for n in range(16)]
-        done, _ = await asyncio.wait([chores[0], *people], return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-        await asyncio.gather(chores[0], *people)
+        working = {chores[0], *people}
+        while working and not (controls and enough()):
+            done, working = await asyncio.wait(working, timeout=0.2, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
     finally:
-        for task in chores:
+        for task in [*chores, *people]:
             task.cancel()
+        await asyncio.gather(*chores, *people, return_exceptions=True)
 
 
 async def _compared(settings: Settings, diary: Diary, report: Report) -> None:

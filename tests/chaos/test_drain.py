@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 from api.settings import Settings
-from tests.chaos.storm import free_port, prepared, ready
+from tests.chaos.storm import prepared, ready
+from tests.ports import reserved
 
 
 @pytest.fixture
@@ -25,18 +26,19 @@ def serving(
     postgres_url: str, tmp_path: Path, seconds: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, list[str]]]:
     """A server of two workers in a process group of its own, its port, and codes to enter with."""
-    keys, port = tmp_path / "keys", free_port()
+    keys = tmp_path / "keys"
     codes = asyncio.run(prepared(Settings(postgres_url, keys=keys), 20))
-    command = [sys.executable, "-c", "from api.command import main; raise SystemExit(main())", "serve"]
-    command += ["--database-url", postgres_url, "--keys", str(keys), "--port", str(port)]
-    command += ["--workers", "2", "--drain", str(seconds), "--log-level", "ERROR"]
-    process = subprocess.Popen(command, start_new_session=True)
-    try:
-        yield process, port, codes
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with reserved() as port:
+        command = [sys.executable, "-c", "from api.command import main; raise SystemExit(main())", "serve"]
+        command += ["--database-url", postgres_url, "--keys", str(keys), "--port", str(port)]
+        command += ["--workers", "2", "--drain", str(seconds), "--log-level", "ERROR"]
+        process = subprocess.Popen(command, start_new_session=True)
+        try:
+            yield process, port, codes
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 @pytest.mark.parametrize(("everyone", "seconds"), [(False, 4), (True, 500)])
@@ -100,13 +102,13 @@ def test_a_server_that_is_told_to_stop_drains(
         else:
             process.terminate()
         looking = asyncio.create_task(look())
-        while everyone and process.poll() is None:
-            if all(seen.values()) and max(seen["answered"]) > min(seen["not ready"]):
-                os.killpg(process.pid, signal.SIGTERM)
-                await asyncio.sleep(2)  # what comes within a second is the same signal
-            elif looking.done():
+        while everyone and not (all(seen.values()) and max(seen["answered"]) > min(seen["not ready"])):
+            assert process.poll() is None, "it did not drain"
+            if looking.done():
                 looking.result()
             await asyncio.sleep(0.05)
+        if everyone:
+            os.killpg(process.pid, signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 200) == 0
         stopped = after()
         await asyncio.gather(looking, *people, return_exceptions=True)

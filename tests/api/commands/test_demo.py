@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from api.command import main
+from tests.ports import reserved
 
 RUN = [sys.executable, "-c", "import sys; from api.command import main; sys.exit(main())"]
 
@@ -25,10 +26,8 @@ RUN = [sys.executable, "-c", "import sys; from api.command import main; sys.exit
 class Demo:
     """A demonstration server in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+    def __init__(self, port: int, folder: Path) -> None:
+        self.port = port
         self.data = folder / "data"
         self.out = folder / "out.txt"
         self.environment = os.environ | {"XDG_DATA_HOME": str(folder / "home")}
@@ -59,10 +58,11 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    demo = Demo(tmp_path)
-    yield demo
-    if demo.process is not None and demo.process.poll() is None:
-        demo.stop(signal.SIGKILL)
+    with reserved() as port:
+        demo = Demo(port, tmp_path)
+        yield demo
+        if demo.process is not None and demo.process.poll() is None:
+            demo.stop(signal.SIGKILL)
 
 
 def answer(http: httpx.Client, sitting: dict[str, Any]) -> dict[str, Any]:

@@ -90,11 +90,18 @@ def forget(url: str) -> None:
         )
 
 
+def lose_patience(pool: Pool, seconds: float) -> None:
+    """From now on the server may say nothing for so long, on connections that are there and on new ones."""
+    pool.silence = seconds
+    for connection in pool._made:
+        connection._silence = seconds
+
+
 def test_whoever_comes_first_does_not_push_in(postgres_url: str) -> None:
     """One waits, the connection comes back, and another asks before the first one has woken up."""
 
     async def scenario() -> None:
-        pool = Pool(postgres_url, 1, 10, 2.0, unchecked)
+        pool = Pool(postgres_url, 1, 10, 100.0, unchecked, 100.0)
         taken = []
 
         async def use(name: str) -> None:

@@ -113,7 +113,8 @@ def test_a_server_that_hangs_up_is_noticed_while_nobody_asks(postgres_url: str) 
 
 def test_who_waits_for_a_silent_server_is_told_and_the_connection_learns_the_end(postgres_url: str) -> None:
     async def scenario() -> None:
-        async with opened(postgres_url, silence=0.1) as connection:
+        async with opened(postgres_url) as connection:
+            connection._silence = 0.1
             with locked(postgres_url):
                 with pytest.raises(psycopg.OperationalError, match=r"not answered for 0\.1 s.*not known"):
                     await connection.run([WAIT])
@@ -125,12 +126,38 @@ def test_who_waits_for_a_silent_server_is_told_and_the_connection_learns_the_end
     asyncio.run(scenario())
 
 
-def test_a_server_that_goes_on_speaking_is_not_silent(postgres_url: str) -> None:
-    async def scenario() -> None:
-        async with opened(postgres_url, silence=2.5) as connection:
-            await connection.run([("SELECT repeat('x', 10000) FROM pg_sleep(0.5)", ())] * 6)
+class Turned(asyncio.SelectorEventLoop):
+    """An event loop whose clock can be put forward."""
 
-    asyncio.run(scenario())
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def test_a_server_that_goes_on_speaking_is_not_silent(postgres_url: str) -> None:
+    speaks = "SELECT repeat('x', 10000) FROM pg_advisory_lock($1::integer)"  # as soon as it is let go on
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Turned)
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            for n in range(3):
+                admin.execute("SELECT pg_advisory_lock(%s)", [n])
+            async with opened(postgres_url, silence=100.0) as connection:
+                run = asyncio.create_task(connection.run([(speaks, (n,)) for n in range(3)]))
+                while not connection.unanswered:
+                    await asyncio.sleep(0.001)
+                for n in range(3):
+                    loop.ahead += 60.0
+                    turned = loop.time()
+                    admin.execute("SELECT pg_advisory_unlock(%s)", [n])
+                    while connection._heard < turned and not run.done():
+                        await asyncio.sleep(0.001)
+                assert len(await run) == 3
+
+    with asyncio.Runner(loop_factory=Turned) as runner:
+        runner.run(scenario())
 
 
 def test_what_the_server_warns_of_is_no_acknowledgement(postgres_url: str) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from tests.api.browser import browser
 from tests.api.desk import call, runtime_of
 from tests.api.sample import prepare
 from tests.api.stranger.office import SEEN, TIMED, Office, furnish
+from tests.ports import reserved
 
 __all__ = ["PEERS", "ROLES", "Place", "acquis", "broken"]
 
@@ -59,10 +59,8 @@ def broken(*promises: str) -> Command:
 class Place:
     """A server on a port of its own; ``with Place.open(folder) as place``."""
 
-    def __init__(self, folder: Path, roles: Mapping[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, port: int, folder: Path, roles: Mapping[str, str]) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.settings = Settings(f"sqlite:///{folder}/acquis.db", self.url, folder / "keys", upkeep=0)
@@ -72,21 +70,22 @@ class Place:
     @contextlib.contextmanager
     def open(folder: Path, command: Command = acquis, roles: Mapping[str, str] = ROLES) -> Iterator[Place]:
         """Prepare a database in `folder`, with an organisation for each of `roles`; serve it."""
-        place = Place(folder, roles)
-        with (folder / "server.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *command(place.port)],
-                cwd=_ROOT,
-                env=os.environ | place.settings.environment(),
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            place.wait(process)
-            yield place
-        finally:
-            process.kill()
-            process.wait(20)
+        with reserved() as port:
+            place = Place(port, folder, roles)
+            with (folder / "server.log").open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, *command(port)],
+                    cwd=_ROOT,
+                    env=os.environ | place.settings.environment(),
+                    stdout=log,
+                    stderr=log,
+                )
+            try:
+                place.wait(process)
+                yield place
+            finally:
+                process.kill()
+                process.wait()
 
     def _furnished(self, roles: Mapping[str, str]) -> dict[str, Office]:
         with browser(create_app(self.settings), self.url) as client:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -182,20 +182,24 @@ def test_a_sender_that_is_killed_before_it_hears_the_reply_sends_again(
         registered(client, receiver.url)
         for n in range(3):
             sit(client, invite(client, identifier=f"M-{n}"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.server", "0", "sound"],
-        env=os.environ | replace(settings, upkeep=1).environment(),
-    )
+    started = Event()
 
     def die() -> None:
+        started.wait()
         process.kill()
         process.wait()
 
     receiver.met = die
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.server", "0"],
+        env=os.environ | replace(settings, upkeep=1).environment(),
+    )
+    started.set()
     try:
         assert process.wait(200) == -signal.SIGKILL
     finally:
         process.kill()
+        process.wait()
     first = receiver.ids()
     assert first
     receiver.met = lambda: None
@@ -204,7 +208,7 @@ def test_a_sender_that_is_killed_before_it_hears_the_reply_sends_again(
             pass
         entries = client.get("/api/v1/results", headers=bearer(client, "results:read")).json()["results"]
     assert {receiver.ids().count(id) for id in first} == {2}
-    once = {id: content["data"] for id, content in zip(receiver.ids(), receiver.content(), strict=True)}
+    once = {headers["webhook-id"]: json.loads(body)["data"] for headers, body in receiver.came}
     assert sorted(entry["id"] for entry in once.values()) == [entry["id"] for entry in entries]
 
 
