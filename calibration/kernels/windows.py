@@ -28,8 +28,8 @@ def _pair(d, e, dims):
 
 @jit(nogil=True)
 def _posterior(
-    i, indptr, item, category, place, dim, flat, nodes, centre, stride, mean, precision,
-    index, delta, unary, pairs, margin, joint, block, factor, gathered, running,
+    i, indptr, item, category, place, dim, flat, nodes, centre, stride, middle, root, radius, mean, precision,
+    index, delta, offset, unary, pairs, margin, joint, block, running,
 ):  # fmt: skip
     """Write the posterior margins of one person and of every pair of dimensions; return the log-likelihood.
 
@@ -65,8 +65,19 @@ def _posterior(
             for m in range(width):
                 for n in range(width):
                     pairs[p, m, n] = exp(-precision[d, e] * delta[d, m] * delta[e, n])
-    total = _margins(unary, pairs, margin, joint, block, factor, gathered, running)
+    for d in range(dims):
+        offset[d] = middle[i, d] - nodes[centre[i, d]]
+    total = _margins(unary, pairs, delta, offset, root[i], radius, margin, joint, block, running)
     return constant + np.log(total)
+
+
+@jit(nogil=True, forceinline=True)
+def _range(delta, middle, half):
+    """Return the first node and the one after the last of the evenly spaced `delta` on ``middle +- half``."""
+    step = delta[1] - delta[0]
+    first = int(np.ceil((middle - half - delta[0]) / step))
+    last = int(np.floor((middle + half - delta[0]) / step)) + 1
+    return max(first, 0), min(last, delta.size)
 
 
 @jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
@@ -81,13 +92,30 @@ def _sweep(factor, x, y, one, other):
     return total
 
 
-@jit(nogil=True)
-def _margins(unary, pairs, margin, joint, block, factor, gathered, running):
-    """Sum the product of `unary` and `pairs` over all nodes: margins of dimensions and pairs, and the total.
+@jit(nogil=True, forceinline=True, fastmath={"reassoc", "contract"})
+def _move(x, one, other):
+    """Add `x` to two sums, leave 0 in its place and return its total."""
+    total = 0.0
+    for q in range(x.size):
+        value = x[q]
+        one[q] += value
+        other[q] += value
+        total += value
+        x[q] = 0.0
+    return total
 
-    The last two dimensions are one vector of all pairs of their nodes, `block`, to which each of the others
-    brings a `factor` for each of its nodes; these are counted through, the last of them fastest. What is
-    summed over the dimensions after one is `gathered` by its node.
+
+@jit(nogil=True)
+def _margins(unary, pairs, delta, middle, root, radius, margin, joint, block, running):
+    """Sum the product of `unary` and `pairs` over nodes: margins of dimensions and pairs, and the total.
+
+    All nodes of the last dimension are taken, of the others those within an ellipsoid: what lies within
+    `radius` of `middle` in the metric of the covariance ``root root'``. With `root` lower triangular the
+    nodes of one dimension that lie in it are a range, given those of the dimensions before (Fincke & Pohst,
+    1985).
+
+    Dimensions but the last two are counted through, the last of them fastest. `block` is what they bring to
+    each pair of nodes of the last two, ``(D - 1, M, M)``, and `running` what has been summed there.
     """
     dims, width = margin.shape
     a, b, outer = dims - 2, dims - 1, dims - 2
@@ -97,71 +125,66 @@ def _margins(unary, pairs, margin, joint, block, factor, gathered, running):
     running[:] = 0.0
     for m in range(width):
         for n in range(width):
-            block[0, m * width + n] = unary[a, m] * unary[b, n] * pairs[last, m, n]
+            block[0, m, n] = unary[a, m] * unary[b, n] * pairs[last, m, n]
+    digit = np.zeros(dims, np.int64)
+    end = np.zeros(dims, np.int64)
+    z = np.zeros(dims)
+    left = np.full(dims, radius * radius)
+    weight = np.ones(dims)
+    sums = np.zeros(dims)
+    digit[0], end[0] = _range(delta[0], middle[0], root[0, 0] * radius)
     if outer == 0:
-        running[0] = block[0]
-    else:
-        gathered[:] = 0.0
-        for level in range(outer):
-            toward_a, toward_b = pairs[_pair(level, a, dims)], pairs[_pair(level, b, dims)]
-            for m in range(width):
+        running[0, digit[0] : end[0]] = block[0, digit[0] : end[0]]
+    level = 0
+    while outer > 0:
+        m = digit[level]
+        if m == end[level]:
+            if level == 0:
+                break
+            level -= 1
+            m = digit[level]
+            to_a, to_b = joint[_pair(level, a, dims), m], joint[_pair(level, b, dims), m]
+            for k in range(width):
+                to_a[k] += _move(running[level + 1, k], to_b, running[level, k])
+            total = sums[level + 1]
+            sums[level + 1] = 0.0
+        else:
+            w = weight[level] * unary[level, m]
+            for e in range(level):
+                w *= pairs[_pair(e, level, dims), digit[e], m]
+            z[level] = delta[level, m] - middle[level]
+            for e in range(level):
+                z[level] -= root[level, e] * z[e]
+            z[level] /= root[level, level]
+            left[level + 1] = max(left[level] - z[level] * z[level], 0.0)
+            centre = middle[level + 1]
+            for e in range(level + 1):
+                centre += root[level + 1, e] * z[e]
+            half = root[level + 1, level + 1] * np.sqrt(left[level + 1])
+            first, stop = _range(delta[level + 1], centre, half)
+            toward_a, toward_b = pairs[_pair(level, a, dims), m], pairs[_pair(level, b, dims), m]
+            if level + 1 < outer:
                 for k in range(width):
                     for n in range(width):
-                        factor[level, m, k * width + n] = toward_a[m, k] * toward_b[m, n]
-        inner = outer - 1
-        digit = np.zeros(outer, np.int64)
-        weight = np.ones(outer)
-        sums = np.zeros(outer)
-        combinations = 1
-        for _ in range(inner):
-            combinations *= width
-        changed = 0
-        for _ in range(combinations):
-            for level in range(changed, inner):
-                m = digit[level]
-                weight[level + 1] = weight[level] * unary[level, m]
-                for e in range(level):
-                    weight[level + 1] *= pairs[_pair(e, level, dims), digit[e], m]
-                for q in range(width * width):
-                    block[level + 1, q] = block[level, q] * factor[level, m, q]
-            for m in range(width):
-                w = weight[inner] * unary[inner, m]
-                for e in range(inner):
-                    w *= pairs[_pair(e, inner, dims), digit[e], m]
-                t = _sweep(w, block[inner], factor[inner, m], gathered[inner, m], running[inner])
-                sums[inner] += t
-                for e in range(inner):
-                    joint[_pair(e, inner, dims), digit[e], m] += t
-            level = inner - 1
-            while level >= 0:
-                m = digit[level]
-                for q in range(width * width):
-                    gathered[level, m, q] += running[level + 1, q]
-                    running[level, q] += running[level + 1, q]
-                    running[level + 1, q] = 0.0
-                for e in range(level):
-                    joint[_pair(e, level, dims), digit[e], m] += sums[level + 1]
-                sums[level] += sums[level + 1]
-                sums[level + 1] = 0.0
-                digit[level] += 1
-                if digit[level] < width:
-                    break
-                digit[level] = 0
-                level -= 1
-            changed = max(level, 0)
-        for level in range(outer):
-            toward_a, toward_b = joint[_pair(level, a, dims)], joint[_pair(level, b, dims)]
-            for m in range(width):
-                for k in range(width):
-                    for n in range(width):
-                        value = gathered[level, m, k * width + n]
-                        toward_a[m, k] += value
-                        toward_b[m, n] += value
-                        margin[level, m] += value
+                        block[level + 1, k, n] = block[level, k, n] * toward_a[k] * toward_b[n]
+                level += 1
+                digit[level], end[level], weight[level] = first, max(first, stop), w
+                continue
+            to_a, to_b = joint[_pair(level, a, dims), m], joint[_pair(level, b, dims), m]
+            total = 0.0
+            for k in range(first, stop):
+                t = _sweep(w * toward_a[k], block[level, k], toward_b, to_b, running[level, k])
+                to_a[k] += t
+                total += t
+        margin[level, m] += total
+        for e in range(level):
+            joint[_pair(e, level, dims), digit[e], m] += total
+        sums[level] += total
+        digit[level] += 1
     total = 0.0
     for m in range(width):
         for n in range(width):
-            value = running[0, m * width + n]
+            value = running[0, m, n]
             joint[last, m, n] = value
             margin[a, m] += value
             margin[b, n] += value
@@ -179,7 +202,7 @@ def _margins(unary, pairs, margin, joint, block, factor, gathered, running):
 @jit(nogil=True)
 def expect_windows(
     low, high, bounds, indptr, item, category, weight, place, dim, flat, nodes, centre, stride, width,
-    mean, precision, log_det, counts, moments, loglik, out_mean, out_sd, out_corr,
+    middle, root, radius, mean, precision, log_det, counts, moments, loglik, out_mean, out_cov,
 ):  # fmt: skip
     """Do the E-step for the chunks ``low .. high`` of persons.
 
@@ -195,56 +218,53 @@ def expect_windows(
         Log-probabilities, shape ``(categories, Q)``, over the lattice `nodes`.
     centre, stride, width
         Each person's window: where it is, how far its nodes are apart (lattice steps), how many there are.
+    middle, root, radius
+        Each person's ellipsoid: its middle ``(N, D)``, a root of its covariance, lower triangular
+        ``(N, D, D)``, and how far it reaches.
     mean, precision, log_det
         The population: mean, inverse covariance, log determinant of the covariance.
     counts, moments, loglik
         Results a chunk: ``(chunks, categories, Q)``; sums of products of theta and (the last row)
         of theta, ``(chunks, D + 1, D)``; ``(chunks,)``.
-    out_mean, out_sd, out_corr
-        Each person's posterior mean and standard deviation, ``(N, D)``, and largest correlation.
+    out_mean, out_cov
+        Each person's posterior mean and covariance, ``(N, D)`` and ``(N, D, D)``.
     """
     dims = mean.size
     n_pairs = dims * (dims - 1) // 2
     index = np.empty((dims, width), np.int64)
-    delta, unary, margin = np.empty((dims, width)), np.empty((dims, width)), np.empty((dims, width))
+    delta, offset = np.empty((dims, width)), np.empty(dims)
+    unary, margin = np.empty((dims, width)), np.empty((dims, width))
     pairs, joint = np.empty((n_pairs, width, width)), np.empty((n_pairs, width, width))
-    block, running = np.empty((dims, width * width)), np.empty((dims, width * width))
-    factor = np.empty((dims - 2, width, width * width))
-    gathered = np.empty((dims - 2, width, width * width))
+    block, running = np.empty((dims - 1, width, width)), np.empty((dims - 1, width, width))
     for c in range(low, high):
         for i in range(bounds[c], bounds[c + 1]):
             value = _posterior(
-                i, indptr, item, category, place, dim, flat, nodes, centre, stride, mean, precision,
-                index, delta, unary, pairs, margin, joint, block, factor, gathered, running,
+                i, indptr, item, category, place, dim, flat, nodes, centre, stride, middle, root,
+                radius, mean, precision, index, delta, offset, unary, pairs, margin, joint, block, running,
             )  # fmt: skip
             loglik[c] += weight[i] * (value - 0.5 * log_det - 0.5 * dims * LOG_2PI)
             for d in range(dims):
                 first = 0.0
-                second = 0.0
                 for m in range(width):
                     first += margin[d, m] * delta[d, m]
-                    second += margin[d, m] * delta[d, m] * delta[d, m]
-                middle = nodes[centre[i, d]]
-                out_mean[i, d] = middle + first
-                out_sd[i, d] = np.sqrt(max(second - first * first, 0.0))
-                moments[c, dims, d] += weight[i] * (middle + first)
-                moments[c, d, d] += weight[i] * (middle * middle + 2.0 * middle * first + second)
-            most = 0.0
+                out_mean[i, d] = nodes[centre[i, d]] + first
+                moments[c, dims, d] += weight[i] * out_mean[i, d]
             for d in range(dims):
-                for e in range(d + 1, dims):
-                    p = _pair(d, e, dims)
+                shift_d = out_mean[i, d] - nodes[centre[i, d]]
+                for e in range(d, dims):
+                    shift_e = out_mean[i, e] - nodes[centre[i, e]]
                     product = 0.0
                     for m in range(width):
-                        for n in range(width):
-                            product += joint[p, m, n] * delta[d, m] * delta[e, n]
-                    at_d, at_e = nodes[centre[i, d]], nodes[centre[i, e]]
-                    shift_d, shift_e = out_mean[i, d] - at_d, out_mean[i, e] - at_e
-                    spread = max(out_sd[i, d] * out_sd[i, e], 1e-300)
-                    most = max(most, abs(product - shift_d * shift_e) / spread)
-                    full = weight[i] * (product + at_d * shift_e + at_e * shift_d + at_d * at_e)
-                    moments[c, d, e] += full
-                    moments[c, e, d] += full
-            out_corr[i] = most
+                        if e == d:
+                            product += margin[d, m] * delta[d, m] * delta[d, m]
+                        else:
+                            for n in range(width):
+                                product += joint[_pair(d, e, dims), m, n] * delta[d, m] * delta[e, n]
+                    both = product - shift_d * shift_e
+                    out_cov[i, d, e] = out_cov[i, e, d] = both
+                    moments[c, d, e] += weight[i] * (both + out_mean[i, d] * out_mean[i, e])
+                    if e > d:
+                        moments[c, e, d] = moments[c, d, e]
             for a in range(indptr[i], indptr[i + 1]):
                 d = dim[item[a]]
                 row = place[item[a]] + category[a]
@@ -255,7 +275,7 @@ def expect_windows(
 @jit(nogil=True)
 def spread_windows(
     low, high, bounds, indptr, item, category, weight, place, dim, flat, nodes, centre, stride, width,
-    mean, precision, first, wide, slopes, covariance,
+    middle, root, radius, mean, precision, first, wide, slopes, covariance,
 ):  # fmt: skip
     """Add the posterior covariance of the persons' scores (Louis, 1982) for the chunks ``low .. high``.
 
@@ -271,11 +291,10 @@ def spread_windows(
     dims = mean.size
     n_pairs = dims * (dims - 1) // 2
     index = np.empty((dims, width), np.int64)
-    delta, unary, margin = np.empty((dims, width)), np.empty((dims, width)), np.empty((dims, width))
+    delta, offset = np.empty((dims, width)), np.empty(dims)
+    unary, margin = np.empty((dims, width)), np.empty((dims, width))
     pairs, joint = np.empty((n_pairs, width, width)), np.empty((n_pairs, width, width))
-    block, running = np.empty((dims, width * width)), np.empty((dims, width * width))
-    factor = np.empty((dims - 2, width, width * width))
-    gathered = np.empty((dims - 2, width, width * width))
+    block, running = np.empty((dims - 1, width, width)), np.empty((dims - 1, width, width))
     columns = covariance.shape[1]
     score = np.empty((columns, width))
     turned = np.empty(width)
@@ -284,8 +303,8 @@ def spread_windows(
     for c in range(low, high):
         for i in range(bounds[c], bounds[c + 1]):
             _posterior(
-                i, indptr, item, category, place, dim, flat, nodes, centre, stride, mean, precision,
-                index, delta, unary, pairs, margin, joint, block, factor, gathered, running,
+                i, indptr, item, category, place, dim, flat, nodes, centre, stride, middle, root,
+                radius, mean, precision, index, delta, offset, unary, pairs, margin, joint, block, running,
             )  # fmt: skip
             n = 0
             for a in range(indptr[i], indptr[i + 1]):

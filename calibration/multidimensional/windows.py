@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from calibration.em.columns import Columns
@@ -15,38 +17,32 @@ from item_bank.responses import Responses
 __all__ = ["MOST_DIMENSIONS", "Windows"]
 
 MOST_DIMENSIONS = 6
-"""Most correlated dimensions: the sum has ``NODES[D] ** D`` terms a person."""
+"""Most correlated dimensions: the sum has some hundred thousand terms a person there."""
 
-NODES = {2: 64, 3: 24, 4: 20, 5: 14, 6: 10}
-"""Most nodes a dimension, by the number of dimensions."""
-
-FINEST = 1.6
-"""And by how much they may be more where posteriors are tight ridges."""
-
-COARSE = 8, 4.0
-"""Nodes and reach of the windows in which a climb in four dimensions or more begins."""
-
-SPACING = 0.6
+SPACING = {2: 0.6, 3: 0.6, 4: 0.7, 5: 0.85, 6: 1.0}
 """Distance of the nodes in posterior standard deviations, where dimensions correlate by up to a half. With 1
 the rectangle rule would be off by about exp(-2 pi**2) = 3e-9 for a normal posterior; one of a few
 answers is less smooth."""
 
-REACH = 6.0, 5.5
-"""How many posterior standard deviations a window reaches to each side, and how many it does at least where
-`NODES` limit it: what a person is cut off weighs 4e-8 there."""
+RADIUS = {2: 7.0, 3: 6.6, 4: 6.2, 5: 6.2, 6: 6.4}
+"""How many posterior standard deviations the sum reaches in every direction: beyond lie 1e-7 of a normal
+posterior at most, and perhaps 1e-6 of one of a few answers."""
+
+COARSE = 1.15, 4.0
+"""Spacing and radius with which a climb in four dimensions or more begins."""
 
 LOOSE = 0.6
-"""Posterior correlation up to which the first, coarse windows serve."""
+"""Posterior correlation up to which these serve."""
 
-TIGHTER = 0.05
-"""Windows are also renewed when posterior correlations have risen by so much."""
+TIGHTEST = 0.99
+"""Posterior correlation from which nodes come no closer."""
 
 LATTICE = np.linspace(-9.0, 9.0, 361)
 """Where items are tabulated."""
 
 MOVED = 0.35, 0.1
-"""Windows are renewed when a person has moved by so many standard deviations, or their spread by this share:
-on the way, and at the end."""
+"""Windows are renewed when a person has moved by so many standard deviations, or their spread in some
+direction by this share: on the way, and at the end."""
 
 
 class Windows:
@@ -88,8 +84,7 @@ class Windows:
         n = answers.n_persons
         self.n_persons, self.weight = n, float(weight.sum())
         self.n_rows = n * 8 ** (self.dims - 2)
-        self.mean, self.sd = np.zeros((n, self.dims)), np.ones((n, self.dims))
-        self.corr = np.full(n, 0.0)
+        self.mean, self.cov = np.zeros((n, self.dims)), np.tile(np.eye(self.dims), (n, 1, 1))
         self._place_windows()
 
     @property
@@ -98,40 +93,42 @@ class Windows:
 
     def _place_windows(self) -> None:
         """Centre each person's window where the person was last seen."""
-        self._tight = tight = self._tightness()
-        finer = max(1.0, float(1.0 / np.sqrt(2.0 * (1.0 - min(tight, 0.99)))))
-        spacing = SPACING / finer
-        wanted = 4 * int(np.ceil((2.0 * REACH[0] / spacing + 1.0) / 4.0))  # whole vectors
-        most = 2 * int(0.5 * NODES[self.dims] * min(finer, FINEST))
-        width = self.quadrature or min(wanted, most)
-        spacing = max(spacing, 2.0 * REACH[1] / (width - 1))
-        self._fine = self._window(width, spacing)
+        tight = self._tightness()
+        finer = max(1.0, float(1.0 / np.sqrt(2.0 * (1.0 - min(tight, TIGHTEST)))))
+        spacing, radius = SPACING[self.dims] / finer, RADIUS[self.dims]
+        if self.quadrature:
+            spacing = 2.0 * radius / (self.quadrature - 1)
+        self._fine = self._window(spacing, radius)
         self.error = self.weight * float(np.exp(-4.0 * np.pi**2 * (1.0 - tight) / spacing**2))
-        coarse, reach = COARSE
         rough = self.dims > 3 and tight < LOOSE
-        self._coarse = self._fine if not rough else self._window(coarse, 2.0 * reach / (coarse - 1))
-        self._at = LATTICE[self._fine[0]].copy(), self.sd.copy()
+        self._coarse = self._window(*COARSE) if rough else self._fine
 
-    def _window(self, width: int, spacing: float) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return each person's centre and stride, and the number of nodes, for a spacing in deviations."""
+    def _window(self, spacing: float, radius: float) -> tuple[Any, ...]:
+        """Return what `expect_windows` wants to know of windows, for nodes `spacing` deviations apart."""
         step = self._lattice_step
-        stride = np.clip(np.ceil(spacing * self.sd / step), 1, (len(LATTICE) - 1) // (width - 1))
-        stride = stride.astype(np.int64)
+        width = 4 * int(np.ceil((2.0 * radius / spacing + 1.0) / 4.0))  # whole vectors
+        sd = np.sqrt(np.diagonal(self.cov, axis1=1, axis2=2))
+        stride = np.clip(np.ceil(spacing * sd / step), 1, (len(LATTICE) - 1) // (width - 1)).astype(np.int64)
         room = (stride * (width - 1) + 1) // 2
         middle = np.rint((self.mean - LATTICE[0]) / step).astype(np.int64)
-        return np.clip(middle, room, len(LATTICE) - 1 - room), stride, width
+        centre = np.clip(middle, room, len(LATTICE) - 1 - room)
+        root = np.linalg.cholesky(self.cov)
+        return centre, stride, width, self.mean.copy(), root, radius
 
     def _tightness(self) -> float:
         """Return the posterior correlation that nearly everybody's stay below."""
-        return float(np.quantile(self.corr, 0.99))
+        scale = 1.0 / np.sqrt(np.diagonal(self.cov, axis1=1, axis2=2))
+        corr = np.abs(self.cov * scale[:, :, None] * scale[:, None, :])
+        corr[:, range(self.dims), range(self.dims)] = 0.0
+        return float(np.quantile(corr.max(axis=(1, 2)), 0.99))
 
     def follow(self, last: bool = False) -> bool:
         """Move the windows to where the persons are now; say whether that was needed."""
-        centre, sd = self._at
-        most = MOVED[last]
-        moved = np.abs(self.mean - centre) > most * self.sd + self._lattice_step
-        spread = np.abs(np.log(np.maximum(self.sd, 1e-6) / np.maximum(sd, 1e-6))) > most
-        if not (moved.any() or spread.any() or self._tightness() > self._tight + TIGHTER):
+        middle, root = self._fine[3:5]
+        inverse, most = np.linalg.inv(root), MOVED[last]
+        moved = (np.einsum("nde,ne->nd", inverse, self.mean - middle) ** 2).sum(axis=1)
+        spread = np.linalg.eigvalsh(inverse @ self.cov @ inverse.transpose(0, 2, 1))
+        if not ((moved > most**2).any() or (np.abs(0.5 * np.log(spread)) > most).any()):
             return False
         self._place_windows()
         return True
@@ -143,13 +140,14 @@ class Windows:
         table = flat.reshape(-1, len(LATTICE))
         counts = np.zeros((chunks, *table.shape))
         moments, loglik = np.zeros((chunks, dims + 1, dims)), np.zeros(chunks)
-        seen = np.empty_like(self.mean), np.empty_like(self.sd), np.empty_like(self.corr)
+        seen = np.empty_like(self.mean), np.empty_like(self.cov)
         share(
             expect_windows, chunks, self.bounds, *self._persons(), table, LATTICE, *window, mean,
             np.linalg.inv(cov), float(np.linalg.slogdet(cov)[1]), counts, moments, loglik, *seen,
         )  # fmt: skip
         if np.isfinite(loglik).all() and all(np.isfinite(x).all() for x in seen):
-            self.mean, self.sd, self.corr = seen
+            self.mean, self.cov = seen
+            self.cov += np.eye(self.dims) * (0.1 * self._lattice_step) ** 2  # one node may hold everything
         total = np.zeros(table.shape)
         for part in counts:
             total += part

@@ -149,19 +149,26 @@ def test_the_likelihood_is_the_integral_and_its_gradient_the_derivative(
         np.testing.assert_allclose(information[k], (below.gradient - above.gradient) / 2e-4, atol=2e-3)
 
 
+@pytest.mark.parametrize("radius", [100.0, 1.7])
 @pytest.mark.parametrize("dims", [2, 3, 4, 5])
-def test_margins_are_sums_over_all_nodes(dims: int) -> None:
-    """The factored sum of the windows against one over an array of all nodes."""
+def test_margins_are_sums_over_the_nodes_within_an_ellipsoid(dims: int, radius: float) -> None:
+    """The factored sum of the windows against one over an array of all nodes, those outside set to 0."""
     rng = np.random.default_rng(dims)
     width, names = 4, "abcde"[:dims]
     couples = list(combinations(range(dims), 2))
     unary, pairs = rng.random((dims, width)), rng.random((len(couples), width, width))
     margin, joint = np.empty((dims, width)), np.empty(pairs.shape)
-    vectors = np.empty((2, dims, width * width))
-    tables = np.empty((2, dims - 2, width, width * width))
-    total = _margins(unary, pairs, margin, joint, vectors[0], tables[0], tables[1], vectors[1])
+    delta, middle = np.tile(np.arange(width) - 1.2, (dims, 1)), np.full(dims, 0.4)
+    root = np.linalg.cholesky(np.full((dims, dims), 0.6) + 0.4 * np.eye(dims))
+    block, running = np.empty((2, dims - 1, width, width))
+    total = _margins(unary, pairs, delta, middle, root, radius, margin, joint, block, running)
     factors = [*names, *(names[d] + names[e] for d, e in couples)]
     whole = np.einsum(",".join(factors) + "->" + names, *unary, *pairs)
+    nodes = (
+        np.stack(np.meshgrid(*delta[:-1], indexing="ij")) - 0.4
+    )  # all nodes of the last dimension are taken
+    far = np.tensordot(np.linalg.inv(root[:-1, :-1]), nodes, 1)
+    whole[(far**2).sum(axis=0) > radius**2] = 0.0
     assert total == pytest.approx(whole.sum(), rel=1e-12)
     for d in range(dims):
         others = tuple(e for e in range(dims) if e != d)
