@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.accounts.clients import Client
 from api.accounts.endpoints import client_with
 from api.moments import iso
-from api.openapi import MOMENT, Id, Name, Out, link, problems
+from api.openapi import MOMENT, WHOLE, Id, Name, Out, link, problems
 from api.problems import Problem
 from api.results.schemas import ResultOut
 from api.runtime import Runtime
@@ -78,6 +78,7 @@ class RenewalIn(BaseModel):
             description="0 when somebody else may know it: nothing is signed with it any more.",
             examples=[24],
         ),
+        WHOLE,
     ] = 24
 
 
