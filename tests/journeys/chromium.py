@@ -34,6 +34,7 @@ FLAGS = (
     "--force-device-scale-factor=1",
     "--lang=fr",
 )
+WHOLE = "document.readyState === 'complete'"
 
 
 class Chromium:
@@ -74,7 +75,7 @@ class Chromium:
         return self.driver.execute_cdp_cmd(name, parameters)
 
     def size(self, width: int, height: int = 800) -> None:
-        """Give the page `width` CSS pixels; below 500 it is a telephone."""
+        """Give the page `width` CSS pixels, and wait until it has them; below 500 it is a telephone."""
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -82,6 +83,8 @@ class Chromium:
             deviceScaleFactor=1,
             mobile=width < 500,
         )
+        screen = "return Math.round(visualViewport.width * visualViewport.scale) === arguments[0]"
+        self.until(lambda: self.script(screen, width), f"a page of {width} pixels")
 
     def media(self, **features: str) -> None:
         """Set media features: ``prefers_color_scheme="dark"``."""
@@ -133,8 +136,8 @@ class Chromium:
 
     @property
     def ready(self) -> bool:
-        """Whether the page is there whole."""
-        return bool(self.script("return document.readyState") == "complete")
+        """Whether the page is there whole. Ask it last: what was asked before it may be of half a page."""
+        return bool(self.script(f"return {WHOLE}"))
 
     def until(self, met: Callable[[], Any], what: str, seconds: float = 100.0) -> Any:
         """Wait until `met`, also while pages change."""
@@ -153,7 +156,16 @@ class Chromium:
         """What stands in this block leads to another page; wait until it is there."""
         self.script("window.before = true")
         yield
-        self.until(lambda: self.ready and self.script("return !window.before"), "the next page")
+        self.until(lambda: self.script(f"return !window.before && {WHOLE}"), "the next page")
+
+    def arrives_at(self, title: str) -> None:
+        """Wait for the whole of a page whose title begins so, which comes by itself."""
+        self.until(lambda: self.title.startswith(title) and self.ready, f"a page called '{title}...'")
+
+    def focuses(self, selector: str) -> None:
+        """Wait until the element that a CSS selector names has the keyboard: autofocus comes with a frame."""
+        has = "return document.activeElement.matches(arguments[0])"
+        self.until(lambda: self.script(has, selector), f"{selector} to have the keyboard")
 
     def press(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
@@ -170,7 +182,8 @@ class Chromium:
 
     def violations(self) -> list[str]:
         """What axe-core finds wrong with the page, by rule and place."""
-        self.script(AXE.read_text(encoding="utf-8"))
+        if not self.script("return 'axe' in window"):
+            self.script(AXE.read_text(encoding="utf-8"))
         found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document, {runOnly: {type: 'tag', values: arguments[0]}, resultTypes: ['violations']})"

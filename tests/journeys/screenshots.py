@@ -76,7 +76,7 @@ def main() -> int:
             _console(Photographer(chromium), server, link)
         finally:
             chromium.close()
-            server.kill()
+            server.close()
     print(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES.relative_to(ROOT)}", file=sys.stderr)
     return 0
 

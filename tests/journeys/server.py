@@ -38,19 +38,31 @@ def in_process(app: FastAPI) -> Iterator[str]:
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the application did not start"
         time.sleep(0.02)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(60)
 
 
+def port_of_ours() -> socket.socket:
+    """Bind a free port of this machine that nobody else is given while the socket is open.
+
+    A server can listen at it, end, and listen again: the system lets both have the port, for this socket
+    never listens, but gives it to no other program that asks for any port or connects to somewhere.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
 class Server:
     """`acquis serve` on a port of its own; can be killed and started again."""
 
     def __init__(self, database_url: str, folder: Path, invitations: int = 40) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self._held = port_of_ours()
+        self.port = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.settings = Settings(database_url, self.url, folder / "keys")
@@ -103,7 +115,12 @@ class Server:
         """End the server as a power cut would: kill -9."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait()
+
+    def close(self) -> None:
+        """End the server and give its port back."""
+        self.kill()
+        self._held.close()
 
     def log(self, session: str) -> list[dict[str, Any]]:
         """Return the events of a sitting as they are stored."""

@@ -21,7 +21,7 @@ from tests.api.results.test_status import credential
 from tests.api.sample import prepare
 from tests.journeys.chromium import Chromium
 from tests.journeys.server import in_process
-from tests.journeys.sitting import focused, tab_to
+from tests.journeys.sitting import tab_to
 from tests.journeys.test_accessible import check
 from tests.journeys.test_problem_pages import keep
 
@@ -73,11 +73,11 @@ def test_a_file_is_verified(chromium: Chromium, place: tuple[str, Path]) -> None
     keep(chromium, "verify-form")
     send(chromium, None)
     assert chromium.title.startswith("À corriger\N{NO-BREAK SPACE}: Vérifier une attestation")
-    assert "summary" in (focused(chromium).get_attribute("class") or "")
+    chromium.focuses(".summary")
     check(chromium, "no file")
     send(chromium, folder / "attestation.json")
     assert chromium.title.startswith("Authentique et en vigueur – ")
-    assert "verdict" in (focused(chromium).get_attribute("class") or "")
+    chromium.focuses(".verdict")
     assert "Léa Durand, matricule M-1" in chromium.text
     check(chromium, "authentic")
     keep(chromium, "verify-authentic")
