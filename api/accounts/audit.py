@@ -19,6 +19,7 @@ __all__ = ["ACTIONS", "audited", "entry", "journal", "note"]
 ACTIONS = (
     "account.added",
     "account.reset",
+    "account.roles",
     "account.removed",
     "password.chosen",
     "second_step.on",
@@ -35,6 +36,13 @@ ACTIONS = (
     "contest.revoked",
     "interruption.decided",
     "sitting.ended",
+    "client.added",
+    "client.renewed",
+    "client.disabled",
+    "webhook.added",
+    "webhook.renewed",
+    "webhook.removed",
+    "webhook.sent_again",
 )
 """Every action there is."""
 
@@ -58,16 +66,19 @@ def entry(organisation: str, staff: str | None, action: str, subject: str, now: 
     )
 
 
-def audited(organisation: str, staff: str, action: str, subject: str, plan: Any, /, *with_: Any) -> Plan[Any]:
+def audited(
+    organisation: str, staff: str, action: str, subject: str | None, plan: Any, /, *with_: Any
+) -> Plan[Any]:
     """Plan: what `plan` does, and an entry that says so, in one transaction.
 
-    There is no entry where `plan` writes nothing.
+    There is no entry where `plan` writes nothing. Without a `subject` it is what the plan made.
     """
     (time,) = yield [NOW()]
     commit: Commit[Any] = yield from plan(*with_)
     if not commit.writes:
         return commit
-    return Commit(commit.value, [*commit.writes, entry(organisation, staff, action, subject, time[0][0])])
+    about = commit.value if subject is None else subject
+    return Commit(commit.value, [*commit.writes, entry(organisation, staff, action, about, time[0][0])])
 
 
 def note(organisation: str, staff: str, action: str, subject: str) -> Plan[None]:

@@ -59,6 +59,9 @@ _CLIENT = Query(
         tables.client.c.disabled_at,
     ).where(tables.client.c.id == bindparam("id"))
 )
+_NAME = Query(
+    select(tables.client.c.organisation_id, tables.client.c.name).where(tables.client.c.id == bindparam("id"))
+)
 _INSERT = Query(insert(tables.client))
 _ORGANISATION = Query(select(tables.organisation.c.id).where(tables.organisation.c.id == bindparam("id")))
 _INSERT_ORGANISATION = Query(insert(tables.organisation))
@@ -71,7 +74,7 @@ _ALL = Query(
         tables.client.c.scopes,
         tables.client.c.created_at,
         tables.client.c.disabled_at,
-    ).order_by(tables.client.c.organisation_id, tables.client.c.created_at)
+    ).order_by(tables.client.c.organisation_id, tables.client.c.created_at, tables.client.c.id)
 )
 _RENEW = Query(
     update(tables.client)
@@ -142,42 +145,43 @@ def add(organisation: str, organisation_name: str, name: str, id: str, secret: s
     return (yield from register(organisation, organisation_name, name, id, secret, scopes))
 
 
-def registered() -> Plan[list[dict[str, Any]]]:
-    """Plan: every client, without what is known of its secret."""
-    (rows,) = yield [_ALL()]
+def registered(organisation: str | None = None) -> Plan[list[dict[str, Any]]]:
+    """Plan: the clients of an organisation, or all, without what is known of their secrets."""
+    (found,) = yield [_ALL()]
+    rows = [row for row in found if organisation in (None, row[1])]
     names = ("id", "organisation", "name", "scopes", "created_at", "disabled_at")
     return Commit([dict(zip(names, row, strict=True)) | {"scopes": row[3].split()} for row in rows])
 
 
-def renew(id: str, secret: str) -> Plan[None]:
-    """Plan: give a client another secret.
+def renew(id: str, secret: str, organisation: str | None = None) -> Plan[str]:
+    """Plan: give a client another secret; its name.
 
     Raises
     ------
     Problem
-        ``not_found``
+        ``not_found``, also in another organisation than the one named.
     """
-    yield from _known(id)
-    return Commit(None, [_RENEW(client=id, secret=digest(secret))])
+    name, _ = yield from _known(id, organisation)
+    return Commit(name, [_RENEW(client=id, secret=digest(secret))])
 
 
-def disable(id: str) -> Plan[None]:
+def disable(id: str, organisation: str | None = None) -> Plan[None]:
     """Plan: shut a client out; workers know it within seconds.
 
     Raises
     ------
     Problem
-        ``not_found``
+        ``not_found``, also in another organisation than the one named.
     """
-    now = yield from _known(id)
+    _, now = yield from _known(id, organisation)
     return Commit(None, [_DISABLE(client=id, at=now)])
 
 
-def _known(id: str) -> Generator[Sequence[Call], list[Rows], int]:
-    rows, time = yield [_CLIENT(id=id), NOW()]
-    if not rows:
+def _known(id: str, organisation: str | None) -> Generator[Sequence[Call], list[Rows], tuple[str, int]]:
+    rows, time = yield [_NAME(id=id), NOW()]
+    if not rows or organisation not in (None, rows[0][0]):
         raise Problem("not_found", f"There is no client '{id}'; 'acquis client list' names them.")
-    return int(time[0][0])
+    return rows[0][1], int(time[0][0])
 
 
 def _registered(runtime: Runtime, id: str) -> Plan[Registered | None]:

@@ -34,13 +34,14 @@ __all__ = [
     "remove",
     "renew",
     "roles_of",
+    "set_roles",
 ]
 
 ROLES = {
     "hr": "invite people, see and export their results",
     "jury": "answer contests, decide interruptions that wait for a person",
     "psychometrician": "see the published tests and their evidence",
-    "operator": "manage accounts, read the audit log",
+    "operator": "manage accounts and programs, read the audit log",
 }
 """Every role and what it may do, in its own organisation."""
 
@@ -96,6 +97,7 @@ _CHOOSE = Query(
     .where(_staff.c.id == bindparam("account"), _staff.c.link_digest == bindparam("link"))
     .values(password_hash=bindparam("password"), link_digest=null(), link_expires_at=null())
 )
+_ROLES = Query(update(_staff).where(_staff.c.id == bindparam("account")).values(roles=bindparam("to")))
 _REMOVE = Query(
     update(_staff)
     .where(_staff.c.id == bindparam("account"))
@@ -270,6 +272,29 @@ def renew(account: str, link: str, by: str | None, organisation: str | None = No
             _LINK(account=found.id, link=digest(link), expires_at=now + LINK_LIFETIME),
             SIGN_OUT_EVERYWHERE(account=found.id),
             entry(found.organisation, by, "account.reset", found.id, now),
+        ],
+    )
+
+
+def set_roles(account: str, roles: str, by: str, organisation: str) -> Plan[Account]:
+    """Plan: give an account other roles, as `roles_of` writes them; it is signed out, and has them after.
+
+    Raises
+    ------
+    Problem
+        ``not_found``; ``conflict`` for one's own: who manages accounts cannot lose that by a slip.
+    """
+    found, now = yield from _known(account, organisation)
+    if found.id == by:
+        raise Problem("conflict", "Nobody changes their own roles; ask another operator.")
+    if found.roles == tuple(roles.split()):
+        return Commit(found)
+    return Commit(
+        found,
+        [
+            _ROLES(account=found.id, to=roles),
+            SIGN_OUT_EVERYWHERE(account=found.id),
+            entry(found.organisation, by, "account.roles", f"{found.id} {roles}", now),
         ],
     )
 

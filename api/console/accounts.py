@@ -42,7 +42,7 @@ async def _page(desk: Desk, faults: list[Fault] | None = None) -> Response:
             "roles": desk.sent.get("roles", []),
         },
         faults=faults or [],
-        notice="console.acc.removed" if desk.asked("avis") == "retire" else "",
+        notice={"retire": "console.acc.removed", "roles": "console.acc.changed"}.get(desk.asked("avis"), ""),
         here="/console/comptes",
     )
 
@@ -86,6 +86,47 @@ async def renew(desk: Operator, id: str) -> Response:
     link = new_secret()
     account = await desk.write(staff.renew, id, link, desk.staff.id, desk.organisation)
     return _linked(desk, account, link)
+
+
+@router.get("/console/comptes/{id}/roles")
+async def roles_form(desk: Operator, id: str) -> Response:
+    """Ask which roles an account has."""
+    account = await _account(desk, id)
+    return _roles_page(desk, account, set(account.roles))
+
+
+async def _account(desk: Desk, id: str) -> staff.Account:
+    found = [one for one in await desk.runtime.read(staff.accounts, desk.organisation) if one.id == id]
+    if not found:
+        raise Problem("not_found", "There is no such account.")
+    return found[0]
+
+
+def _roles_page(desk: Desk, account: staff.Account, chosen: set[str], fault: str = "") -> Response:
+    return desk.page(
+        "roles.html",
+        422 if fault else 200,
+        account=account,
+        roles=tuple(staff.ROLES),
+        sent={"roles": chosen},
+        faults=[Fault("roles", "roles", fault)] if fault else [],
+        here=f"/console/comptes/{account.id}/roles",
+    )
+
+
+@router.post("/console/comptes/{id}/roles")
+async def set_roles(desk: Operator, id: str) -> Response:
+    """Give an account other roles: it is signed out, and comes back with them."""
+    account, chosen = await _account(desk, id), set(desk.sent.get("roles", []))
+    if not chosen or not chosen <= set(staff.ROLES):
+        return _roles_page(desk, account, chosen, "console.fault.roles")
+    try:
+        await desk.write(staff.set_roles, id, staff.roles_of(chosen), desk.staff.id, desk.organisation)
+    except Problem as problem:
+        if problem.code != "conflict":
+            raise
+        return desk.page("refused.html", 409, what="console.refused.own_roles", back="/console/comptes")
+    return to("/console/comptes?avis=roles")
 
 
 @router.post("/console/comptes/{id}/retrait")

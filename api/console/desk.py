@@ -7,6 +7,7 @@ that of whoever is signed in, and asks for everything in the name of that organi
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from starlette.responses import Response
 from api.accounts.audit import audited, note
 from api.accounts.staff import Staff
 from api.accounts.staff_sessions import Session, session, standing
+from api.ids import new_id
 from api.pages.reception import first
 from api.pages.site import Visit, page
 from api.problems import Problem
@@ -48,10 +50,12 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "contestations": ("jury",),
     "tests": ("psychometrician", "hr"),
     "comptes": ("operator",),
+    "programmes": ("operator",),
     "journal": ("operator",),
 }
 """Every room in the order of the menu, and the roles that may come in."""
 
+_ONCE = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 _LARGEST = 1_000_000
 """Bytes of one field of a form: a list of a thousand people has a tenth of it."""
 
@@ -104,11 +108,17 @@ class Desk:
         """Return what the address asks for after its question mark."""
         return str(self.visit.request.query_params.get(name, "")).strip()[:200]
 
+    @property
+    def once(self) -> str:
+        """What makes a form sent twice act once: the page that held the form made it."""
+        sent = self.field("once")
+        return sent if _ONCE.fullmatch(sent) else new_id()
+
     async def write(self, plan: Callable[..., Any], /, *with_: Any) -> Any:
         """Run a plan that writes, and nothing of it once the session has ended."""
         return await self.runtime.write(standing, self.session.digest, plan, *with_)
 
-    async def do(self, action: str, subject: str, plan: Callable[..., Any], /, *with_: Any) -> Any:
+    async def do(self, action: str, subject: str | None, plan: Callable[..., Any], /, *with_: Any) -> Any:
         """Run a plan that writes, with its entry in the audit log, in one transaction."""
         return await self.write(audited, self.organisation, self.staff.id, action, subject, plan, *with_)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -35,7 +34,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 HR = Annotated[Desk, at("hr")]
 DAYS = 30
-_ONCE = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 _NAMES = COLUMNS[:4]
 
 
@@ -115,7 +113,7 @@ async def invite_one(desk: HR) -> Response:
         name = str(told.get("column", at.get(fault, "family_name")))
         faults.append(Fault(name, name, f"console.roll.{fault}", _told(desk, told)))
     if faults or test is None:
-        return await _one_page(desk, sent, _once(desk), faults)
+        return await _one_page(desk, sent, desk.once, faults)
     return await _handed_out(desk, test, [line], int(sent["days"]))
 
 
@@ -139,12 +137,6 @@ async def _test(desk: Desk, code: str) -> LiveTest | None:
     return next((test for test in await _tests(desk) if test.code == code), None)
 
 
-def _once(desk: Desk) -> str:
-    """Return what makes a form sent twice invite once: the page that held the form made it."""
-    once = desk.field("once")
-    return once if _ONCE.fullmatch(once) else new_id()
-
-
 # A list of people
 
 
@@ -161,7 +153,7 @@ async def _list_page(desk: Desk, sent: dict[str, str], **context: Any) -> Respon
         422 if shown["faults"] else 200,
         tests=await _tests(desk),
         sent=sent,
-        once=_once(desk),
+        once=desk.once,
         here="/console/invitations/liste",
         **shown,
     )
@@ -207,7 +199,7 @@ async def _handed_out(
     desk: Desk, test: LiveTest, lines: Sequence[Line], days: int, sent: dict[str, str] | None = None
 ) -> Response:
     """Invite, and show the codes, which this page alone has. Sent again, it says the same."""
-    once, content = _once(desk), digest(repr((test.code, days, lines, [line.need for line in lines])))
+    once, content = desk.once, digest(repr((test.code, days, lines, [line.need for line in lines])))
     people = []
     for place, line in enumerate(lines):
         mac = desk.runtime.mac("invitation", f"{desk.organisation} {once} {content} {line.number}")
@@ -263,7 +255,7 @@ def _table(handed: Sequence[dict[str, str]]) -> Response:
 @router.post("/console/invitations/{id}/lien")
 async def new_link(desk: HR, id: str) -> Response:
     """Make another link for an invitation whose link was lost; the former one opens nothing any more."""
-    once = _once(desk)
+    once = desk.once
     _, code = derived(once, desk.runtime.mac("renewal", f"{desk.organisation} {once} {id}"))
     try:
         made = await desk.do("invitation.renewed", id, renew, desk.organisation, id, code)

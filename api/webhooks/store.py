@@ -336,8 +336,16 @@ def _dead(row: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def send_again(webhook: str) -> Plan[int]:
-    """Plan: put everything that was given up for an address back into the queue; how much it is."""
+def send_again(webhook: str, organisation: str | None = None) -> Plan[int]:
+    """Plan: put everything that was given up for an address back into the queue; how much it is.
+
+    Raises
+    ------
+    Problem
+        ``not_found`` where nothing was, also for an address of another organisation than the one named.
+    """
     rows, time = yield [_DEAD(), NOW()]
-    count = sum(row[1] == webhook for row in rows)
+    count = sum(row[1] == webhook and organisation in (None, row[3]) for row in rows)
+    if organisation is not None and not count:
+        raise Problem("not_found", "Nothing was given up for such an address.")
     return Commit(count, [_AGAIN(hook=webhook, at=time[0][0])])

@@ -17,15 +17,18 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, select
 
+from api.accounts.clients import register
 from api.accounts.staff import renew
 from api.catalogue.store import latest
 from api.database import tables
 from api.database.plans import Commit, Plan, Query
-from api.ids import digest, new_secret
+from api.ids import digest, new_id, new_secret
 from api.pages.protection import FORM_COOKIE, form_token, new_form_secret
 from api.problems import Problem
 from api.sittings.contest import contest
 from api.sittings.cookie import COOKIE
+from api.webhooks.store import register as register_address
+from api.webhooks.store import registered, remove
 from tests.api.browser import Browser
 from tests.api.console.office import at_desk, employed
 from tests.api.desk import SECRET, bearer, call, enter, invite, runtime_of, sit
@@ -167,6 +170,16 @@ GET    /console/comptes                               200 303 303 403 403 403 20
 POST   /console/comptes                               200 303 303 403 403 403 200
 POST   /console/comptes/{id}/lien                     404 303 303 403 403 403 200
 POST   /console/comptes/{id}/retrait                  404 303 303 403 403 403 303
+GET    /console/comptes/{id}/roles                    404 303 303 403 403 403 200
+POST   /console/comptes/{id}/roles                    404 303 303 403 403 403 303
+GET    /console/programmes                            200 303 303 403 403 403 200
+POST   /console/programmes                            200 303 303 403 403 403 200
+POST   /console/programmes/{id}/secret                404 303 303 403 403 403 200
+POST   /console/programmes/{id}/retrait               404 303 303 403 403 403 303
+POST   /console/programmes/adresses                   200 303 303 403 403 403 200
+POST   /console/programmes/adresses/{id}/secret       404 303 303 403 403 403 200
+POST   /console/programmes/adresses/{id}/retrait      404 303 303 403 403 403 303
+POST   /console/programmes/adresses/{id}/renvoi       404 303 303 403 403 403 404
 GET    /console/journal                               200 303 303 403 403 403 200
 """
 
@@ -388,6 +401,14 @@ class Office:
         if path.startswith("/console/comptes/{id}"):
             login = f"{new_secret()}@hospital.example"
             return path.replace("{id}", employed(client, login, "hr"))
+        if path.startswith("/console/programmes/{id}"):
+            told = (ORGANISATION, "", "a program", new_id().lower(), SECRET, "results:read")
+            return path.replace("{id}", call(client, runtime.write, register, *told))
+        if path.startswith("/console/programmes/adresses/"):
+            for known in call(client, runtime.read, registered, ORGANISATION):
+                call(client, runtime.write, remove, ORGANISATION, known["id"])
+            url = f"https://hr.example.org/{new_secret()}"
+            return path.replace("{id}", call(client, runtime.write, register_address, ORGANISATION, url))
         if path.startswith("/console/tests/"):
             return path.replace("{id}", str(call(client, runtime.read, latest, CODE)))
         if path.startswith("/console/contestations/"):
@@ -422,6 +443,8 @@ FORMS: dict[str, dict[str, str]] = {
     "/console/contestations/{result}": {"outcome": "maintenir", "why": "all is well", "geste": "envoyer"},
     "/console/interruptions/{sitting}": {"outcome": "rien", "why": "no reason", "geste": "envoyer"},
     "/console/compte/second-facteur": {"geste": "debut"},
+    "/console/comptes/{id}/roles": {"roles": "jury"},
+    "/console/programmes": {"program": "HR", "scopes": "results:read"},
 }
 
 
@@ -463,6 +486,7 @@ def test_every_route_of_the_console_and_every_role(client: Browser) -> None:
                 account = employed(client, f"{role}@leaving.example", "hr", organisation)
                 cookie = at_desk(client, account, waits=role == "waiting", organisation=organisation)
             FORMS["/console/comptes"] = {"person": "X", "login": f"{new_secret()}@x.example", "roles": "hr"}
+            FORMS["/console/programmes/adresses"] = {"url": f"https://hr.example.org/{new_secret()}"}
             reply = at_console(client, cookie, method, path, office.fill(client, method, path))
             if reply.status_code != table[method, path][role]:
                 deviations.append(f"{method} {path} as {role}: {reply.status_code}")
