@@ -20,6 +20,7 @@ from calibration.em.priors import Priors
 from calibration.em.start import starting_values
 from calibration.em.structure import Restrictions, Structure, scale_of
 from calibration.em.unused import may_be_unused, without_unused
+from calibration.fixed import fixed_items
 from calibration.multidimensional.estimation import calibrate_dimensions
 from calibration.multidimensional.pattern import read_pattern
 from calibration.reporting import result_of
@@ -187,7 +188,7 @@ def calibrate(
             )
         kept = data.select(screening.keep)
         kept_models = [models[j] for j in screening.keep]
-        held, fixed_items = _held(kept, kept_models, fixed, hold or {}, sets)
+        held, taken = _held(kept, kept_models, fixed, hold or {}, sets)
         names = kept.group_names(reference)
         limits = Restrictions(held, equal, _differing(kept, kept_models, names, invariance, differ), sets)
         normals = _latents(names, kept_models, invariance, moments, fixed is not None)
@@ -217,7 +218,7 @@ def calibrate(
             began=data.began,
             watch=watch,
         )
-        return result_of(found, data, models, screening, errors, fixed_items)
+        return result_of(found, data, models, screening, errors, taken)
 
 
 @contextmanager
@@ -350,28 +351,12 @@ def _held(
                 f"expected a working parameter among {', '.join(names)} of item '{item}', got '{name}'; "
                 "choose one"
             )
-    fixed_items: set[str] = set()
+    taken: set[str] = set()
     scales: dict[str, dict[str, float]] = {}
     if fixed is None:
-        return held, fixed_items
-    for row in fixed.items:
-        item = str(row.get("id"))
-        if item not in known or row.get("status") == "left-out":
-            continue
-        model = known[item]
-        n_cat = int(responses.n_cat[responses.items.index(item)])
-        if row.get("model") != model.code:
-            raise InputError(
-                f"expected item '{item}' to follow the model '{row.get('model')}' of the fixed parameters, "
-                f"got '{model.code}'; add --model {item}={row.get('model')}"
-            )
-        table = model.from_fields([row])
-        if int(table.n_cat[0]) != n_cat:
-            raise InputError(
-                f"expected {int(table.n_cat[0])} categories for item '{item}', as in the fixed parameters, "
-                f"got {n_cat}; correct the responses"
-            )
-        working = model.pack(table, 0)
+        return held, taken
+    for j, working in fixed_items(responses, models, fixed):
+        item, model, n_cat = responses.items[j], models[j], int(responses.n_cat[j])
         if model.linear is None:
             held |= {(item, name): float(x) for name, x in zip(model.working(n_cat), working, strict=True)}
         else:
@@ -383,16 +368,12 @@ def _held(
             held |= {(item, name): x for name, x in values.items()}
             shared = {name: values[name] for name in linear.common_names}
             scales.setdefault(scale_of(item, model, n_cat, sets), shared)
-        fixed_items.add(item)
-    if not fixed_items:
-        raise InputError(
-            "expected fixed parameters of some item of the responses, got none of them; check the item ids"
-        )
+        taken.add(item)
     for item, model, size in zip(responses.items, models, responses.n_cat, strict=True):
-        if item not in fixed_items and model.linear is not None:  # new items of a scale that is known
+        if item not in taken and model.linear is not None:  # new items of a scale that is known
             shared = scales.get(scale_of(item, model, int(size), sets), {})
             held |= {(item, name): x for name, x in shared.items()}
-    return held, fixed_items
+    return held, taken
 
 
 def _differing(

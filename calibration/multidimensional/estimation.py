@@ -11,6 +11,7 @@ from calibration.em.estimate import Estimate, Progress, estimate
 from calibration.em.priors import Priors, parse_priors
 from calibration.em.start import starting_values
 from calibration.em.structure import Restrictions, Structure
+from calibration.fixed import fixed_items
 from calibration.multidimensional import grids, windows
 from calibration.multidimensional.integral import Integral
 from calibration.multidimensional.likelihood import Confirmatory, information_of
@@ -212,35 +213,16 @@ def _held(
             f"{', '.join(fixed.dimensions)}; name and order them alike"
         )
     held: dict[tuple[str, str], float] = {}
-    for row in fixed.items:
-        item = str(row.get("id"))
-        if item not in data.items or row.get("status") == "left-out":
-            continue
-        j = data.items.index(item)
-        model, size = models[j], int(data.n_cat[j])
-        if row.get("model") != model.code:
-            raise InputError(
-                f"expected item '{item}' to follow the model '{row.get('model')}' of the fixed parameters, "
-                f"got '{model.code}'; add --model {item}={row.get('model')}"
-            )
-        table = model.from_fields([row])
-        if int(table.n_cat[0]) != size:
-            raise InputError(
-                f"expected {int(table.n_cat[0])} categories for item '{item}', as in the fixed parameters, "
-                f"got {size}; correct the responses"
-            )
-        working = model.pack(table, 0)
+    for j, working in fixed_items(data, models, fixed):
+        item = data.items[j]
         stray = np.flatnonzero((working[: len(pattern.dimensions)] != 0.0) & ~pattern.slopes[j])
         if len(stray):
             raise InputError(
                 f"expected a 1 for '{pattern.dimensions[stray[0]]}' of the fixed item '{item}', whose slope "
                 "there is not 0, got 0 in the pattern; correct it"
             )
-        held |= {(item, name): float(x) for name, x in zip(model.working(size), working, strict=True)}
-    if not held:
-        raise InputError(
-            "expected fixed parameters of some item of the responses, got none of them; check the item ids"
-        )
+        names = models[j].working(int(data.n_cat[j]))
+        held |= {(item, name): float(x) for name, x in zip(names, working, strict=True)}
     return held
 
 
