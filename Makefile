@@ -9,7 +9,7 @@ SERVICE := tests/api tests/journeys tests/chaos
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-engine test-service check chaos schema load bench error-rates recovery lock screenshots fuzz clean
+.PHONY: help demo setup test test-engine test-service bits check chaos schema load bench error-rates recovery lock screenshots fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ check: .venv/.tools ## ruff, mypy, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bits: .venv/.test ## the same bits under every setting of compiler, threads and processor: the long form
+	ACQUIS_LONG=1 $(BIN)/python -m pytest tests/cat_engine/test_record.py tests/cat_engine/test_choices.py
 
 chaos: .venv/.test ## kills, cut requests, power loss at every write: the long form
 	$(BIN)/python -m tests.chaos

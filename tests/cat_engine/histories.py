@@ -1,7 +1,8 @@
 """Golden histories of the score of record, scored in a process of its own.
 
-``python -m tests.cat_engine.histories [--count N] [--flush] [--libm] [--no-floor] [--loose] [--twin]`` prints
-digests of every byte that the record is made of, and evidence that the settings of the process are in force.
+``python -m tests.cat_engine.histories [--count N] [--only MODEL] [--flush] [--libm] [--no-floor] [--loose]
+[--twin]`` prints digests of every byte that the record is made of, and evidence that the settings of the
+process are in force.
 
 The bank and the histories come from SHAKE-256 alone, so that they are the same for ever.
 """
@@ -38,8 +39,8 @@ class Stream:
         return (low + self.below(high - low + 1)) / 100.0
 
 
-def bank() -> list[dict[str, Any]]:
-    """A bank of every model, parameters of two decimals."""
+def bank(only: str | None = None) -> list[dict[str, Any]]:
+    """A bank of every model, or its items of one, parameters of two decimals."""
     draw = Stream("acquis golden bank 1", 20 * BANK)
     rows = []
     codes = ("rasch", "2pl", "3pl", "4pl", "grm", "gpcm", "pcm", "nrm")
@@ -63,7 +64,7 @@ def bank() -> list[dict[str, Any]]:
             row["alpha"] = [draw.hundredths(-200, 200) for _ in range(size)]
             row["delta"] = [draw.hundredths(-200, 200) for _ in range(size)]
         rows.append(row)
-    return rows
+    return [row for row in rows if only in (None, row["model"])]
 
 
 def categories(row: dict[str, Any]) -> int:
@@ -73,13 +74,13 @@ def categories(row: dict[str, Any]) -> int:
     return len(row["b"]) + 1 if isinstance(row["b"], list) else 2
 
 
-def histories(count: int) -> Iterator[tuple[list[int], list[int]]]:
+def histories(count: int, only: str | None = None) -> Iterator[tuple[list[int], list[int]]]:
     """Items in the order they were served, and answers; 0 to 30 of them, all patterns possible."""
-    sizes = [categories(row) for row in bank()]
+    sizes = [categories(row) for row in bank(only)]
     for h in range(count):
         draw = Stream(f"acquis golden history {h}", 64)
-        length = draw.below(31)
-        left = list(range(BANK))
+        left = list(range(len(sizes)))
+        length = min(draw.below(31), len(left))
         items = [left.pop(draw.below(len(left))) for _ in range(length)]
         lean = draw.below(3)  # at random, mostly lowest, mostly highest
         answers = []
@@ -154,7 +155,7 @@ def compile_loosely() -> None:
     loose(smallest_pool(MODELS["grm"]).blocks[0].table, 0.3, np.empty(3))
 
 
-def score(count: int, flush: bool) -> dict[str, Any]:
+def score(count: int, flush: bool, only: str | None) -> dict[str, Any]:
     """Score `count` histories by the record path; batch EAP by threads must agree on the way."""
     import numba
     import numpy as np
@@ -166,17 +167,17 @@ def score(count: int, flush: bool) -> dict[str, Any]:
     from cat_engine.record import RECORD_VERSION, score_of_record
     from cat_engine.scoring.posterior import eap
 
-    pool = ItemPool.from_rows(bank())
+    pool = ItemPool.from_rows(bank(only))
     grid = Grid.normal(0.0, 1.0, *GRID)
     if flush:  # compile before, compute after
         score_of_record(tabulate(pool, grid), grid, [0], [0], CUTS)
         flush_denormals()
-        pool = ItemPool.from_rows(bank())
+        pool = ItemPool.from_rows(bank(only))
         grid = Grid.normal(0.0, 1.0, *GRID)
     tables = tabulate(pool, grid)
     digest = Digest()
     scores, indptr, item, category = [], [0], [], []
-    for items, answers in histories(count):
+    for items, answers in histories(count, only):
         record = score_of_record(tables, grid, items, answers, CUTS)
         digest.add(
             record.theta,
@@ -218,6 +219,7 @@ def main() -> None:
     """Print digests and evidence."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--only")
     parser.add_argument("--flush", action="store_true")
     parser.add_argument("--libm", action="store_true")
     parser.add_argument("--no-floor", action="store_true")
@@ -235,7 +237,7 @@ def main() -> None:
         without_a_floor()
     if args.loose:
         compile_loosely()
-    print(json.dumps(score(args.count, args.flush)))
+    print(json.dumps(score(args.count, args.flush, args.only)))
 
 
 if __name__ == "__main__":

@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 
 from tests.cat_engine.choices import DESIGNS
-from tests.cat_engine.test_record import GLIBC, _avx512_dispatched, alone
+from tests.cat_engine.test_record import GLIBC, LONG, _avx512_dispatched, alone
 
 SETTINGS: dict[str, dict[str, str]] = {
     "compiler off": {"NUMBA_DISABLE_JIT": "1"},
-    "compiled for a generic processor": {"NUMBA_CPU_NAME": "generic"},
     "compiler on, one thread": {"NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    "two threads": {"NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
-    "other vector code": {
+    "two threads, other vector code": {
+        "NUMBA_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
         "NPY_DISABLE_CPU_FEATURES": " ".join(_avx512_dispatched()),
         "GLIBC_TUNABLES": GLIBC,
     },
 }
+if LONG:  # half a minute of compiling, and test_record finds no kernel that a processor may round its own way
+    SETTINGS["compiled for a generic processor"] = {"NUMBA_CPU_NAME": "generic"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def runs() -> dict[str, dict[str, Any]]:
         return dict(zip(SETTINGS, pool.map(lambda s: alone("choices", **s), SETTINGS.values()), strict=True))
 
 
-@pytest.mark.timeout(1200)  # the generic processor's kernels may have to be compiled
+@pytest.mark.timeout(1200)  # the kernels may have to be compiled
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_same_items_and_the_same_score(runs: dict[str, dict[str, Any]], design: str) -> None:
     assert len({run["digests"][design] for run in runs.values()}) == 1
@@ -39,7 +41,6 @@ def test_the_same_items_and_the_same_score(runs: dict[str, dict[str, Any]], desi
 def test_the_settings_were_in_force(runs: dict[str, dict[str, Any]]) -> None:
     said = {name: run["evidence"] for name, run in runs.items()}
     assert not said["compiler off"]["jit"]
-    assert said["compiled for a generic processor"]["cpu"] == "generic"
-    assert [said[name]["threads"] for name in ("compiler on, one thread", "two threads")] == [1, 2]
-    assert len({run["digests"]["table"] for run in runs.values()}) == 1
-    assert len(set(runs["two threads"]["digests"].values())) == len(DESIGNS)
+    assert [run["threads"] for name, run in said.items() if "thread" in name] == [1, 2]
+    assert said.get("compiled for a generic processor", {"cpu": "generic"})["cpu"] == "generic"
+    assert all(len(set(run["digests"].values())) == len(DESIGNS) for run in runs.values())
