@@ -21,6 +21,7 @@ from api.observe import Metrics
 from api.problems import Problem
 from api.settings import Settings
 from api.sittings.fold import Sitting
+from api.sittings.sweep import PassedOver
 from api.sittings.turn import EVENTS, insert_events
 
 __all__ = ["Runtime", "Sittings"]
@@ -65,6 +66,8 @@ class Runtime:
 
     Attributes
     ----------
+    passed_over
+        What this worker could not do in the background, and leaves alone for a while.
     skew
         Microseconds added to the database's clock. For tests of what clocks do; 0 otherwise.
     """
@@ -77,6 +80,7 @@ class Runtime:
     sittings: Sittings = field(default_factory=lambda: Sittings(10_000))
     clients: Clients = field(default_factory=Clients)
     clock: DatabaseClock = field(default_factory=DatabaseClock)
+    passed_over: PassedOver = field(default_factory=PassedOver)
     access_key: bytes = b""
     skew: int = 0
     metrics: Metrics = field(default_factory=Metrics)

@@ -20,7 +20,7 @@ from api.ids import new_id
 from api.problems import Problem
 from api.sittings.overdue import overdue, settle
 from api.sittings.rescoring import rescore
-from api.sittings.sweep import each
+from api.sittings.sweep import sweep
 from api.sittings.timing import SECOND
 from api.webhooks.sender import deliver
 
@@ -36,17 +36,8 @@ log = logging.getLogger("acquis.upkeep")
 
 
 async def end_overdue(runtime: Runtime, some: int = 100) -> int:
-    """End some of the sittings whose time is up; return how many were looked at.
-
-    Those that cannot be ended stay at the head of what is overdue: it looks behind them.
-    """
-    most = some
-    while True:
-        sessions = await runtime.read(overdue, runtime.skew, most)
-        done = await each(runtime, settle, [(session, session) for session in sessions[most - some :]])
-        if done or len(sessions) < most:
-            return done
-        most += some
+    """End some of the sittings whose time is up; return how many were looked at."""
+    return await sweep(runtime, functools.partial(overdue, runtime.skew), settle, some)
 
 
 async def make_tests_ready(runtime: Runtime) -> int:

@@ -17,7 +17,7 @@ from api.database.clock import now_us
 from api.database.plans import Call, Commit, Plan, Query
 from api.results.issue import issue
 from api.sittings.fold import FINISHED, Sitting
-from api.sittings.sweep import each
+from api.sittings.sweep import sweep
 from api.sittings.timing import SECOND
 from api.sittings.turn import outcome, turn
 from cat_engine import session as engine
@@ -29,8 +29,6 @@ __all__ = ["Work", "renew", "rescore", "waiting"]
 
 MARGIN = 60 * SECOND
 """How long after a neutralisation a sitting may have begun without having seen it."""
-
-_MOST = 100
 
 _neutral, _session, _rescored = tables.neutralisation, tables.session, tables.rescored
 _BEFORE = _session.c.started_at < _neutral.c.made_at + MARGIN
@@ -78,14 +76,14 @@ Work = tuple[str, str, str]
 """A neutralisation, its item, and a sitting to look at."""
 
 
-async def rescore(runtime: Runtime) -> int:
+async def rescore(runtime: Runtime, some: int = 100) -> int:
     """Look at some finished sittings that neutralisations wait for; return how many were looked at."""
     if not await runtime.read(_open):
         return 0
-    work = await runtime.read(waiting, _MOST)
-    if not work:
+    looked_at = await sweep(runtime, waiting, renew, some)
+    if not looked_at:
         await runtime.write(_finish)
-    return await each(runtime, renew, [(one[2], one) for one in work])
+    return looked_at
 
 
 def _open() -> Plan[bool]:

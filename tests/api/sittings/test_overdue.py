@@ -222,7 +222,7 @@ def test_a_sitting_that_cannot_be_ended_holds_nobody_up(run: Run) -> None:
         ]
         await runtime.write(lose, lost.view.sitting)
         runtime.sittings.forget(lost.view.sitting)
-        assert await after(runtime, 200) == 1
+        assert await after(runtime, 200) == 2  # looked at
         assert state(runtime, whole).phase == "finished"
 
     run(scenario)

@@ -17,6 +17,7 @@ from api.runtime import Runtime
 from api.sittings import rescoring, service
 from api.sittings.replay import replay
 from api.sittings.rescoring import rescore
+from api.sittings.sweep import PassedOver
 from item_bank.log import Event, append
 from tests.api.sample import CODE, ORGANISATION, invited, prepare, right
 
@@ -103,7 +104,8 @@ def test_every_sitting_that_met_the_item_gets_a_new_result(run: Run) -> None:
 def test_a_second_item_makes_a_third_version_and_the_work_goes_on_where_it_stopped(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rescoring, "_MOST", 3)
+    def damaged(*told: Any) -> Any:
+        raise ValueError("damaged")
 
     async def scenario(runtime: Runtime) -> None:
         sittings = [await sat(runtime, n) for n in range(4)]
@@ -116,9 +118,17 @@ def test_a_second_item_makes_a_third_version_and_the_work_goes_on_where_it_stopp
         (first, *_) = await runtime.read(rescoring.waiting, 3)
         await runtime.write(rescoring.renew, runtime, first)  # and then the server stopped
         runtime.sittings.forget(first[2])
-        while await rescore(runtime):
+        left = await runtime.read(rescoring.waiting, 9)
+        with monkeypatch.context() as patch:
+            patch.setattr(rescoring, "renew", damaged)  # nothing can be done with those that come first
+            assert await rescore(runtime, some=3) == 3
+        while await rescore(runtime, some=3):
             pass
-        assert await runtime.read(rescoring.waiting, 3) == []
+        assert await runtime.read(rescoring.waiting, 9) == left[:3]  # and everything behind them is done
+        runtime.passed_over = PassedOver()
+        while await rescore(runtime, some=3):
+            pass
+        assert await runtime.read(rescoring.waiting, 9) == []
         versions = {}
         for entry in sittings:
             versions[entry.view.sitting] = await holds(runtime, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from api import upkeep
 from api.database.plans import Busy, Conflict, Plan
 from api.problems import Problem
 from api.runtime import Runtime
-from api.sittings import service
+from api.sittings import service, sweep
 from api.sittings.fold import FINISHED, Sitting
 from api.sittings.overdue import overdue, settle
-from api.sittings.sweep import each
+from api.sittings.sweep import PassedOver
 from api.sittings.timing import SECOND
 from tests.api.sample import invited, prepare
 
@@ -48,18 +49,46 @@ def test_sittings_that_are_never_ended_hold_nobody_up(
         never = sessions[:2]
 
         def settled(runtime: Runtime, session: str) -> Plan[Sitting]:
+            tried.append(session)
             if session in never:
                 raise failure
             return (yield from settle(runtime, session))
 
-        monkeypatch.setattr(upkeep, "settle", settled)
-        assert await upkeep.end_overdue(runtime, some=2) == 2  # behind two that cannot be ended
-        assert ended(runtime, sessions) == [False, False, True, True, False]
-        assert await upkeep.end_overdue(runtime, some=2) == 1
+        tried: list[str] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(upkeep, "settle", settled)
+            while await upkeep.end_overdue(runtime, some=2):
+                pass
         assert ended(runtime, sessions) == [False, False, True, True, True]
+        assert len(set(tried)) == 5
+        assert await upkeep.end_overdue(runtime, some=2) == 0  # those that failed are left alone ...
+        runtime.passed_over = PassedOver()
+        assert await upkeep.end_overdue(runtime, some=2) == 2  # ... for a while
+        assert ended(runtime, sessions) == [True] * 5
         assert await upkeep.end_overdue(runtime, some=2) == 0
 
     run(scenario)
+
+
+def test_what_fails_again_and_again_is_left_alone_for_longer_and_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, over = 0.0, PassedOver()
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: now))
+    waits = []
+    for _ in range(8):
+        over.add("sitting")
+        began = now
+        while over.holds("sitting"):
+            now += 10.0
+        waits.append(now - began)
+    assert waits == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
+    over.drop("sitting")
+    assert len(over) == 0
+    over.add("another")
+    now += 10_000.0
+    over.add("sitting")
+    assert len(over) == 1  # nobody asks about the other any more
 
 
 def test_a_database_with_too_much_to_do_is_left_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +103,7 @@ def test_a_database_with_too_much_to_do_is_left_alone(run: Run, monkeypatch: pyt
         with monkeypatch.context() as patch:
             patch.setattr(runtime.database, "write", busy)
             with pytest.raises(Problem, match="busy"):
-                await each(runtime, settle, [(session, session) for session in sessions])
+                await upkeep.end_overdue(runtime)
         assert len(tried) == 1
         assert ended(runtime, sessions) == [False, False]
 
