@@ -64,7 +64,10 @@ def rows(
         reader.fieldnames = names
         missing = [name for name in needed if name not in names]
         if missing:
-            raise InputError(f"{where}: expected a column '{missing[0]}', got {', '.join(names[:8])}")
+            raise InputError(
+                f"{where}: expected the columns {', '.join(needed)}, got {', '.join(names[:8])}; add "
+                f"'{missing[0]}', or give the column that holds it this name"
+            )
         unknown = [name for name in names if name not in known]
         if unknown:
             raise InputError(f"{where}: the column '{unknown[0][:40]}' is not known; remove or rename it")

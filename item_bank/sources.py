@@ -54,6 +54,11 @@ def read_file(path: Path, language: str = "fr", held: Bank | None = None) -> Imp
     """Return the bank in one file; its suffix says what it is."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
+        if not path.exists():
+            raise InputError(
+                f"expected 'demo', a bank's folder or a file, there is no {path}; "
+                f"'acquis bank import ... --to {path}' makes a bank's folder"
+            )
         known = ", ".join(f"{end} ({what})" for end, what in SUFFIXES.items())
         raise InputError(f"expected 'demo', a bank's folder, or a file with {known}, got '{path}'; name one")
     if suffix == ".zip":

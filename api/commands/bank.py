@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -179,9 +179,14 @@ def _check(args: argparse.Namespace) -> int:
     return 3 if errors or (args.strict and found) else 0
 
 
-def _say(notes: tuple[Note, ...] | list[Note]) -> None:
+def _say(notes: Sequence[Note]) -> None:
+    """Say each note once, behind all the places that it is about."""
+    about: dict[str, list[str]] = {}
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        about.setdefault(note.said, []).append(note.place)
+    for said, places in about.items():
+        more = f" and {len(places) - 8} more" * (len(places) > 8)
+        print(f"note: {', '.join(places[:8])}{more}: {said}", file=sys.stderr)
 
 
 def _import(args: argparse.Namespace) -> int:

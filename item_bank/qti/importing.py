@@ -42,10 +42,19 @@ class Note:
     message: str
     kept: bool
 
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return f"{self.file}, line {self.line}" if self.line else self.file
+
+    @property
+    def said(self) -> str:
+        """What is said of it."""
+        return self.message + ("" if self.kept else " (left out)")
+
     def __str__(self) -> str:
         """One line for people."""
-        place = f"{self.file}, line {self.line}" if self.line else self.file
-        return f"{place}: {self.message}" + ("" if self.kept else " (left out)")
+        return f"{self.place}: {self.said}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def test_an_item_earns_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[
     ("words", "said_"),
     [
         (("check", "nowhere.zip"), "check the path"),
-        (("check", "nowhere"), "expected 'demo', a bank's folder, or a file"),
+        (("check", "nowhere"), "there is no nowhere; 'acquis bank import"),
         (("publish", "nowhere", "--request", "--by", "A"), "expected a bank"),
         (("diff", "demo", "nowhere.csv"), "No such file"),
     ],
@@ -243,7 +243,9 @@ def test_a_spreadsheet_says_what_there_is_to_say_about_every_item(
     Store.create(folder, samples.bank())
     out = said(capsys, "export", folder, str(table))
     assert f"{len(samples.every())} items written" in out
-    assert "note: hotspot: its control has no place in CSV: it stays in QTI; its row holds" in out
+    assert (
+        "note: hotspot, point, gaps: its control has no place in CSV: it stays in QTI; its row holds" in out
+    )
     rows = table.read_text(encoding="utf-8-sig")
     changed = rows.replace("Parce que.", "Car c'est écrit.").replace("D1.1;", "D1.2;")
     table.write_text(changed, encoding="utf-8-sig")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 from cat_engine.errors import InputError
 from item_bank.bank import Bank
+from item_bank.check import check
 from item_bank.content import Choice, Option, Response, TextEntry
 from item_bank.markup import sanitise
 from item_bank.table import COLUMNS, read_csv, write_csv
+from tests.conftest import ROOT
 from tests.item_bank import samples
 from tests.item_bank.samples import SLOT
 
@@ -168,7 +171,7 @@ def test_mistakes_are_named_with_their_line(cells: dict[str, str], said: str) ->
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"item;form\n1;2\n", "expected a column 'key'"),
+        (b"item;form\n1;2\n", "got item, form; add 'key'"),
         (rows() + b"i2;single;A\x00\n", "line 3: expected text, got a NUL"),
         (rows() + b'i2;single;"A', "expected CSV"),
         (rows() + b"i2;single;A;b;c;d;e;f\n", "line 3: expected 6 cells, got more"),
@@ -194,3 +197,9 @@ def test_old_encodings_say_what_they_cannot_hold() -> None:
     with pytest.raises(InputError, match=r"expected signs of cp1252, got 'α' \(U\+03B1\) for line"):
         write_csv(samples.bank(item), "cp1252")
     assert COLUMNS[0] == "item"
+
+
+def test_the_guides_example_has_nothing_to_find() -> None:
+    path = ROOT / "docs/examples/items.csv"
+    read = read_csv(path.read_bytes(), path.name)
+    assert (len(read.bank.items), read.notes, check(read.bank, date(2026, 11, 1))) == (3, (), [])
