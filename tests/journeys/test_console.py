@@ -20,9 +20,11 @@ from selenium.webdriver.common.keys import Keys
 
 from api.accounts import totp
 from api.accounts.staff import add, choose
+from api.accounts.staff_sessions import IDLE
 from api.app import create_app
 from api.runtime import Runtime
 from api.settings import Settings
+from api.sittings.timing import SECOND
 from tests.api.sample import ORGANISATION, invited, prepare
 from tests.journeys.chromium import Chromium
 from tests.journeys.server import in_process
@@ -312,4 +314,16 @@ def test_a_link_a_password_a_second_step_and_a_decision(chromium: Chromium, offi
     seen("decision-check")
     enter(chromium, "main button.primary")
     assert chromium.path == "/console/contestations?avis=decide"
+
+    late = IDLE - 200 * SECOND  # nothing is done until the session is near its end
+    office.runtime.skew += late
+    chromium.script("const then = Date.now() + arguments[0]; Date.now = () => then", late // 1_000)
+    chromium.until(lambda: bool(chromium.all("#session button")), "the session's end to be told")
+    assert "your session closes at" in chromium.text
+    seen("session-ends")
+    tab_to(chromium, "#session button")
+    chromium.press(Keys.ENTER)
+    chromium.until(lambda: "Your session stays open" in chromium.text, "the session to last")
+    chromium.open(f"{console}/console/compte")
+    assert chromium.path == "/console/compte"
     assert chromium.complaints() == []

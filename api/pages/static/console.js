@@ -52,6 +52,6 @@
   // Near the end the server is asked first: another page may have made the session last.
   setInterval(() => {
     if (said === "over" || end - Date.now() > 1000 * warn) return;
-    if (!said || end <= Date.now()) ask("GET");
-  }, 5000);
+    if (!["ends", "last"].includes(said) || end <= Date.now()) ask("GET");
+  }, 1000);
 })();
