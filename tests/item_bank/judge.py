@@ -115,9 +115,9 @@ def judge(profile: Path) -> Iterator[Judge]:
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=Service(chromedriver))
     try:
-        driver.set_script_timeout(120)
+        driver.set_script_timeout(240)
         driver.get(f"http://127.0.0.1:{server.server_address[1]}/")
-        WebDriverWait(driver, 30).until(lambda page: page.execute_script("return window.ready === true"))
+        WebDriverWait(driver, 240).until(lambda page: page.execute_script("return window.ready === true"))
         yield Judge(driver)
     finally:
         driver.quit()

@@ -280,7 +280,6 @@ def refused(tmp_path: Path, data: bytes, suffix: str) -> str:
         [sys.executable, "-c", READ, str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
         check=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (20, 20)),
     )
