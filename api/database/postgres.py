@@ -47,6 +47,12 @@ _CONFLICT = (
     errors.DeadlockDetected,
     errors.DivisionByZero,  # what a write stands on does not hold (`api.sittings.turn`)
 )
+_FAILURE = (
+    psycopg.OperationalError,
+    psycopg.InternalError,
+    errors.InvalidSqlStatementName,  # the session was reset, or a pooler gives us others' (`open`)
+    NotDurable,
+)
 
 
 class PostgreSQL:
@@ -80,9 +86,37 @@ class PostgreSQL:
         self._durable = durable
 
     async def open(self) -> None:
-        """Connect, which checks the server's durability."""
-        async with self.pool.connection():
-            pass
+        """Connect, which checks the server's durability; refuse a pooler that shares out connections."""
+        try:
+            async with self.pool.connection() as connection:
+                if await _process(connection) != connection.pid:
+                    await self._refuse_shared(connection)
+        except NotDurable:
+            await self.close()
+            raise
+
+    async def _refuse_shared(self, one: Connection) -> None:
+        """Refuse a pooler that gives each transaction to any process of the server.
+
+        What was checked and set on a connection would hold for one transaction alone: others could have
+        turned `synchronous_commit` off in the process that gets the next answer. A process that serves two
+        connections, or a connection that meets two processes, tells.
+        """
+        try:
+            other = await Connection.connect(self.pool.conninfo, "SELECT 1")
+        except psycopg.Error as error:
+            raise Unavailable(str(error)) from error
+        try:
+            met = [{await _process(connection) for _ in range(3)} for connection in (one, other, one, other)]
+        finally:
+            await other.close()
+        if len(met[0] | met[2]) > 1 or len(met[1] | met[3]) > 1 or met[0] & met[1]:
+            raise NotDurable(
+                "expected a connection to PostgreSQL of its own, got one that a pooler shares out by "
+                "transaction or by statement: whether a commit lasts cannot be checked there; name "
+                "PostgreSQL itself (a worker keeps few connections, see --connections) or a pooler in "
+                "session mode"
+            )
 
     async def prepare(self, queries: Sequence[Query]) -> None:
         """Open every connection and prepare `queries` on each: otherwise a crowd waits while both is done.
@@ -151,8 +185,14 @@ class PostgreSQL:
                 return step.value
         except _CONFLICT as error:
             raise Refused(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InternalError, NotDurable) as error:
+        except _FAILURE as error:
             raise failure(str(error)) from error
 
     async def _run(self, connection: Connection, calls: Sequence[Call], writes: bool = False) -> list[Rows]:
         return await connection.run([call.ordered(self.dialect) for call in calls], writes)
+
+
+async def _process(connection: Connection) -> int:
+    """Return the number of the process that answers on `connection`, as it says now."""
+    (rows,) = await connection.run([("SELECT pg_backend_pid()", ())])
+    return int(rows[0][0])

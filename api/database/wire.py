@@ -15,6 +15,7 @@ Values are texts, integers, bytes and None (`api.database.tables`), which keeps 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,7 @@ class Connection:
         self._warning = ""
         self._libpq: PGconn = made.pgconn
         self._names: dict[str, bytes] = {}
+        self._named = secrets.token_hex(6).encode()  # nobody else's: see `pid`
         self._results: list[PGresult] = []
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -106,6 +108,15 @@ class Connection:
             await made.close()
             raise
         return Connection(made, silence)
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process, as it was told at the beginning; a pooler in between tells another number.
+
+        Where a pooler gives each transaction to another process, a statement that was prepared in one is not
+        there in the next; its name is like no other, so that none is taken for it.
+        """
+        return self._libpq.backend_pid
 
     @property
     def idle(self) -> bool:
@@ -146,7 +157,7 @@ class Connection:
         sent = 0
         for sql in (*ahead, *(sql for sql, _ in statements)):
             if sql not in self._names and sql not in prepared:
-                name = b"s%d" % (len(self._names) + len(prepared))
+                name = b"%s_%d" % (self._named, len(self._names) + len(prepared))
                 self._libpq.send_prepare(name, sql.encode())
                 prepared[sql] = (name, sent)
                 sent += 1

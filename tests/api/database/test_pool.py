@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from api.database import postgres
 from api.database.connect import connect
 from api.database.durability import NotDurable
 from api.database.plans import Commit, Database, Plan, Query, Unavailable
@@ -21,6 +23,8 @@ from tests.databases import with_database
 SLEEP = Query(text("SELECT 1 FROM pg_sleep(0.02)"))
 WRITE = Query(text("CREATE TABLE IF NOT EXISTS scratch (n integer)"))
 
+RESET = Query(text("DEALLOCATE ALL"))
+
 
 def sleep() -> Plan[int]:
     (rows,) = yield [SLEEP()]
@@ -30,6 +34,11 @@ def sleep() -> Plan[int]:
 def write() -> Plan[None]:
     yield []
     return Commit(None, [WRITE()])
+
+
+def reset() -> Plan[None]:
+    yield [RESET()]
+    return Commit(None)
 
 
 async def unchecked(connection: Connection) -> None:
@@ -177,6 +186,42 @@ def test_an_address_that_asks_for_weak_commits_is_refused(postgres_url: str) -> 
     url = f"{postgres_url}{sign}options=-c%20synchronous_commit%3Doff"
     with pytest.raises(NotDurable, match="synchronous_commit"):
         asyncio.run(connect(url).open())
+
+
+@pytest.mark.parametrize("met", [None, [1], [1, 2]], ids=["by session", "one for two", "two for one"])
+def test_a_pooler_that_shares_out_connections_by_transaction_is_refused(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, met: list[int] | None
+) -> None:
+    """`met`: the processes of the server that answer in turn; None: those that do."""
+
+    async def whole() -> None:
+        async with opened(postgres_url) as database:
+            assert await database.write(write) is None
+
+    monkeypatch.setattr(Connection, "pid", 0)  # a pooler tells a number of its own
+    if met is None:
+        asyncio.run(whole())
+        return
+    turns = itertools.cycle(met)
+
+    async def answers(connection: Connection) -> int:
+        return next(turns)
+
+    monkeypatch.setattr(postgres, "_process", answers)
+    with pytest.raises(NotDurable, match="pooler"):
+        asyncio.run(whole())
+
+
+def test_a_session_that_was_reset_is_unavailable_once(postgres_url: str) -> None:
+    async def whole() -> None:
+        async with opened(postgres_url, size=1) as database:
+            assert await database.read(sleep) == 1
+            await database.read(reset)
+            with pytest.raises(Unavailable, match="prepared statement"):
+                await database.read(sleep)
+            assert await database.read(sleep) == 1
+
+    asyncio.run(whole())
 
 
 def test_a_server_that_only_reads_is_unavailable_and_its_connections_are_not_kept(postgres_url: str) -> None:
