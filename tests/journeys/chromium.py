@@ -103,6 +103,11 @@ class Chromium:
             uploadThroughput=-1,
         )
 
+    def hears_of_the_network(self) -> None:
+        """Tell the page that there is a network, so that it tries again now and not in some seconds."""
+        with contextlib.suppress(WebDriverException):  # it may just leave by itself
+            self.script("dispatchEvent(new Event('online'))")
+
     def open(self, address: str) -> None:
         """Go to an address."""
         self.driver.get(address)

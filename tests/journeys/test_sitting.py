@@ -120,6 +120,7 @@ def test_killed_in_the_middle_it_resumes_at_the_same_item_with_no_answer_lost(
     chromium.until(lambda: "Envoi impossible" in chromium.one("#connection").text, "word of the lost server")
     assert handle(chromium) == question
     server.start()
+    chromium.hears_of_the_network()
     chromium.arrives_at("Question 6 – ")
 
     sitting = (chromium.driver.get_cookie("acquis_sitting") or {})["value"].strip('"').split(".")[0]
