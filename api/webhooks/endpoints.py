@@ -141,7 +141,9 @@ def _runtime(request: Request) -> Runtime:
     | {
         201: {
             "links": {
-                "renew": link("renew_secret", "Another secret.", {"path.id": "$response.body#/id"}),
+                "renew": link(
+                    "renew_secret", "Another secret.", {"path.id": "$response.body#/id"}, {"former_hours": 24}
+                ),
                 "remove": link("remove_webhook", "Forget it.", {"path.id": "$response.body#/id"}),
             }
         }
