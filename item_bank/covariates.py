@@ -107,7 +107,7 @@ class Covariate:
             who = f"person '{people.persons[row]}'" if people.persons else f"row {first + row + 1}"
             raise InputError(
                 f"expected a group for every person in '{self._column}' of {self._path}, got none for {who}; "
-                "fill it in"
+                "fill it in, with a name such as 'unknown' where it is not known"
             )
         return groups
 

@@ -139,6 +139,11 @@ def plot_price(price: Mapping[str, Any], words: StudyWords) -> Chart:
     return styled(chart, _WIDTH, 240)
 
 
+def _whole(most: int) -> list[int]:
+    """Return up to four whole numbers from 1 to `most`, as a root scale spaces them."""
+    return sorted({round(1 + (most - 1) * (k / 3) ** 2) for k in range(4)})
+
+
 def plot_scatter(against: np.ndarray, theta: np.ndarray, se: float, title: str, words: StudyWords) -> Chart:
     """Draw how many people stand at each true and estimated theta, with the 90 % interval."""
     low = float(np.floor(min(against.min(), theta.min())))
@@ -161,7 +166,7 @@ def plot_scatter(against: np.ndarray, theta: np.ndarray, se: float, title: str, 
             color=alt.Color(
                 "n:Q",
                 scale=alt.Scale(type="sqrt", range=["#dbe9f6", "#0b3d68"]),
-                legend=alt.Legend(title=words("persons_axis"), format="d", tickCount=4),
+                legend=alt.Legend(title=words("persons_axis"), format="d", values=_whole(int(counts.max()))),
             ),
         )
     )

@@ -154,7 +154,10 @@ def plot_scores(counts: Sequence[int], words: Words | None = None, width: int = 
         .mark_bar(color=BLUE, opacity=0.6, stroke="white", strokeWidth=0.6)
         .encode(
             x=alt.X(
-                "s:Q", title=words("score_axis"), scale=alt.Scale(domain=[-0.5, len(rows) - 0.5], nice=False)
+                "s:Q",
+                title=words("score_axis"),
+                scale=alt.Scale(domain=[-0.5, len(rows) - 0.5], nice=False),
+                axis=alt.Axis(format="d", tickMinStep=1),
             ),
             x2="e:Q",
             y=alt.Y("n:Q", title=words("persons_axis")),
