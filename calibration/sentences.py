@@ -16,6 +16,8 @@ ENGLISH = {
         "outfit and q3 judge these data"
     ),
     "incomplete-structure": "it needs complete responses, and {share:.0%} of the persons gave them",
+    "one-dimension": "it is made for one dimension",
+    "loglik-of-calibration": "it is known of the responses that the parameters were estimated from",
     "one-item": "one item has no pairs",
     "few-items": "it needs at least {least} items",
     "few-moments": "too few degrees of freedom: {moments} moments for {free} free parameters",

@@ -163,7 +163,7 @@ def _unknown(code: Any, item: str, dimensions: int) -> InputError:
     expected = f"a model among {', '.join(known)}" + (f" in {dimensions} dimensions" * (dimensions > 1))
     advice = suggestion(str(code), known, "correct 'model'")
     if dimensions == 1 and code in COMPENSATORY:
-        advice = "only calibrate and score work in several dimensions"
+        advice = "only calibrate, score and fit work in several dimensions"
     if dimensions > 1 and code in MODELS:
         advice = (
             "write it with 'slopes' and 'intercept', or keep items of one dimension in a file of their own"

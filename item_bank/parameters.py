@@ -103,7 +103,7 @@ class ParameterSet:
         if size > 1 and not several:
             raise InputError(
                 f"expected item parameters of one dimension, got {size} ({', '.join(self.dimensions)}); "
-                "only calibrate and score work in several dimensions"
+                "only calibrate, score and fit work in several dimensions"
             )
         return ItemPool.from_rows([row for row in self.items if row.get("status") != "left-out"], size)
 

@@ -65,6 +65,15 @@ def _say(fit: Fit, out: str) -> None:
                 f"{kind.upper()} = {m['statistic']:.2f}, df {m['df']}, p = {m['p']:.4f}; "
                 f"RMSEA {m['rmsea']:.3f} [{m['rmsea_low']:.3f}, {m['rmsea_high']:.3f}], {against}"
             )
+    for name, value in fit.model.get("reliability", {}).items():
+        print(f"reliability of {name}: {value:.3f}")
+    if "bifactor" in fit.model:
+        b = fit.model["bifactor"]
+        shares = f"omega hierarchical {b['omega_hierarchical']:.3f} of omega {b['omega']:.3f}"
+        print(f"general dimension: ECV {b['ecv']:.3f}, {shares}")
+        for name, part in b["subscales"].items():
+            shares = f"omega hierarchical {part['omega_hierarchical']:.3f} of omega {part['omega']:.3f}"
+            print(f"  {name} beyond it: {shares}")
     how = "in sittings of the design" if fit.cutoffs_from == "sittings" else "on the items that each met"
     flagged = sum(flag != "" for flag in fit.persons["flag"])
     print(
@@ -92,9 +101,14 @@ def run(args: argparse.Namespace) -> None:
     """Read, judge and write."""
     from api.commands.inputs import write_json
     from calibration.fit import assess
+    from cat_engine.errors import InputError
     from item_bank.parameters import read_parameters
 
     parameters = read_parameters(args.params)
+    if args.report and len(parameters.dimensions) > 1:
+        raise InputError(
+            "expected no --report in several dimensions, got it: the page is made for one; leave it out"
+        )
     responses, options = read_answers(args, parameters)
     groups = groups_of(args, responses)
     design, attributes = _design(args, parameters)

@@ -3,7 +3,8 @@
 Start with `assess`, which computes everything below and says what does not apply. Reading order:
 `evidence` (parameters, population and responses brought together), `sx2` and `pvq1` (items), `residuals`
 (infit, outfit), `pairs` (local dependence), `limited` (M2 and its family), `persons` (lz, lz*), `compare`
-(information criteria, nested tests).
+(information criteria, nested tests). Several dimensions: `dimensions` (evidence over nodes),
+`dimension_persons`, `bifactor`, `assess_dimensions`.
 """
 
 from calibration.fit.assess import Fit, assess

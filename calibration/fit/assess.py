@@ -25,6 +25,7 @@ from calibration.fit.residuals import mean_squares, posterior_mean_squares, sums
 from calibration.fit.sx2 import s_x2
 from calibration.sentences import NotApplicable, Sentence
 from cat_engine.design import Design
+from cat_engine.errors import InputError
 from item_bank.parameters import ParameterSet
 from item_bank.responses import Responses
 
@@ -167,6 +168,15 @@ def assess(
     InputError
         When responses, parameters and groups do not go together.
     """
+    if len(parameters.dimensions) > 1:
+        from calibration.fit.assess_dimensions import assess_dimensions  # it stands on this module
+
+        if design is not None:
+            raise InputError(
+                "expected no --design in several dimensions, got one: sittings are simulated in one alone; "
+                "leave it out"
+            )
+        return assess_dimensions(responses, parameters, groups, theta=theta, estimated=estimated, seed=seed)
     start = perf_counter()
     evidence = Evidence(responses, parameters, groups, estimated=estimated)
     free = freedom(evidence)
@@ -216,10 +226,10 @@ def _items(
         reasons |= {"s_x2": missing, "ld_x2": missing}
     else:
         by_score = s_x2(evidence, free=free)
-        columns |= _chi2_columns("s_x2", by_score)
+        columns |= chi2_columns("s_x2", by_score)
         local = ld_x2(evidence)
         pairs |= {"ld_x2": local.statistic, "ld_p": local.p, "ld_v": local.v}
-    columns |= _chi2_columns("pv_q1", plausible)
+    columns |= chi2_columns("pv_q1", plausible)
     columns |= {name: getattr(point, name) for name in ("infit", "infit_z", "outfit", "outfit_z")}
     columns |= {
         f"{name}_posterior": getattr(posterior, name) for name in ("infit", "infit_z", "outfit", "outfit_z")
@@ -228,7 +238,8 @@ def _items(
     return columns, pairs
 
 
-def _chi2_columns(name: str, values: Any) -> Columns:
+def chi2_columns(name: str, values: Any) -> Columns:
+    """Return the columns of an `ItemChi2`."""
     return {
         name: values.statistic,
         f"{name}_df": values.df,
@@ -258,21 +269,23 @@ def _limited(evidence: Evidence, kind: Kind, free: Freedom) -> dict[str, Any]:
     return asdict(limited_information(evidence, kind, free))
 
 
+def attempt(model: dict[str, Any], reasons: dict[str, Sentence], name: str, make: Callable[[], Any]) -> None:
+    """Put what `make` returns, or the reason why there is nothing, under `name`."""
+    try:
+        model[name] = make()
+    except NotApplicable as reason:
+        reasons[name] = reason.why
+
+
 def _model(evidence: Evidence, free: Freedom, reasons: dict[str, Sentence]) -> dict[str, Any]:
     model: dict[str, Any] = criteria(evidence.loglik, free.n, evidence.n_persons)._asdict()
     missing = _incomplete(evidence)
-
-    def attempt(name: str, make: Callable[[], Any]) -> None:
-        try:
-            model[name] = make()
-        except NotApplicable as reason:
-            reasons[name] = reason.why
 
     polytomous = bool((evidence.pool.n_cat > 2).any())
     for kind in KINDS if polytomous else KINDS[:1]:
         if missing:
             reasons[kind] = missing
         else:
-            attempt(kind, partial(_limited, evidence, kind, free))
-    attempt("g2", lambda: g2(evidence, free.n)._asdict())
+            attempt(model, reasons, kind, partial(_limited, evidence, kind, free))
+    attempt(model, reasons, "g2", lambda: g2(evidence, free.n)._asdict())
     return model

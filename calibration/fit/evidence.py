@@ -143,6 +143,8 @@ class Evidence:
         Unknown items, impossible categories, several dimensions, groups that do not match.
     """
 
+    several = False
+
     def __init__(
         self,
         responses: Responses,
@@ -151,7 +153,7 @@ class Evidence:
         *,
         estimated: bool = True,
     ) -> None:
-        if len(parameters.dimensions) > 1:
+        if len(parameters.dimensions) > 1 and not self.several:
             raise InputError(
                 f"expected parameters of one dimension, got {len(parameters.dimensions)} "
                 f"({', '.join(parameters.dimensions)}); calibrate and judge each dimension's items apart"
@@ -163,7 +165,7 @@ class Evidence:
             responses = responses.select(
                 [j for j, item in enumerate(responses.items) if item not in uncalibrated]
             )
-        whole = ItemPool.from_rows(rows)
+        whole = ItemPool.from_rows(rows, len(parameters.dimensions))
         present = whole.positions(responses.items)
         keep = np.sort(present)
         self.responses = responses
@@ -185,7 +187,7 @@ class Evidence:
         if len(populations) == 1:
             population = populations[0]
             everyone = np.arange(self.n_persons)
-            return (Part(self.pool, population, everyone, answers, self._grid_of(population.group)),)
+            return (self._part(self.pool, population, everyone, answers, self._grid_of(population.group)),)
         names = [p.group for p in populations]
         if groups is None:
             raise InputError(
@@ -207,8 +209,18 @@ class Evidence:
             rows = np.flatnonzero(of == population.group)
             if len(rows):
                 own, grid = self._pool_of(population.group), self._grid_of(population.group)
-                parts.append(Part(own, population, rows, answers.take(rows), grid))
+                parts.append(self._part(own, population, rows, answers.take(rows), grid))
         return tuple(parts)
+
+    def _part(
+        self,
+        pool: ItemPool,
+        population: Population,
+        rows: np.ndarray,
+        answers: Answers,
+        grid: Grid | None = None,
+    ) -> Part:
+        return Part(pool, population, rows, answers, grid)
 
     def _grid_of(self, group: str) -> Grid | None:
         """Return the nodes of a distribution that was estimated and is not normal, or None."""

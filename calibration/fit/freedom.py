@@ -28,7 +28,8 @@ class Freedom:
     n_items
         Number of different free item parameters.
     mean, variance
-        Whether the mean and the variance of each group's population are free.
+        Whether the mean and the variance of each group's population are free; in several dimensions each
+        dimension's mean, and each variance or covariance that is.
     """
 
     directions: list[list[np.ndarray]]

@@ -21,8 +21,9 @@ response theory models. Measurement, 11, 71-101.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -33,7 +34,7 @@ from calibration.fit.evidence import Evidence, Part
 from calibration.fit.freedom import Freedom, freedom, slopes
 from calibration.sentences import NotApplicable
 
-__all__ = ["KINDS", "LimitedFit", "limited_information", "srmsr"]
+__all__ = ["KINDS", "Kind", "LimitedFit", "MomentModel", "limited_information", "srmsr"]
 
 Kind = Literal["m2", "m2*", "c2"]
 KINDS: tuple[Kind, ...] = ("m2", "m2*", "c2")
@@ -113,7 +114,7 @@ class _Layout:
         return np.concatenate(out) if out else np.zeros(0, np.int64)
 
 
-class _Model:
+class MomentModel:
     """A model as moments see it: probabilities over weighted nodes, and their derivatives.
 
     Parameters
@@ -238,7 +239,7 @@ class _Model:
         return out
 
 
-def _model_of(part: Part, free: Freedom, group: int) -> _Model:
+def _model_of(part: Part, free: Freedom, group: int) -> MomentModel:
     n_cat, nodes, weights = part.pool.n_cat, part.grid.nodes, part.grid.weights
     z = (nodes - part.population.mean[0]) / part.population.sd
     weight_slopes, weight_columns = [], []
@@ -252,7 +253,7 @@ def _model_of(part: Part, free: Freedom, group: int) -> _Model:
                 weight_slopes.append(slope)
                 weight_columns.append(column)
             column += is_free
-    return _Model(
+    return MomentModel(
         [part.probability[i, :k] for i, k in enumerate(n_cat)],
         weights,
         slopes(part, free, group),
@@ -263,7 +264,7 @@ def _model_of(part: Part, free: Freedom, group: int) -> _Model:
     )
 
 
-def _independent(matrix: np.ndarray, n_cat: np.ndarray) -> _Model:
+def _independent(matrix: np.ndarray, n_cat: np.ndarray) -> MomentModel:
     """Return the model of independent items: every category at its observed proportion."""
     probability, slopes, columns = [], [], []
     at = 0
@@ -277,7 +278,7 @@ def _independent(matrix: np.ndarray, n_cat: np.ndarray) -> _Model:
         slopes.append(step)
         columns.append(np.arange(at, at + len(step)))
         at += len(step)
-    return _Model(probability, np.ones(1), slopes, columns, np.zeros((0, 1)), np.zeros(0, np.int64), at)
+    return MomentModel(probability, np.ones(1), slopes, columns, np.zeros((0, 1)), np.zeros(0, np.int64), at)
 
 
 def _quadratic(
@@ -344,10 +345,16 @@ def srmsr(evidence: Evidence) -> float:
     return float(np.sqrt(squares / pairs))
 
 
-def limited_information(evidence: Evidence, kind: Kind, free: Freedom | None = None) -> LimitedFit:
+def limited_information(
+    evidence: Evidence,
+    kind: Kind,
+    free: Freedom | None = None,
+    model_of: Callable[[Any, Freedom, int], MomentModel] = _model_of,
+) -> LimitedFit:
     """Return one of `KINDS` with its indices, on the persons who answered every item.
 
-    For items of two categories all three are the same statistic.
+    For items of two categories all three are the same statistic. `model_of` says how a part with its free
+    parameters looks to moments.
 
     Raises
     ------
@@ -367,7 +374,7 @@ def limited_information(evidence: Evidence, kind: Kind, free: Freedom | None = N
         raise NotApplicable("many-moments", moments=layout.size)
     if any(len(matrix) < 2 for _, _, matrix in parts):
         raise NotApplicable("empty-group")
-    blocks = [(*_model_of(part, free, g).compare(matrix, kind), len(matrix)) for g, part, matrix in parts]
+    blocks = [(*model_of(part, free, g).compare(matrix, kind), len(matrix)) for g, part, matrix in parts]
     statistic, _, _ = _quadratic(blocks)
     df = size - free.n
     n = sum(len(matrix) for _, _, matrix in parts)

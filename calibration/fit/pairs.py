@@ -19,7 +19,7 @@ from scipy.stats import chi2
 from calibration.fit.evidence import Evidence
 from calibration.fit.residuals import sums_at
 
-__all__ = ["LEAST_PAIR", "PairChi2", "ld_x2", "met_both", "pair_tables", "q3"]
+__all__ = ["LEAST_PAIR", "PairChi2", "ld_x2", "met_both", "pair_tables", "q3", "residual_correlations"]
 
 LEAST_PAIR = 100
 """Persons who must have met both items of a pair for it to say anything."""
@@ -59,10 +59,13 @@ def q3(evidence: Evidence, theta: np.ndarray | None = None) -> np.ndarray:
     Under the model each correlation is about ``-1 / (n - 1)``, not 0: judge it against the mean of all.
     A pair that fewer than `LEAST_PAIR` persons met holds NaN (unless the whole sample is smaller).
     """
-    n = evidence.n_items
-    answers = evidence.answers
     theta = evidence.theta() if theta is None else theta
-    residual = sums_at(evidence, theta, residuals=True).residual
+    return residual_correlations(evidence, sums_at(evidence, theta, residuals=True).residual)
+
+
+def residual_correlations(evidence: Evidence, residual: np.ndarray) -> np.ndarray:
+    """Return the correlations of the items' residuals, one an answer; NaN as `q3` says."""
+    n, answers = evidence.n_items, evidence.answers
     person = np.repeat(np.arange(answers.n_persons), np.diff(answers.indptr))
     dense = np.zeros((answers.n_persons, n))
     dense[person, answers.item] = residual

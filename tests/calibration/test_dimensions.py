@@ -293,7 +293,7 @@ def test_the_command_writes_a_file_that_is_read_again(
     kept = read_covariance(covariance)
     assert ("i4", "a2", None) in kept.names
     assert ("population", "cov(u,v)", "all") in kept.names
-    with pytest.raises(InputError, match=r"2 \(u, v\); only calibrate and score"):
+    with pytest.raises(InputError, match=r"2 \(u, v\); only calibrate, score and fit"):
         read.pool()
     for refused in (["--report", str(tmp_path / "r")], ["--cross-check"], ["--estimator", "conditional"]):
         assert main([*words, "--out", str(out), *refused]) == 2

@@ -172,7 +172,7 @@ def row(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("wrong", "dimensions", "words"),
     [
-        (row(), 1, "only calibrate and score work in several dimensions"),
+        (row(), 1, "only calibrate, score and fit work in several dimensions"),
         (row(slopes=[1.0]), 2, "expected 2 slopes, one a dimension, got 1"),
         (row(slopes=[1.0, float("nan")]), 2, r"slopes\[1\]"),
         (row(model="2pl", a=1.0, b=0.0), 2, "write it with 'slopes'"),

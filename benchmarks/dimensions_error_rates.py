@@ -1,0 +1,79 @@
+"""How often fit in several dimensions is wrong: type I error of M2, S-X2 and lz*, by simulation.
+
+``python -m benchmarks.dimensions_error_rates [--replications N] [--persons N]``. People answer a test that
+fits (2PL, slopes 0.8 to 1.8); it is calibrated and judged each time, as in practice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from calibration import calibrate
+from calibration.fit import assess
+from item_bank.responses import Responses
+
+__all__ = ["main"]
+
+
+def _between(dimensions: int, items: int) -> np.ndarray:
+    return np.kron(np.eye(dimensions), np.ones((items, 1)))
+
+
+CASES = {
+    "2 dimensions, 16 items": (_between(2, 8), 0.5, ("u", "v")),
+    "4 dimensions, 16 items": (_between(4, 4), 0.5, ("u", "v", "w", "x")),
+    "bifactor, 1 + 3, 12 items": (
+        np.hstack([np.ones((12, 1)), _between(3, 4)]), 0.0, ("general", "u", "v", "w")
+    ),
+}  # fmt: skip
+"""Pattern, correlation and names of the dimensions."""
+
+
+def _answers(pattern: np.ndarray, correlation: float, persons: int, seed: int) -> Responses:
+    """Return answers to the same items by other people."""
+    items, people = np.random.default_rng(1), np.random.default_rng(seed)
+    size = pattern.shape[1]
+    slopes, intercepts = items.uniform(0.8, 1.8, pattern.shape) * pattern, items.normal(size=len(pattern))
+    cov = correlation + (1.0 - correlation) * np.eye(size)
+    theta = people.multivariate_normal(np.zeros(size), cov, persons)
+    right = people.random((persons, len(pattern))) < 1.0 / (1.0 + np.exp(-theta @ slopes.T - intercepts))
+    return Responses.from_dense(right.astype(np.int8), [f"i{j}" for j in range(len(pattern))])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a line a case."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dimensions_error_rates", description=__doc__)
+    parser.add_argument("--replications", type=int, default=100, metavar="N")
+    parser.add_argument("--persons", type=int, default=1000, metavar="N")
+    args = parser.parse_args(arguments)
+    print(f"{args.replications} replications of {args.persons} persons; nominal 5 % (persons: 1 %)")
+    print(f"{'':28}{'M2 < 5 %':>10}{'M2 / df':>10}{'S-X2 < 5 %':>12}{'persons':>10}{'sd of lz*':>11}")
+    for name, (pattern, correlation, dimensions) in CASES.items():
+        rows = []
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "dimensions.csv"
+            with file.open("w", newline="", encoding="utf-8") as out:
+                lines = [[f"i{j}", *row] for j, row in enumerate(pattern.astype(int).tolist())]
+                csv.writer(out).writerows([["item", *dimensions], *lines])
+            for seed in range(args.replications):
+                responses = _answers(pattern, correlation, args.persons, seed)
+                found = calibrate(responses, "m2pl", dimensions=file, errors="none")
+                fit = assess(responses, found.parameters)
+                m2 = fit.model["m2"]
+                flagged = np.mean([flag != "" for flag in fit.persons["flag"]])
+                by_item = np.nanmean(fit.items["s_x2_p"] < 0.05)
+                row = [m2["p"] < 0.05, m2["statistic"] / m2["df"], by_item, flagged]
+                rows.append([*row, np.std(fit.persons["lz_star"])])
+        m, ratio, s, p, sd = np.mean(rows, axis=0)
+        print(f"{name:28}{m:10.3f}{ratio:10.3f}{s:12.3f}{p:10.4f}{sd:11.3f}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
