@@ -103,6 +103,15 @@ class Chromium:
             uploadThroughput=-1,
         )
 
+    @contextlib.contextmanager
+    def prepared(self, source: str) -> Iterator[None]:
+        """Run JavaScript in every page that comes in this block, before the page's own."""
+        added = self.command("Page.addScriptToEvaluateOnNewDocument", source=source)
+        try:
+            yield
+        finally:
+            self.command("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+
     def hears_of_the_network(self) -> None:
         """Tell the page that there is a network, so that it tries again now and not in some seconds."""
         with contextlib.suppress(WebDriverException):  # it may just leave by itself

@@ -26,6 +26,7 @@ from api.catalogue.store import publish
 from api.ids import new_code, new_id
 from api.results.claims import Person
 from api.runtime import Runtime
+from api.serving import KEEP_ALIVE
 from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @contextlib.contextmanager
 def in_process(app: FastAPI) -> Iterator[str]:
     """Serve `app` from a thread of this process, so that a test can turn its clock; yield its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    config = uvicorn.Config(app, port=0, log_level="critical", timeout_keep_alive=KEEP_ALIVE)
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

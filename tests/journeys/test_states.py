@@ -53,16 +53,13 @@ window.letPass = (seconds) => {
 @contextlib.contextmanager
 def turnable_clock(chromium: Chromium) -> Iterator[Callable[[int], None]]:
     """Give pages that clock; yield how seconds pass in the page that is shown."""
-    script = chromium.command("Page.addScriptToEvaluateOnNewDocument", source=CLOCK)
 
     def pass_(seconds: int) -> None:
         with contextlib.suppress(WebDriverException):  # the page may just leave by itself
             chromium.script("letPass(arguments[0])", seconds)
 
-    try:
+    with chromium.prepared(CLOCK):
         yield pass_
-    finally:
-        chromium.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
 
 
 @dataclass
@@ -207,8 +204,7 @@ def test_a_busy_server_is_asked_again_by_the_page_itself(chromium: Chromium, des
 
 def test_an_old_browser_sends_the_button_that_was_pressed(chromium: Chromium, desk: Desk) -> None:
     """Without it, skipping and changing the language would each submit what is chosen."""
-    script = chromium.command("Page.addScriptToEvaluateOnNewDocument", source=OLD_BROWSER)
-    try:
+    with chromium.prepared(OLD_BROWSER):
         begin(chromium, desk.invitation)
         first = handle(chromium)
         chromium.one(".option [value=B]").click()
@@ -223,8 +219,6 @@ def test_an_old_browser_sends_the_button_that_was_pressed(chromium: Chromium, de
         with chromium.next_page():
             chromium.one(SUBMIT).click()
         assert chromium.title.startswith("Question 2 – ")
-    finally:
-        chromium.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
 
 
 @pytest.mark.usefixtures("axe")
