@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.database import postgres
+from api.database import postgres, wire
 from api.database.migrate import migrate
 
 __all__ = [
@@ -78,6 +78,7 @@ def unhurried() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgres, "Pool", patient)
+        patch.setattr(wire, "CONNECTING", 100)
         yield
 
 

@@ -48,6 +48,9 @@ _READ: Mapping[int, Callable[[bytes], Any]] = {
 
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
+CONNECTING = 5
+"""Seconds that connecting may take."""
+
 SILENCE = 8.0
 """Seconds without a word from the server after which whoever waits is told so."""
 
@@ -96,7 +99,7 @@ class Connection:
         made = await AsyncConnection.connect(
             conninfo,
             autocommit=True,
-            connect_timeout=5,
+            connect_timeout=CONNECTING,
             keepalives_idle=5,
             keepalives_interval=2,
             keepalives_count=3,
