@@ -88,7 +88,7 @@ def seen_by(
         return None
     known = tests.counts.get(digest)
     if known is not None:
-        return known
+        return tests.keep(known, digest)
     (rows,) = yield [_BODY(test_id=test.id, digest=digest)]
     if not rows:
         raise BrokenLog(f"the exposure counts {digest[:12]} that the sitting saw are not stored")

@@ -100,6 +100,10 @@ class Sitting(NamedTuple):
     erased: bool = False
     """Whether the person was erased: nothing more can happen, and what was personal is not known."""
 
+    def __repr__(self) -> str:
+        """Say which sitting it is, and nothing that a log must not hold: seed, secrets, need."""
+        return f"Sitting({self.id!r}, seq={self.seq}, phase={self.phase!r})"
+
     def silent_since(self, now: int) -> int | None:
         """Return from when on a silence up to `now` counts as an interruption; None where it does not."""
         rules = self.clock.rules

@@ -16,6 +16,7 @@ from cat_engine.session import (
     NOT_REACHED,
     OMITTED,
     AdaptiveTest,
+    Course,
     First,
     Serve,
     State,
@@ -165,6 +166,19 @@ def test_folding_the_log_again_gives_the_same_bits() -> None:
     for item, category in zip(first.items, first.categories, strict=True):
         again = answered(other, served(other, again, item), item, category)
     assert same(first, again)
+    begun = start(test, b"seed")
+    for i in (2, None):  # in one course, an item set aside on the way, as one move at a time
+        course, by_move = Course(test, begun), begun
+        for item, category in zip(first.items, first.categories, strict=True):
+            code = NOT_REACHED if item == first.items[3] else category
+            course.serve(item)
+            course.answer(item, code)
+            by_move = answered(test, served(test, by_move, item), item, code)
+            if i is not None and item == first.items[i]:
+                course.set_aside(item)
+                by_move = set_aside(test, by_move, item)
+        assert same(course.state, by_move)
+    assert same(begun, start(test, b"seed"))
     assert conclude(test, first).record == conclude(other, again).record
 
 
