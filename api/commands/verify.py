@@ -32,7 +32,11 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("credential", metavar="CREDENTIAL.json", help="the signed result, or the badge")
+    parser.add_argument(
+        "credential",
+        metavar="CREDENTIAL.json",
+        help="the signed result, or the badge; also a picture with it in",
+    )
     parser.add_argument(
         "--jwks",
         "--did",
@@ -57,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from api.keys.signing import BadSignature, UnknownKey
     from api.results.credential import read
 
-    text = _text(Path(args.credential))
+    text = _text(Path(args.credential), pictures=True)
     revoked: set[str] = set()
     told: dict[str, Any] = {"authentic": False, "holds": False, "revocation": "not checked"}
     try:
@@ -128,11 +132,14 @@ def _refusal(file: SignedFile, told: Mapping[str, Any], person: str | None) -> s
     return ""
 
 
-def _text(path: Path, most: int = _MAX_FILE) -> str:
+def _text(path: Path, most: int = _MAX_FILE, pictures: bool = False) -> str:
+    from api.credentials.baking import text_in
+
     try:
         if path.stat().st_size > most:
             raise InputError(f"expected a signed file in {path}, got one of more than {most} bytes")
-        return path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        return text_in(content) if pictures else content.decode()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; give the path of the signed file") from error
     except UnicodeDecodeError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.credentials.baking import baked
 from api.credentials.did import did_of, document
 from api.credentials.lists import signed, withdrawn
 from api.credentials.making import made, of_organisation
@@ -29,16 +31,33 @@ BADGE_TYPE = "application/vc"
 """The media type of a credential (W3C Verifiable Credentials 2.0, 6.1)."""
 
 Language = Annotated[Literal["fr", "en"], Query(description="In which the badge says what it says.")]
-_BADGE: dict[str, Any] = {"content": {BADGE_TYPE: {"schema": reference(BadgeOut)}}, "headers": DOWNLOAD}
+Form = Annotated[
+    Literal["json", "svg", "png"],
+    Query(
+        alias="format",
+        description="`svg` and `png`: a picture of the badge with the badge in it (Open Badges 3.0, 5.3).",
+    ),
+]
+_PICTURES = {"svg": "image/svg+xml", "png": "image/png"}
+_BADGE: dict[str, Any] = {
+    "content": {
+        BADGE_TYPE: {"schema": reference(BadgeOut)},
+        "image/svg+xml": {"schema": {"type": "string"}},
+        "image/png": {"schema": {"type": "string", "format": "binary"}},
+    },
+    "headers": DOWNLOAD,
+}
 _OPEN = {"Access-Control-Allow-Origin": "*"}
 
 
-def _badge(content: str, id: str) -> Response:
+async def _badge(runtime: Runtime, claims: Mapping[str, Any], language: str, form: Form) -> Response:
+    badge = await made(runtime, claims, language)
+    content = badge if form == "json" else await turns(baked, badge, form)
     headers = {
         "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="acquis-badge-{id}.json"',
+        "Content-Disposition": f'attachment; filename="acquis-badge-{claims["id"]}.{form}"',
     }
-    return Response(content, media_type=BADGE_TYPE, headers=headers)
+    return Response(content, media_type=_PICTURES.get(form, BADGE_TYPE), headers=headers)
 
 
 @router.get(
@@ -49,11 +68,11 @@ def _badge(content: str, id: str) -> Response:
     responses=problems("unauthenticated", "forbidden", "not_found") | {200: _BADGE},
 )
 async def read_badge(
-    request: Request, client: Reader, runtime: Here, id: Id, language: Language = "fr"
+    client: Reader, runtime: Here, id: Id, language: Language = "fr", form: Form = "json"
 ) -> Response:
     """Open Badges 3.0: the level if one is attested, scores with errors, the person as salted hashes."""
     claims = await runtime.read(of_organisation, client.organisation, id)
-    return _badge(await made(runtime, claims, language), id)
+    return await _badge(runtime, claims, language, form)
 
 
 @router.get(
@@ -63,10 +82,12 @@ async def read_badge(
     response_class=Response,
     responses=problems("not_finished", "not_found", "unauthenticated", "taken_over") | {200: _BADGE},
 )
-async def read_own_badge(token: Candidate, runtime: Here, language: Language = "fr") -> Response:
+async def read_own_badge(
+    token: Candidate, runtime: Here, language: Language = "fr", form: Form = "json"
+) -> Response:
     """Open Badges 3.0: the level if one is attested, scores with errors, the person as salted hashes."""
     result = await service.result(runtime, token)
-    return _badge(await made(runtime, result.document, language), result.id)
+    return await _badge(runtime, result.document, language, form)
 
 
 async def _did(request: Request) -> Response:

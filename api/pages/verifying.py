@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.credentials import checking
+from api.credentials.baking import text_in
 from api.credentials.turns import turns
 from api.keys.signing import BadSignature, UnknownKey, public_keys, revoked_keys
 from api.keys.store import key_set
@@ -132,7 +133,9 @@ async def verify(request: Request) -> Response:
 
 
 async def sent_text(request: Request) -> str | None:
-    """Return the text of the file that a form holds: empty when none was chosen, None when it is no text.
+    """Return the text of the file that a form holds, or of the badge in a picture.
+
+    It is empty when none was chosen, and None when there is no such text in it.
 
     Raises
     ------
@@ -148,8 +151,8 @@ async def sent_text(request: Request) -> str | None:
     if len(content) > LARGEST:
         raise Problem("too_large", f"A signed result has at most {LARGEST} bytes.")
     try:
-        return content.decode()
-    except UnicodeDecodeError:
+        return text_in(content)
+    except (UnicodeDecodeError, InputError):
         return None
 
 
