@@ -17,13 +17,13 @@ _REPORT = ("report.html", "findings.json")
 
 
 def spare_inputs(args: Namespace) -> None:
-    """Refuse a command that would write its result over a file it reads, or a report over another page.
+    """Refuse, before any work, a result over a file that is read, a report over another page, or no folder.
 
     Raises
     ------
     InputError
-        ``--out`` or ``--covariance`` names a file that another argument names; ``--report``, a folder with a
-        ``report.html`` that is no calibration's.
+        ``--out`` or ``--covariance`` names a file that another argument names, or one in a folder that is not
+        there; ``--report``, a folder with a ``report.html`` that is no calibration's.
     """
     given = vars(args)
     if isinstance(given.get("report"), str):
@@ -32,6 +32,12 @@ def spare_inputs(args: Namespace) -> None:
         out = given.get(name)
         if not isinstance(out, str):
             continue
+        parent = os.path.dirname(out) or "."
+        if not os.path.isdir(parent):
+            raise InputError(
+                f"expected a file that can be written, got {out}, and there is no folder {parent}; make "
+                f"it, or choose another --{name}"
+            )
         for other, value in given.items():
             if other != name and isinstance(value, str) and _same(out, value):
                 raise InputError(

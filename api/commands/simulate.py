@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", required=True, type=_whole(0, 2**63 - 1), metavar="S", help="of all chance")
     add("--group", help="whose ability distribution, where the parameters hold several groups")
     add("--scheduler", metavar="ADDRESS", help="run on the Dask cluster at this address; same results")
-    add("--out", required=True, metavar="DIR", help="folder for report.html, sittings.csv, ...")
+    add("--out", dest="folder", required=True, metavar="DIR", help="for report.html, sittings.csv, ...")
     add_language(parser)
     add_reading(parser)
     add("--json", action="store_true", help="print the summary on stdout, and nothing else there")
@@ -86,7 +86,7 @@ def _plan(args: argparse.Namespace) -> tuple[Plan, list[str] | None]:
 
 def run(args: argparse.Namespace) -> None:
     """Read, simulate and write."""
-    own_folder(args.out, "--out", _FILES, "summary.json", "acquis/study/")
+    own_folder(args.folder, "--out", _FILES, "summary.json", "acquis/study/")
     from tqdm import tqdm
 
     from calibration.study import shadow_tests, study, write_study
@@ -102,12 +102,12 @@ def run(args: argparse.Namespace) -> None:
         )
     with tqdm(total=plan.n, unit=" sittings", disable=not sys.stderr.isatty(), leave=False) as bar:
         done = study(plan, scheduler=args.scheduler, progress=bar.update)
-    summary = write_study(args.out, done, persons)
-    write_report(args.out, done, summary, args.language)
+    summary = write_study(args.folder, done, persons)
+    write_report(args.folder, done, summary, args.language)
     if args.json:
         print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
     else:
-        print(_said(summary, args.out))
+        print(_said(summary, args.folder))
 
 
 def _said(summary: dict[str, Any], out: str) -> str:

@@ -153,7 +153,7 @@ def _bound(constraint: Constraint, attributes: Attributes) -> Requirement:
 
 def _column(name: str, attributes: Attributes, asks: str) -> Sequence[str]:
     if name not in attributes:
-        there = ", ".join(attributes) or "none, so give the items' attributes"
+        there = ", ".join(attributes) or "none, so give the items' attributes (--bank)"
         advice = suggestion(name, attributes, f"attributes there are: {there}")
         raise InputError(f"unknown attribute '{name}', which {asks} of the design file names; {advice}")
     return attributes[name]

@@ -63,3 +63,10 @@ def test_a_run_may_be_repeated_into_its_own_folder(folder: Path) -> None:
             own_folder(".", "--out", *mine)
     (folder / "summary.json").write_text('{"schema": "acquis/study/1"}')
     own_folder(".", "--out", *mine)
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_work(folder: Path, capsys) -> None:
+    assert (
+        main(["score", "nowhere.csv", "--params", "p.json", "--method", "eap", "--out", "no/scores.csv"]) == 2
+    )
+    assert "there is no folder no; make it, or choose another --out" in capsys.readouterr().err
