@@ -134,7 +134,9 @@ def _margins(unary, pairs, delta, middle, root, radius, margin, joint, block, ru
     sums = np.zeros(dims)
     digit[0], end[0] = _range(delta[0], middle[0], root[0, 0] * radius)
     if outer == 0:
-        running[0, digit[0] : end[0]] = block[0, digit[0] : end[0]]
+        for m in range(digit[0], end[0]):  # a slice's copy compiles three seconds of error messages
+            for n in range(width):
+                running[0, m, n] = block[0, m, n]
     level = 0
     while outer > 0:
         m = digit[level]
