@@ -12,8 +12,11 @@ from sqlalchemy import bindparam, delete, exists, null, or_, select, update
 from api.database import tables
 from api.database.clock import NOW
 from api.database.plans import Call, Commit, Plan, Query, Rows
+from api.keys.ring import Keyring
+from api.keys.store import BELIEVED, believed
 from api.moments import iso
 from api.problems import Problem
+from api.results.credential import signature
 from api.results.issue import withdrawn
 from api.sittings.erasure import LOG, cut, deleted
 from api.sittings.log import PERSONAL, BrokenLog
@@ -211,8 +214,10 @@ def _one(person: str) -> Generator[Sequence[Call], list[Rows], tuple[Known, int,
     return Known(*who[0]), time[0][0], invitations, sessions, results
 
 
-def held(person: str) -> Plan[dict[str, Any]]:
+def held(person: str, ring: Keyring | None = None) -> Plan[dict[str, Any]]:
     """Plan: everything held about a person, in plain names; moments are ISO 8601 in UTC.
+
+    A signature by a key that was revoked since gives way to a new one, by `ring`; without it to none.
 
     Raises
     ------
@@ -220,6 +225,7 @@ def held(person: str) -> Plan[dict[str, Any]]:
         ``not_found``
     """
     who, now, invitations, sessions, results = yield from _one(person)
+    kids = believed((yield [BELIEVED()])[0])
     logs = (yield [LOG(session_id=row[0]) for row in sessions]) if sessions else []
     sent = (yield [_SENT(body=f'{{"result":"{row[0]}"}}') for row in results]) if results else []
     return Commit(
@@ -268,7 +274,7 @@ def held(person: str) -> Plan[dict[str, Any]]:
                     "status_at": iso(status_at),
                     "issued_at": iso(issued),
                     "content": None if document is None else json.loads(document),
-                    "signature": jws,
+                    "signature": jws and signature(document, jws, kids, ring),
                     "sent_to": [
                         {"address": url, "message": topic, "at": iso(delivered)}
                         for topic, url, delivered in to

@@ -40,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--out", metavar="FILE.json", help="a new file that you alone can read (default: print)"
     )
+    made.add_argument(
+        "--keys",
+        metavar="DIR",
+        default=os.environ.get("ACQUIS_KEYS", "keys"),
+        help="folder of the signing keys (ACQUIS_KEYS, default ./keys): what a key signed that was revoked "
+        "since is signed anew; without the folder it stands there unsigned",
+    )
     made = action("erase", "erase a person (GDPR, article 17); without --yes, tell what would go", "?")
     made.add_argument("--answers", action="store_true", help="the sittings go with the answers, too")
     made.add_argument(
@@ -71,10 +78,13 @@ def _found(args: argparse.Namespace) -> Known:
     raise InputError(f"expected one person, got {len(people)} ({listed}); name the one meant by 'person ...'")
 
 
-def _held(args: argparse.Namespace) -> dict[str, Any]:
+def _held(args: argparse.Namespace, keys: str = "") -> dict[str, Any]:
     from api.accounts.people import held
+    from api.keys.ring import Keyring
 
-    return planned(args, held, _found(args).id, writing=False)
+    folder = Path(keys)
+    ring = Keyring(folder) if keys and (folder / "signing-key.pem").exists() else None
+    return planned(args, held, _found(args).id, ring, writing=False)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -110,7 +120,7 @@ def _test(one: dict[str, Any]) -> str:
 
 
 def _export(args: argparse.Namespace) -> int:
-    text = json.dumps(_held(args), ensure_ascii=False, indent=1)
+    text = json.dumps(_held(args, args.keys), ensure_ascii=False, indent=1)
     if args.out is None:
         print(text)
         return 0

@@ -20,7 +20,19 @@ from api.results.claims import SCHEMA as CLAIMS
 from api.results.issue import CREDENTIAL, encoded
 from cat_engine.errors import InputError
 
-__all__ = ["SCHEMA", "Verified", "check", "expired", "formed", "issuer_of", "pack", "parse", "read", "stored"]
+__all__ = [
+    "SCHEMA",
+    "Verified",
+    "check",
+    "expired",
+    "formed",
+    "issuer_of",
+    "pack",
+    "parse",
+    "read",
+    "signature",
+    "stored",
+]
 
 SCHEMA = "acquis/signed-result/1"
 _FIELDS = {"schema", "result", "jws"}
@@ -31,14 +43,20 @@ def pack(document: str, jws: str) -> str:
     return f'{{"schema":"{SCHEMA}","result":{document},"jws":"{jws}"}}'
 
 
-def stored(document: str, jws: str, kids: Sequence[str], ring: Keyring) -> str:
-    """Return the file of a stored result; where its key is not among `kids` any more, it is signed anew.
+def signature(document: str, jws: str, kids: Sequence[str], ring: Keyring | None) -> str | None:
+    """Return the signature of a stored result; where its key is not among `kids` any more, it is signed anew.
 
     Claims are believed for standing in the database: they follow from the sitting's log, whoever signed them.
+    Where there is no `ring` to sign with, no signature is better than one that is not believed.
     """
-    if json.loads(_header(jws))["kid"] not in kids:
-        jws = ring.among(kids).sign(document.encode(), CREDENTIAL)
-    return pack(document, jws)
+    if json.loads(_header(jws))["kid"] in kids:
+        return jws
+    return None if ring is None else ring.among(kids).sign(document.encode(), CREDENTIAL)
+
+
+def stored(document: str, jws: str, kids: Sequence[str], ring: Keyring) -> str:
+    """Return the file of a stored result, with a `signature` that is believed."""
+    return pack(document, signature(document, jws, kids, ring) or jws)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

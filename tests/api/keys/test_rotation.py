@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 
+from api.accounts.people import held
 from api.command import main
 from api.database.plans import Commit, Plan, Query
 from api.keys.known import keys_of, remember
@@ -198,6 +199,9 @@ def test_what_a_revoked_key_has_signed_is_signed_anew_when_it_is_asked_for(run: 
         again = await runtime.read(feed.credential, runtime.keyring, ORGANISATION, id)
         assert check(parse(again), public_keys(keys)).kid == new.kid
         assert json.loads(again)["result"] == json.loads(file)["result"]
+        person = json.loads(file)["result"]["person"]["id"]
+        exported = [await runtime.read(held, person, ring) for ring in (runtime.keyring, None)]
+        assert [one["results"][0]["signature"] for one in exported] == [json.loads(again)["jws"], None]
         for kid, code in ((gone, "conflict"), (new.kid, "conflict"), ("x", "not_found")):
             with pytest.raises(Problem, match=code):
                 await runtime.write(revoke, kid, None)
