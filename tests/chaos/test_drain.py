@@ -47,7 +47,8 @@ def test_a_server_that_is_told_to_stop_drains(
 ) -> None:
     """A service manager tells the parent alone, or, as systemd does by default, the workers as well.
 
-    It drains for as long as it was asked to, or until it is told again: here, once everything was seen.
+    It drains for as long as it was asked to, or until it is told again: here, once everything was seen. The
+    parent hears of it when the workers drain already, and telling them then is not telling them again.
     """
     process, port, codes = serving
     acknowledged: list[tuple[str, str]] = []
@@ -98,12 +99,15 @@ def test_a_server_that_is_told_to_stop_drains(
             await asyncio.sleep(0.05)
         told_at = time.monotonic()
         if everyone:
+            process.send_signal(signal.SIGSTOP)
             os.killpg(process.pid, signal.SIGTERM)
         else:
             process.terminate()
         looking = asyncio.create_task(look())
         while everyone and not (all(seen.values()) and max(seen["answered"]) > min(seen["not ready"])):
             assert process.poll() is None, "it did not drain"
+            if seen["not ready"]:
+                process.send_signal(signal.SIGCONT)
             if looking.done():
                 looking.result()
             await asyncio.sleep(0.05)
