@@ -108,7 +108,7 @@ def test_nothing_is_done_that_the_audit_log_cannot_tell(client: Browser, desk: D
     invite(client, identifier="M-2")
     (result,) = client.get("/api/v1/results", headers=bearer(client, "results:read")).json()["results"]
     employed(client, "zoe@hospital.example", "hr")
-    rooms = ("invitations", "resultats", "contestations", "comptes", "compte")
+    rooms = ("invitations", "resultats", "contestations", "comptes", "programmes", "compte")
     before = [desk.get(f"/console/{room}").text.partition("<main")[2] for room in rooms]
     (waiting,) = re.findall(r'action="(/console/invitations/\w+)/annulation"', before[0])
     (account,) = re.findall(r'action="(/console/comptes/\w+)/lien"', before[3])
@@ -119,6 +119,9 @@ def test_nothing_is_done_that_the_audit_log_cannot_tell(client: Browser, desk: D
         (f"{waiting}/annulation", {}),
         (f"/console/resultats/{result['id']}/contestation", {"why": "why", "geste": "envoyer"}),
         ("/console/comptes", {"person": "Léa", "login": "lea@hospital.example", "roles": "hr"}),
+        ("/console/programmes", {"program": "HR", "scopes": "results:read"}),
+        ("/console/programmes/adresses", {"url": "https://hr.example.org/acquis"}),
+        (f"{account}/roles", {"roles": "jury"}),
         (f"{account}/lien", {}),
         (f"{account}/retrait", {}),
         ("/console/deconnexion", {}),
