@@ -78,7 +78,7 @@ def test_the_hr_guide(chromium: Chromium, sqlite_journey: Server, tmp_path: Path
     assert '"link":' in said
     assert "revocation not checked" in said
     table = (tmp_path / "resultats.csv").read_bytes()
-    assert table.startswith(b"\xef\xbb\xbfschema_version;")
+    assert table.startswith("\ufeffVersion du format;".encode())
     assert "démonstration, sans valeur".encode() in table
 
 
