@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import sys
-from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -30,7 +29,7 @@ def redrawing() -> None:
     sound = view.shown
 
     def shown(test: Any, sitting: Any, pending: Any, language: str) -> Any:
-        return sound(test, sitting, replace(pending, item=random.choice(test.items).id), language)
+        return sound(test, sitting, pending._replace(item=random.choice(test.items).id), language)
 
     view.shown = shown
 
