@@ -337,12 +337,16 @@ def srmsr(evidence: Evidence) -> float:
         k2 = np.arange(part.probability.shape[1], dtype=np.float64) ** 2
         np.fill_diagonal(joint, np.einsum("k,nkq,q->n", k2, part.probability, w))
         model = joint - np.outer(mean, mean)
+        varied = np.ptp(matrix, axis=0) > 0.0  # an item that all answer alike correlates with nothing
+        matrix, model = matrix[:, varied], model[np.ix_(varied, varied)]
+        if len(model) < 2:
+            continue
         scale = np.sqrt(np.diag(model))
-        below = np.tril_indices(len(mean), -1)
+        below = np.tril_indices(len(model), -1)
         gap = np.corrcoef(matrix.T)[below] - (model / np.outer(scale, scale))[below]
         squares += float((gap**2).sum())
         pairs += len(gap)
-    return float(np.sqrt(squares / pairs))
+    return float(np.sqrt(squares / pairs)) if pairs else float("nan")
 
 
 def limited_information(

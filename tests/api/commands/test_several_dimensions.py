@@ -42,8 +42,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("fit answers.csv --params two.json", "parameters of one dimension, got 2 (want, do)"),
-        ("fit answers.csv --params two.json --recode", "parameters of one dimension, got 2 (want, do)"),
         (
             "dif answers.csv --groups people.csv:where --method mh --match theta --params two.json",
             "parameters of one dimension, got 2 (want, do)",
