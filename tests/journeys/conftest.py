@@ -17,6 +17,7 @@ from tests.databases import with_database
 from tests.journeys.chromium import AXE, CHROMIUM, DRIVER, Chromium
 from tests.journeys.gallery import create_gallery
 from tests.journeys.server import Server, in_process
+from tests.ports import reserved
 
 
 def _absent(what: str) -> None:
@@ -100,12 +101,13 @@ def postgresql_journey(
 
 
 def _served(database_url: str, folder: Path) -> Iterator[Server]:
-    server = Server(database_url, folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.close()
+    with reserved() as port:
+        server = Server(database_url, folder, port)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

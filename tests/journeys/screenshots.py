@@ -19,6 +19,7 @@ from tests.api.pages.right_answers import fields
 from tests.journeys.chromium import ROOT, Chromium
 from tests.journeys.server import Server
 from tests.journeys.sitting import QUICKLY, SUBMIT
+from tests.ports import reserved
 
 IMAGES = ROOT / "docs" / "images"
 DESKTOP, TELEPHONE = 960, 390
@@ -63,11 +64,11 @@ def main() -> int:
     """Take all pictures; return the exit status."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     bank = {item.id: item for item in load().items}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, reserved() as port:
         folder = Path(name)
         url = f"sqlite:///{folder / 'acquis.db'}"
         migrate(url)
-        server = Server(url, folder, invitations=1)
+        server = Server(url, folder, port, invitations=1)
         link = _employ(server)
         server.start()
         chromium = Chromium(folder / "profile")
@@ -76,7 +77,7 @@ def main() -> int:
             _console(Photographer(chromium), server, link)
         finally:
             chromium.close()
-            server.close()
+            server.kill()
     print(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES.relative_to(ROOT)}", file=sys.stderr)
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -47,24 +46,11 @@ def in_process(app: FastAPI) -> Iterator[str]:
     thread.join(60)
 
 
-def port_of_ours() -> socket.socket:
-    """Bind a free port of this machine that nobody else is given while the socket is open.
-
-    A server can listen at it, end, and listen again: the system lets both have the port, for this socket
-    never listens, but gives it to no other program that asks for any port or connects to somewhere.
-    """
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    return held
-
-
 class Server:
-    """`acquis serve` on a port of its own; can be killed and started again."""
+    """`acquis serve` at a port; can be killed and started again."""
 
-    def __init__(self, database_url: str, folder: Path, invitations: int = 40) -> None:
-        self._held = port_of_ours()
-        self.port = self._held.getsockname()[1]
+    def __init__(self, database_url: str, folder: Path, port: int, invitations: int = 40) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.settings = Settings(database_url, self.url, folder / "keys")
@@ -118,11 +104,6 @@ class Server:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-
-    def close(self) -> None:
-        """End the server and give its port back."""
-        self.kill()
-        self._held.close()
 
     def log(self, session: str) -> list[dict[str, Any]]:
         """Return the events of a sitting as they are stored."""

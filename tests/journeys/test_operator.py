@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from tests.databases import with_database
-from tests.journeys.server import port_of_ours
 from tests.journeys.test_guides import commands, run
+from tests.ports import reserved
 
 PEOPLE = 2
 
@@ -77,8 +77,8 @@ def answers(http: httpx.Client) -> bool:
 @pytest.fixture
 def port() -> Iterator[int]:
     """A port for the server, and for nobody else."""
-    with port_of_ours() as held:
-        yield held.getsockname()[1]
+    with reserved() as free:
+        yield free
 
 
 def test_the_operators_guide(empty_url: str, port: int, tmp_path: Path) -> None:
