@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from calibration.fit.assess import LEAST_COMPLETE, Fit, attempt, chi2_columns
 from calibration.fit.bifactor import indices
 from calibration.fit.compare import criteria
 from calibration.fit.dimension_persons import along, lz_dimensions, simulated_lz_star
@@ -20,6 +19,7 @@ from calibration.fit.limited import KINDS, Kind, limited_information
 from calibration.fit.pairs import ld_x2, met_both, residual_correlations
 from calibration.fit.persons import cutoffs, lz_of
 from calibration.fit.residuals import mean_squares
+from calibration.fit.result import LEAST_COMPLETE, Fit, attempt, chi2_columns
 from calibration.fit.sx2 import s_x2
 from calibration.multidimensional.pattern import GENERAL
 from calibration.sentences import Sentence

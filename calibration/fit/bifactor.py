@@ -8,7 +8,7 @@ McLeod, L. D., Swygert, K. A., & Thissen, D. (2001). Factor analysis for items s
 Thissen & Wainer, Test scoring (slopes to loadings). Reise, S. P. (2012). The rediscovery of bifactor
 measurement models. Multivariate Behavioral Research, 47, 667-696. Rodriguez, A., Reise, S. P., & Haviland,
 M. G. (2016). Evaluating bifactor models: Calculating and interpreting statistical indices. Psychological
-Methods, 21, 137-150 (omega, omega hierarchical, of a subscale; ECV).
+Methods, 21, 137-150 (omega coefficients of the total and of subscales; explained common variance).
 """
 
 from __future__ import annotations

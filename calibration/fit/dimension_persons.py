@@ -3,9 +3,9 @@
 References
 ----------
 Snijders, T. A. B. (2001). Asymptotic null distribution of person fit statistics with estimated person
-parameter. Psychometrika, 66, 331-342. Hong, M., Lin, L., & Cheng, Y. (2021). Asymptotically corrected person
-fit statistics for multidimensional constructs with simple structure and mixed item types. Psychometrika, 86,
-464-488.
+parameter. Psychometrika, 66, 331-342 (lz* of one theta; here theta is a vector). Albers, C. J., Meijer,
+R. R., & Tendeiro, J. N. (2016). Derivation and applicability of asymptotic results for multiple subtests
+person-fit statistics. Applied Psychological Measurement, 40, 274-288 (subtests that correlate).
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
 Statistics of total scores and of moments are sums over nodes that know no number of dimensions (S-X2: Zhang
 & Stone, 2008; bifactor models: Li & Rupp, 2011; M2: Maydeu-Olivares & Joe, 2006). The nodes are a product in
-two and three dimensions and a scrambled Sobol sequence in more (Owen, 1998), each point with its mirror
+two and three dimensions and a scrambled Sobol sequence in more (Matousek, 1998), each point with its mirror
 image: what it is off by is far below the sampling error of the proportions it is compared with.
 
 References
 ----------
 Zhang, B., & Stone, C. A. (2008). Evaluating item fit for multidimensional item response models. Educational
-and Psychological Measurement, 68, 181-196. Li, Y., & Rupp, A. A. (2011). Performance of the S-X2 statistic
-for full-information bifactor models. Educational and Psychological Measurement, 71, 986-1005. Owen, A. B.
-(1998). Scrambling Sobol' and Niederreiter-Xing points. Journal of Complexity, 14, 466-489.
+and Psychological Measurement, 68, 181-196. Li, Y., & Rupp, A. A. (2011). Performance of the S-chi2 statistic
+for full-information bifactor models. Educational and Psychological Measurement, 71, 986-1005.
+Maydeu-Olivares, A., & Joe, H. (2006): see `limited`. Matousek, J. (1998). On the L2-discrepancy for anchored
+boxes. Journal of Complexity, 14, 527-556 (the scrambling of `scipy.stats.qmc.Sobol`).
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ their derivatives in the free parameters and ``e`` the residuals.
 References
 ----------
 Maydeu-Olivares, A., & Joe, H. (2006). Limited information goodness-of-fit testing in multidimensional
-contingency tables. Psychometrika, 71, 713-732 (eq. 3.6). Cai, L., & Hansen, M. (2013). Limited-information
+contingency tables. Psychometrika, 71, 713-732 (M2). Cai, L., & Hansen, M. (2013). Limited-information
 goodness-of-fit testing of hierarchical item factor models. British Journal of Mathematical and Statistical
-Psychology, 66, 245-276. Cai, L., & Monroe, S. (2014). A new statistic for evaluating item response theory
-models for ordinal data. CRESST Report 839. Maydeu-Olivares, A. (2013). Goodness-of-fit assessment of item
-response theory models. Measurement, 11, 71-101.
+Psychology, 66, 245-276 (M2*). Cai, L., & Monroe, S. (2014). A new statistic for evaluating item response
+theory models for ordinal data. CRESST Report 839 (C2). Maydeu-Olivares, A. (2013). Goodness-of-fit assessment
+of item response theory models. Measurement, 11, 71-101.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 References
 ----------
 Orlando, M., & Thissen, D. (2000). Likelihood-based item-fit indices for dichotomous item response theory
-models. Applied Psychological Measurement, 24, 50-64 (eqs. 3 to 6). Kang, T., & Chen, T. T. (2008).
+models. Applied Psychological Measurement, 24, 50-64. Kang, T., & Chen, T. T. (2008).
 Performance of the generalized S-X2 item fit index for polytomous IRT models. Journal of Educational
 Measurement, 45, 391-406.
 """

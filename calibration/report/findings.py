@@ -15,8 +15,8 @@ import numpy as np
 from calibration.classical import Option, classical, distractors
 from calibration.dimensionality import dimensionality
 from calibration.fit import Evidence, Fit, assess
-from calibration.fit.assess import LEAST_COMPLETE
 from calibration.fit.pvq1 import observed_curves
+from calibration.fit.result import LEAST_COMPLETE
 from calibration.sentences import Sentence
 from cat_engine.errors import InputError
 from cat_engine.grid import Grid, tabulate
