@@ -1,7 +1,8 @@
 """The life of an item: what may follow what, and what must have happened before.
 
 An item is reviewed by somebody who did not write it; before it is operational a second person has answered
-it blind, and rightly. Both count for the content they were about: an edited item starts again.
+it blind, and rightly. Both count for the content they were about: an edited item starts again. Whoever
+imported an item, or a change of it, counts as one of its authors, whomever it names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from item_bank.scoring import category
 __all__ = [
     "NEXT",
     "answer_blind",
+    "authors",
+    "bring",
     "item_hash",
     "move",
     "obstacles",
@@ -51,10 +54,33 @@ def item_hash(item: Item) -> str:
     return hashlib.sha256(canonical(document(alone)["items"])).hexdigest()
 
 
+def bring(before: Bank, after: Bank, log: Log, by: str, at: str, source: str) -> Log:
+    """Record that a person turned the bank `before` into `after` by an import.
+
+    The event names the items that are new or other than they were, and which of them were there before; an
+    item that came again as it was is not among them.
+    """
+    known = before.by_id
+
+    def other(item: Item) -> bool:
+        former = known.get(item.id)
+        return former is None or (item != former and item_hash(item) != item_hash(former))
+
+    items = [item.id for item in after.items if other(item)]
+    replaced = [name for name in items if name in known]
+    return append(log, "imported", by, at, source=source, items=items, replaced=replaced)
+
+
+def authors(item: Item, log: Log) -> tuple[str, ...]:
+    """Return who counts as an author of `item`: those it names, and whoever brought it in or changed it."""
+    brought = [e.by for e in log if e.kind == "imported" and item.id in e.facts.get("items", ())]
+    return tuple(dict.fromkeys((*item.authors, *brought)))
+
+
 def review(bank: Bank, log: Log, name: str, by: str, at: str, accepted: bool, note: str = "") -> Log:
     """Record that a person read an item and found it fit or not."""
     item = _item(bank, name)
-    _not_author(item, by, "review")
+    _not_author(item, log, by, "review")
     return append(log, "reviewed", by, at, item=name, content=item_hash(item), accepted=accepted, note=note)
 
 
@@ -69,7 +95,7 @@ def answer_blind(
 ) -> Log:
     """Record what a person who has not seen the key answers; whether it was right is worked out here."""
     item = _item(bank, name)
-    _not_author(item, by, "answer blind")
+    _not_author(item, log, by, "answer blind")
     if language not in item.versions:
         raise InputError(
             f"expected a language of '{name}' among {', '.join(item.versions)}, got '{language}'"
@@ -155,9 +181,11 @@ def _item(bank: Bank, name: str) -> Item:
     return bank.by_id[name]
 
 
-def _not_author(item: Item, by: str, act: str) -> None:
+def _not_author(item: Item, log: Log, by: str, act: str) -> None:
     if same_person(by, item.authors):
         raise InputError(f"'{by}' wrote '{item.id}' and so cannot {act} it; ask somebody else")
+    if same_person(by, authors(item, log)):
+        raise InputError(f"'{by}' imported '{item.id}' and so cannot {act} it; ask somebody else")
 
 
 def same_person(name: str, among: Sequence[str]) -> bool:

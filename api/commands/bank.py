@@ -190,36 +190,36 @@ def _say(notes: Sequence[Note]) -> None:
 
 
 def _import(args: argparse.Namespace) -> int:
+    from item_bank.bank import Bank
     from item_bank.framework import read_framework
-    from item_bank.log import append
     from item_bank.sources import merged, open_bank
     from item_bank.store import Store
+    from item_bank.workflow import bring
 
-    there = Store.there(args.to)
-    opened = open_bank(args.source, args.language, Store(args.to).draft() if there else None)
+    store = Store(args.to) if Store.there(args.to) else None
+    draft = None if store is None else store.draft()
+    opened = open_bank(args.source, args.language, draft)
     _say(opened.notes)
     bank = opened.bank
     if args.parameters:
         bank = replace(bank, parameters=_attached(bank, args.parameters, args.scale))
     if args.framework:
         bank = replace(bank, framework=read_framework(args.framework))
-    if there:
-        store = Store(args.to)
-        draft = store.draft()
-        bank, replaced = merged(draft, bank)
-        store.save(bank)
-        again = [n for n in replaced if bank.by_id[n].status == "draft" != draft.by_id[n].status]
-    else:
-        store, replaced, again = Store.create(args.to, bank), [], []
+    bank, replaced = (bank, []) if draft is None else merged(draft, bank)
     by = args.by or os.environ.get("USER") or "somebody"
-    kept = [item.id for item in opened.bank.items]
-    source = Path(args.source).name
-    store.record(append(store.log, "imported", by, _now(), source=source, items=kept, replaced=replaced))
+    before, log = draft or Bank(()), () if store is None else store.log
+    log = bring(before, bank, log, by, _now(), Path(args.source).name)
+    if store is None:
+        Store.create(args.to, bank).record(log)
+    else:
+        store.record(log)
+        store.save(bank)
+    again = [name for name in replaced if bank.by_id[name].status == "draft" != before.by_id[name].status]
     if again:
         more = f" and {len(again) - 5} more" if len(again) > 5 else ""
         print(f"note: changed, so drafts again: {', '.join(again[:5])}{more}", file=sys.stderr)
     lost = sum(not note.kept for note in opened.notes)
-    said = f"{len(kept)} items brought to {args.to}" + (
+    said = f"{len(opened.bank.items)} items brought to {args.to}" + (
         f", {len(replaced)} of them replaced" if replaced else ""
     )
     print(f"{said}; {lost} not imported (listed above)" if lost else said)

@@ -70,6 +70,18 @@ def test_items_come_in_from_every_format(tmp_path: Path, capsys: pytest.CaptureF
     assert "1 of them replaced" in said(capsys, "import", str(tmp_path / "q.gift"), "--to", to)
 
 
+def test_no_item_changes_without_a_name(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = open_bank(str(folder)).bank
+    (tmp_path / "q.gift").write_text("::G:: Qui ? {=Ada ~Bob}")
+    words = ("import", str(tmp_path / "q.gift"), "--by", " ", "--to")
+    assert "expected the name of the person" in said(capsys, *words, str(folder), status=2)
+    assert open_bank(str(folder)).bank == before
+    said(capsys, *words, str(tmp_path / "new"), status=2)
+    assert not (tmp_path / "new").exists()
+
+
 def test_parameters_are_attached(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     params = tmp_path / "params.json"
     said(capsys, "export", str(folder), str(params))
@@ -160,11 +172,15 @@ def test_provisional_banks_are_for_demonstration(tmp_path: Path, capsys: pytest.
 
 
 def test_an_item_earns_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(tmp_path / "bank")
-    Store.create(folder, samples.bank(samples.single()))
+    folder, file = str(tmp_path / "bank"), tmp_path / "items.zip"
+    file.write_bytes(package(samples.bank(samples.single(authors=()))))
+    said(capsys, "import", str(file), "--to", folder, "--by", "Cy")
     say = ("--by", "Bob")
-    said(capsys, "move", folder, "single", "--to", "in_review", *say)
+    said(capsys, "move", folder, "single", "--to", "in_review", "--by", "Cy")
+    out = said(capsys, "review", folder, "single", "--accept", "--by", "cy", status=2)
+    assert "'cy' imported 'single' and so cannot review it" in out
     assert "nobody but its authors" in said(capsys, "move", folder, "single", "--to", "pilot", *say, status=2)
+    said(capsys, "import", str(file), "--to", folder, *say)  # as it is: Bob has changed nothing
     said(capsys, "review", folder, "single", "--accept", *say)
     assert "single is pilot" in said(capsys, "move", folder, "single", "--to", "pilot", *say)
     shown = said(capsys, "answer", folder, "single", *say)

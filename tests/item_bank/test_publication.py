@@ -29,7 +29,7 @@ from item_bank.publication import (
 )
 from item_bank.sources import merged
 from item_bank.store import Store
-from item_bank.workflow import answer_blind, item_hash, move, obstacles, review, shown
+from item_bank.workflow import answer_blind, authors, bring, item_hash, move, obstacles, review, shown
 from tests.item_bank import samples
 
 AT = "2026-11-22T10:00:00+00:00"
@@ -300,6 +300,29 @@ def test_authors_neither_review_nor_answer_their_own() -> None:
     ):
         with pytest.raises(InputError, match="ask somebody else"):
             act()
+
+
+def test_whoever_brings_an_item_in_or_changes_it_counts_as_an_author() -> None:
+    item = samples.single(authors=())
+    bank, changed = samples.bank(item), samples.bank(replace(item, grade=4))
+    log = bring(Bank(()), bank, (), "Ada", AT, "items.csv")
+    log = bring(bank, bank, log, "Bob", AT, "items.csv")  # as it was
+    log = bring(bank, changed, log, "Cleo", AT, "items.csv")
+    assert [(e.facts["items"], e.facts["replaced"]) for e in log] == [
+        (["single"], []),
+        ([], []),
+        (["single"], ["single"]),
+    ]
+    assert authors(item, log) == ("Ada", "Cleo")
+    for name in ("ada", " CLEO "):
+        for act in (
+            lambda name=name: review(changed, log, "single", name, AT, accepted=True),
+            lambda name=name: answer_blind(changed, log, "single", name, AT, {"RESPONSE": ["B"]}),
+        ):
+            with pytest.raises(InputError, match=r"imported 'single'.*ask somebody else"):
+                act()
+    log = review(changed, log, "single", "Bob", AT, accepted=True)
+    assert answer_blind(changed, log, "single", "Bob", AT, {"RESPONSE": ["B"]})[-1].facts["right"]
 
 
 def test_a_rejection_and_a_leap_stand_in_the_way() -> None:
