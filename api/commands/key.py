@@ -92,6 +92,14 @@ def _ring(args: argparse.Namespace) -> tuple[Keyring, dict[str, str]]:
     return ring, states
 
 
+def _tell_here(args: argparse.Namespace, ring: Keyring) -> None:
+    """Let ``acquis verify`` know, where this machine keeps public keys of the same issuer."""
+    from api.keys.known import follow
+    from api.keys.store import key_set
+
+    follow(ring.holds, planned(args, key_set, writing=False))
+
+
 def _rotate(args: argparse.Namespace) -> int:
     from api.keys.store import hasten, rotate
     from api.moments import iso
@@ -113,6 +121,7 @@ def _rotate(args: argparse.Namespace) -> int:
         )
     else:
         kid, at = waiting, planned(args, hasten, waiting)
+    _tell_here(args, ring)
     lines = [
         f"{kid} signs from now on; who keeps a copy of the public keys does not know it yet"
         if args.now
@@ -129,6 +138,7 @@ def _revoke(args: argparse.Namespace) -> int:
     ring, states = _ring(args)
     new = ring.make() if states.get(args.kid) == "signs" else None
     gone = planned(args, revoke, args.kid, None if new is None else new.jwk)
+    _tell_here(args, ring)
     signs = next(kid for kid, state in states.items() if state == "signs") if new is None else new.kid
     lines = [
         f"{args.kid} is revoked: what it has signed is refused",

@@ -1,8 +1,9 @@
 """The public keys of issuers that this user's machine knows.
 
 ``acquis demo`` writes its own key here, so that ``acquis verify`` works on the same machine without the
-server. The file is ``$XDG_DATA_HOME/acquis/known-issuers.json`` (``~/.local/share/acquis/...``): issuer ->
-JWK set. Anyone may add an issuer by hand.
+server; where a key of an issuer known here is changed or revoked, ``acquis key`` writes that too. The file is
+``$XDG_DATA_HOME/acquis/known-issuers.json`` (``~/.local/share/acquis/...``): issuer -> JWK set. Anyone may
+add an issuer by hand.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["keys_of", "path", "remember"]
+from api.keys.signing import public_keys
+from cat_engine.errors import InputError
+
+__all__ = ["follow", "keys_of", "path", "remember"]
 
 
 def path() -> Path:
@@ -56,3 +60,14 @@ def remember(issuer: str, published: Mapping[str, Any]) -> None:
         partial = path().with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
         partial.replace(path())
+
+
+def follow(holds: Callable[[str], bool], published: Mapping[str, Any]) -> None:
+    """Take over what is published now, for every issuer here with a key whose private half the caller holds.
+
+    `holds` tells it of a ``kid``; that a public key lies in the caller's database would prove nothing.
+    """
+    for issuer, jwks in _read().items():
+        with contextlib.suppress(InputError, KeyError):  # what stands here by hand and is no JWK set stays
+            if any(map(holds, public_keys(jwks))):
+                remember(issuer, published)

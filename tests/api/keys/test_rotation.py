@@ -14,7 +14,7 @@ from sqlalchemy import text as sql
 from api.accounts.people import held
 from api.command import main
 from api.database.plans import Commit, Plan, Query
-from api.keys.known import keys_of, remember
+from api.keys.known import follow, keys_of, path, remember
 from api.keys.ring import Keyring, inside
 from api.keys.signing import SigningKey, load_or_make, public_keys, revoked_keys
 from api.keys.store import BEFORE, KEPT, hasten, key_set, listed, record, revoke, rotate, signer
@@ -244,8 +244,17 @@ def test_a_file_by_a_revoked_key_is_refused_in_words(
 
 
 def test_the_commands(
-    run: Any, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Any,
+    settings: Settings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+
+    def known() -> set[str]:
+        return set(public_keys(keys_of(ISSUER)))
+
     def said(*words: str, code: int = 0) -> Any:
         capsys.readouterr()
         where = ["--keys", str(settings.keys), "--database-url", settings.database_url]
@@ -260,14 +269,19 @@ def test_the_commands(
     assert "first start" in said("rotate", code=2)
     run(nothing)
     first = said("list")[0]["kid"]
+    remember(ISSUER, {"keys": [dict(load_or_make(settings.keys / "signing-key.pem").jwk)]})
     second = said("rotate")["kid"]
+    assert known() == {first, second}  # what `acquis verify` goes by on this machine
     assert [(one["kid"], one["state"]) for one in said("list")] == [(second, "waits"), (first, "signs")]
     assert "--now signs with it at once" in said("rotate", code=2)
     assert said("rotate", "--now")["kid"] == second
     assert [(one["kid"], one["state"]) for one in said("list")] == [(second, "signs"), (first, "retired")]
     third = said("revoke", second)["kid"]
     assert [one["state"] for one in said("list")] == ["signs", "revoked", "retired"]
+    assert known() == {first, third}
+    assert revoked_keys(keys_of(ISSUER)) == {second}
     assert said("revoke", first) == {"revoked": [first], "kid": third}
+    assert known() == {third}
     assert "revoked already" in said("revoke", first, code=2)
     assert set(inside(settings.keys)) == {first, second, third}
     (settings.keys / f"signing-key-{third}.pem").rename(settings.keys.parent / "away.pem")
@@ -295,3 +309,17 @@ def test_a_machine_that_remembers_keys_hears_of_a_revoked_one(
         remember(ISSUER, published)
         assert set(public_keys(keys_of(ISSUER))) == {new["kid"]}
         assert revoked_keys(keys_of(ISSUER)) == {old["kid"]}
+
+
+def test_only_who_holds_the_private_half_changes_what_is_known_of_an_issuer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    old, new = (load_or_make(tmp_path / name).jwk for name in ("old.pem", "new.pem"))
+    published = {"keys": [dict(old), dict(new)]}
+    remember(ISSUER, {"keys": [dict(new)]})
+    remember("https://other.example", {"keys": [dict(old)]})
+    by_hand = json.loads(path().read_text()) | {"a": None, "b": dict(new), "c": {"keys": []}}
+    path().write_text(json.dumps(by_hand))
+    follow(lambda kid: kid == new["kid"], published)
+    assert json.loads(path().read_text()) == by_hand | {ISSUER: {"keys": [dict(new), dict(old)]}}
