@@ -36,6 +36,8 @@ CASES = {
 }  # fmt: skip
 """What it is, pattern, correlation and names of the dimensions."""
 
+HEADS = ("M2 < 5 %", "M2 / df", "S-X2 < 5 %", "S-X2 / df", "persons", "sd of lz*")
+
 
 def _answers(pattern: np.ndarray, correlation: float, persons: int, seed: int) -> Responses:
     """Return answers to the same items by other people."""
@@ -48,6 +50,28 @@ def _answers(pattern: np.ndarray, correlation: float, persons: int, seed: int) -
     return Responses.from_dense(right.astype(np.int8), [f"i{j}" for j in range(len(pattern))])
 
 
+def _judged(case: str, persons: int, seed: int) -> list[float]:
+    """Return what one test is found to be, in the order of `HEADS`."""
+    _, pattern, correlation, dimensions = CASES[case]
+    responses = _answers(pattern, correlation, persons, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "dimensions.csv"
+        with file.open("w", newline="", encoding="utf-8") as out:
+            lines = [[f"i{j}", *row] for j, row in enumerate(pattern.astype(int).tolist())]
+            csv.writer(out).writerows([["item", *dimensions], *lines])
+        found = calibrate(responses, "m2pl", dimensions=file, errors="none")
+    fit = assess(responses, found.parameters)
+    m2 = fit.model["m2"]
+    return [
+        float(m2["p"] < 0.05),
+        float(m2["statistic"] / m2["df"]),
+        float(np.mean(fit.items["s_x2_p"] < 0.05)),
+        float(np.sum(fit.items["s_x2"]) / np.sum(fit.items["s_x2_df"])),
+        float(np.mean([flag != "" for flag in fit.persons["flag"]])),
+        float(np.std(fit.persons["lz_star"])),
+    ]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print a line a case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dimensions_error_rates", description=__doc__)
@@ -56,27 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--persons", type=int, default=1000, metavar="N")
     args = parser.parse_args(arguments)
     print(f"{args.replications} replications of {args.persons} persons; nominal 5 % (persons: 1 %)")
-    heads = ("M2 < 5 %", "M2 / df", "S-X2 < 5 %", "S-X2 / df", "persons", "sd of lz*")
-    print(f"{'':26}{''.join(f'{head:>12}' for head in heads)}")
+    print(f"{'':26}{''.join(f'{head:>12}' for head in HEADS)}")
     for case in args.case or CASES:
-        name, pattern, correlation, dimensions = CASES[case]
-        rows = []
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "dimensions.csv"
-            with file.open("w", newline="", encoding="utf-8") as out:
-                lines = [[f"i{j}", *row] for j, row in enumerate(pattern.astype(int).tolist())]
-                csv.writer(out).writerows([["item", *dimensions], *lines])
-            for seed in range(args.replications):
-                responses = _answers(pattern, correlation, args.persons, seed)
-                found = calibrate(responses, "m2pl", dimensions=file, errors="none")
-                fit = assess(responses, found.parameters)
-                m2 = fit.model["m2"]
-                flagged = np.mean([flag != "" for flag in fit.persons["flag"]])
-                by_item = np.nanmean(fit.items["s_x2_p"] < 0.05)
-                ratio = np.nansum(fit.items["s_x2"]) / fit.items["s_x2_df"].sum()
-                row = [m2["p"] < 0.05, m2["statistic"] / m2["df"], by_item, ratio, flagged]
-                rows.append([*row, np.std(fit.persons["lz_star"])])
-        print(f"{name:26}{''.join(f'{mean:12.3f}' for mean in np.mean(rows, axis=0))}", flush=True)
+        rows = [_judged(case, args.persons, seed) for seed in range(args.replications)]
+        print(f"{CASES[case][0]:26}{''.join(f'{mean:12.3f}' for mean in np.mean(rows, axis=0))}", flush=True)
     return 0
 
 

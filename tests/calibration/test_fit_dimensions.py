@@ -86,7 +86,7 @@ def test_person_fit_in_one_dimension_is_what_it_is_there() -> None:
 
 def test_wrong_correlations_are_seen_and_right_ones_are_not() -> None:
     rows = items_like(BETWEEN, "m2pl", 5)
-    responses = simulated(rows, 0.1 + 0.9 * np.eye(2), 1500, 6)
+    responses = simulated(rows, 0.1 + 0.9 * np.eye(2), 1000, 6)
     right, wrong = (assess(responses, calibrated(rows, rho), estimated=False) for rho in (0.1, 0.9))
     assert right.model["m2"]["p"] > 1e-3 > 1e-8 > wrong.model["m2"]["p"]
     assert right.model["m2"]["df"] == 8 + 28
