@@ -114,13 +114,23 @@ def sign_in(chromium: Chromium, console: str, login: str) -> None:
 
 
 NARROW = ("list-wrong", "handed-out", "invitations", "results", "result", "contest")
-"""Pages that are also looked at in the dark and on the narrowest screen, with something on them."""
+"""Pages that are also looked at in the dark, on the narrowest screen and enlarged, with something on them."""
+
+
+def enlarged(chromium: Chromium, name: str) -> None:
+    """Look at the page on a desk with text twice as large (WCAG 1.4.4): it does not scroll sideways."""
+    chromium.size(1280, 900)
+    chromium.script("document.documentElement.style.fontSize = '200%'")
+    assert chromium.too_wide() == 0, f"{name}, large text"
+    chromium.script("document.documentElement.style.fontSize = ''")
+    chromium.size(1000, 900)
 
 
 def seen(chromium: Chromium, name: str) -> None:
     """Check the page, and keep its picture."""
     if name in NARROW:
         check(chromium, name)
+        enlarged(chromium, name)
     else:
         assert chromium.violations() == [], name
     keep(chromium, f"console-{name}")
@@ -204,7 +214,7 @@ def test_three_people_are_invited_one_sits_and_contests_a_jury_answers(
 ROOMS = {
     "fr": (
         *("invitations", "invitations/nouvelle", "invitations/liste", "resultats", "contestations"),
-        *("tests", "comptes", "journal", "compte", "nowhere"),
+        *("tests", "programmes", "comptes", "journal", "compte", "nowhere"),
     ),
     "en": ("invitations/nouvelle", "comptes", "journal", "nowhere"),
 }
@@ -230,7 +240,7 @@ def test_every_other_page(chromium: Chromium, console: str, language: str) -> No
         chromium.size(WIDTH_320)
         assert chromium.too_wide() == 0, path
         if language == "fr":
-            chromium.size(1000, 900)
+            enlarged(chromium, path)
     chromium.open(f"{console}/console/tests")
     enter(chromium, "tbody a")
     seen("test")
