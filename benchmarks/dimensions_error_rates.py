@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration import calibrate
-from calibration.fit import assess
+from calibration.fit import assess, s_x2
+from calibration.fit.dimensions import DimensionsEvidence, freedom_of
+from item_bank.parameters import ParameterSet, Population
 from item_bank.responses import Responses
 
 __all__ = ["main"]
@@ -36,24 +38,40 @@ CASES = {
 }  # fmt: skip
 """What it is, pattern, correlation and names of the dimensions."""
 
-HEADS = ("M2 < 5 %", "M2 / df", "S-X2 < 5 %", "S-X2 / df", "persons", "sd of lz*")
+HEADS = ("M2 < 5 %", "M2 / df", "S-X2 < 5 %", "S-X2 / df", "at truth", "persons", "sd of lz*")
+"""At truth: S-X2 / df where the parameters are not estimated but those that the answers come from."""
 
 
-def _answers(pattern: np.ndarray, correlation: float, persons: int, seed: int) -> Responses:
-    """Return answers to the same items by other people."""
-    items, people = np.random.default_rng(1), np.random.default_rng(seed)
-    size = pattern.shape[1]
-    slopes, intercepts = items.uniform(0.8, 1.8, pattern.shape) * pattern, items.normal(size=len(pattern))
+def _truth(case: str) -> ParameterSet:
+    """Return the items and the population that answers come from."""
+    _, pattern, correlation, dimensions = CASES[case]
+    random, size = np.random.default_rng(1), len(dimensions)
+    slopes, intercepts = random.uniform(0.8, 1.8, pattern.shape) * pattern, random.normal(size=len(pattern))
+    rows = [
+        {"id": f"i{j}", "model": "m2pl", "slopes": slopes[j].tolist(), "intercept": float(intercepts[j])}
+        for j in range(len(pattern))
+    ]
     cov = correlation + (1.0 - correlation) * np.eye(size)
-    theta = people.multivariate_normal(np.zeros(size), cov, persons)
-    right = people.random((persons, len(pattern))) < 1.0 / (1.0 + np.exp(-theta @ slopes.T - intercepts))
-    return Responses.from_dense(right.astype(np.int8), [f"i{j}" for j in range(len(pattern))])
+    return ParameterSet(
+        rows, (Population("all", (0.0,) * size, tuple(map(tuple, cov.tolist()))),), dimensions
+    )
+
+
+def _answers(truth: ParameterSet, persons: int, seed: int) -> Responses:
+    """Return answers to the same items by other people."""
+    random, population = np.random.default_rng(seed), truth.population[0]
+    theta = random.multivariate_normal(population.mean, population.cov, persons)
+    slopes = np.array([item["slopes"] for item in truth.items])
+    intercepts = np.array([item["intercept"] for item in truth.items])
+    right = random.random((persons, len(slopes))) < 1.0 / (1.0 + np.exp(-theta @ slopes.T - intercepts))
+    return Responses.from_dense(right.astype(np.int8), [item["id"] for item in truth.items])
 
 
 def _judged(case: str, persons: int, seed: int) -> list[float]:
     """Return what one test is found to be, in the order of `HEADS`."""
-    _, pattern, correlation, dimensions = CASES[case]
-    responses = _answers(pattern, correlation, persons, seed)
+    _, pattern, _, dimensions = CASES[case]
+    truth = _truth(case)
+    responses = _answers(truth, persons, seed)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "dimensions.csv"
         with file.open("w", newline="", encoding="utf-8") as out:
@@ -61,12 +79,14 @@ def _judged(case: str, persons: int, seed: int) -> list[float]:
             csv.writer(out).writerows([["item", *dimensions], *lines])
         found = calibrate(responses, "m2pl", dimensions=file, errors="none")
     fit = assess(responses, found.parameters)
-    m2 = fit.model["m2"]
+    evidence = DimensionsEvidence(responses, truth, estimated=False)
+    m2, known = fit.model["m2"], s_x2(evidence, free=freedom_of(evidence))
     return [
         float(m2["p"] < 0.05),
         float(m2["statistic"] / m2["df"]),
         float(np.mean(fit.items["s_x2_p"] < 0.05)),
         float(np.sum(fit.items["s_x2"]) / np.sum(fit.items["s_x2_df"])),
+        float(np.sum(known.statistic) / np.sum(known.df)),
         float(np.mean([flag != "" for flag in fit.persons["flag"]])),
         float(np.std(fit.persons["lz_star"])),
     ]
